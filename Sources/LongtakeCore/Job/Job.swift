@@ -1,0 +1,98 @@
+/// One submitted piece of work as it is now: the fold of its log.
+public struct Job: Hashable, Sendable {
+    public var id: JobID
+    public var tenant: TenantName
+    public var pipeline: PipelineName
+    public var state: JobState
+    public var progress: Progress
+    /// The current stage, `nil` before the first claim and after the end.
+    public var stage: StageName?
+    /// All stages of the pipeline as it was when the job was submitted.
+    public var stages: [Stage]
+    /// How many claims come before this job on the queue that it waits in, up to ``Limits/queuePositionsCounted``; `nil` when it
+    /// does not wait.
+    public var queuePosition: Int?
+    public var input: JSONValue
+    public var output: JSONValue?
+    public var error: JobError?
+    public var priority: Priority
+    public var metadata: [String: String]
+    public var cancelRequested: Bool
+    public var retryOf: JobID?
+    public var createdAt: Timestamp
+    public var startedAt: Timestamp?
+    public var finishedAt: Timestamp?
+    /// The head of the log that this view is the fold of.
+    public var lastEvent: EventID
+
+    /// One stage of the job as it is now.
+    public struct Stage: Hashable, Sendable {
+        public var name: StageName
+        public var queue: QueueName
+        public var state: StageState
+        public var progress: Progress
+        /// 1 for the first attempt; 0 while the stage is pending.
+        public var attempt: Int
+        public var startedAt: Timestamp?
+        public var finishedAt: Timestamp?
+
+        public init(
+            name: StageName, queue: QueueName, state: StageState, progress: Progress, attempt: Int,
+            startedAt: Timestamp?,
+            finishedAt: Timestamp?
+        ) {
+            self.name = name
+            self.queue = queue
+            self.state = state
+            self.progress = progress
+            self.attempt = attempt
+            self.startedAt = startedAt
+            self.finishedAt = finishedAt
+        }
+    }
+
+    public init(
+        id: JobID, tenant: TenantName, pipeline: PipelineName, state: JobState, progress: Progress, stage: StageName?,
+        stages: [Stage], queuePosition: Int?, input: JSONValue, output: JSONValue?, error: JobError?,
+        priority: Priority,
+        metadata: [String: String], cancelRequested: Bool, retryOf: JobID?, createdAt: Timestamp, startedAt: Timestamp?,
+        finishedAt: Timestamp?, lastEvent: EventID
+    ) {
+        self.id = id
+        self.tenant = tenant
+        self.pipeline = pipeline
+        self.state = state
+        self.progress = progress
+        self.stage = stage
+        self.stages = stages
+        self.queuePosition = queuePosition
+        self.input = input
+        self.output = output
+        self.error = error
+        self.priority = priority
+        self.metadata = metadata
+        self.cancelRequested = cancelRequested
+        self.retryOf = retryOf
+        self.createdAt = createdAt
+        self.startedAt = startedAt
+        self.finishedAt = finishedAt
+        self.lastEvent = lastEvent
+    }
+}
+
+/// Orders the jobs of one tenant on a queue, −9 to 9, the higher first.
+public struct Priority: Hashable, Comparable, Sendable {
+    public let rawValue: Int
+
+    public static let normal = Priority(unchecked: 0)
+
+    /// `nil` outside −9…9.
+    public init?(_ rawValue: Int) {
+        guard (-9...9).contains(rawValue) else { return nil }
+        self.rawValue = rawValue
+    }
+
+    private init(unchecked rawValue: Int) { self.rawValue = rawValue }
+
+    public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+}

@@ -1,0 +1,21 @@
+/// Why a job or an attempt of a stage failed, as it is told to clients: no stack, no path, no SQL.
+public struct JobError: Hashable, Sendable, Codable {
+    /// A stable word for programs, such as `stage_failed` or `stage_timed_out`.
+    public var code: String
+    /// A sentence for people.
+    public var message: String
+    public var stage: StageName?
+
+    public init(code: String, message: String, stage: StageName?) {
+        self.code = code
+        self.message = message
+        self.stage = stage
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(code, forKey: .code)
+        try container.encode(message, forKey: .message)
+        try container.encode(stage, forKey: .stage)
+    }
+}

@@ -1,0 +1,184 @@
+/// The life of a job as a pure value: (life, command) → events and the life after them, or a typed refusal.
+///
+/// ```text
+///              claim      report     succeed    retry      fail       interrupt  recover    cancel
+/// queued       executing  !executing !executing !executing !executing !executing ·          canceled
+/// waiting      executing  !executing !executing !executing !executing !executing ·          canceled
+/// retrying     executing  !executing !executing !executing !executing !executing ·          canceled
+/// suspended    executing  !executing !executing !executing !executing !executing ·          canceled
+/// executing    !claimed   executing  waiting or retrying   failed     suspended  suspended  canceling
+///                                    succeeded                        (restart)  (crash)
+/// canceling    !claimed   !canceling canceled   canceled   canceled   canceled   canceled   ·
+/// final (3)    !final     !final     !final     !final     !final     !final     ·          ·
+/// ```
+/// `!` a refusal, `·` granted with nothing to do. A job whose stage nobody holds is canceled at once, so `canceling` always has a worker
+/// that will be told, and a committed cancel mark wins over whatever that worker says next.
+public struct JobStateMachine: Sendable {
+    /// The pipeline as it was when the job was submitted.
+    public let pipeline: Pipeline
+
+    public init(pipeline: Pipeline) {
+        self.pipeline = pipeline
+    }
+
+    /// What follows from a command: the life after it, and the events to write, in order.
+    public struct Decision: Hashable, Sendable {
+        public var life: JobLife
+        public var events: [JobEvent]
+
+        public init(life: JobLife, events: [JobEvent] = []) {
+            self.life = life
+            self.events = events
+        }
+    }
+
+    /// The first event of a log and the life after it.
+    public func submit(priority: Priority) -> Decision {
+        let life = JobLife(
+            phase: .queued, stageIndex: 0, attempt: 0, stageProgress: .none, progress: .none, stageStartedAt: nil,
+            startedAt: nil)
+        let change = JobEvent.Change.queued(
+            pipeline: pipeline.name, stages: pipeline.stages.map(\.name), priority: priority)
+        return Decision(life: life, events: [JobEvent(progress: .none, change: change)])
+    }
+
+    /// Judges one command. `time` becomes the `at` of the events.
+    public func decide(_ command: JobCommand, on life: JobLife, at time: Timestamp) throws(JobRefusal) -> Decision {
+        switch (life.phase, command) {
+        case (.succeeded, .cancel), (.failed, .cancel), (.canceled, .cancel),
+            (.succeeded, .recover), (.failed, .recover), (.canceled, .recover):
+            return Decision(life: life)
+        case (.succeeded, _), (.failed, _), (.canceled, _):
+            throw .final
+
+        case (.queued, .claim), (.waiting, .claim), (.retrying, .claim):
+            return startStage(life, at: time)
+        case (.suspended(let reason), .claim):
+            return resumeStage(life, reason: reason)
+        case (.queued, .cancel), (.waiting, .cancel), (.retrying, .cancel), (.suspended, .cancel):
+            return ended(life, as: .canceled, .canceled)
+        case (.queued, .recover), (.waiting, .recover), (.retrying, .recover), (.suspended, .recover):
+            return Decision(life: life)
+        case (.queued, _), (.waiting, _), (.retrying, _), (.suspended, _):
+            throw .notExecuting
+
+        case (.executing, .claim), (.canceling, .claim):
+            throw .alreadyClaimed
+        case (.executing, .report(let report)):
+            return advance(life, by: report)
+        case (.executing, .succeed(let output)):
+            return completeStage(life, output: output, at: time)
+        case (.executing, .retry(let error, let delay)):
+            return retryStage(life, error: error, delay: delay)
+        case (.executing, .fail(let error)):
+            return ended(life, as: .failed, .failed(error))
+        case (.executing, .interrupt(let reason)):
+            return interruptStage(life, reason: reason)
+        case (.executing, .recover):
+            var life = life
+            life.phase = .suspended(.crash)
+            return Decision(life: life)
+        case (.executing, .cancel):
+            var life = life
+            life.phase = .canceling
+            return Decision(life: life, events: [event(life, .cancelRequested(stage: stage(life).name))])
+
+        case (.canceling, .report):
+            throw .canceling
+        case (.canceling, .cancel):
+            return Decision(life: life)
+        case (.canceling, _):
+            return ended(life, as: .canceled, .canceled)
+        }
+    }
+}
+
+extension JobStateMachine {
+    private func startStage(_ life: JobLife, at time: Timestamp) -> Decision {
+        var (after, events) = (life, [JobEvent]())
+        after.phase = .executing
+        after.attempt += 1
+        after.stageProgress = .none
+        after.stageStartedAt = time
+        if after.startedAt == nil {
+            after.startedAt = time
+            events.append(event(after, .started(stage: stage(after).name)))
+        }
+        let change = JobEvent.Change.stageStarted(place(after), attempt: after.attempt, queue: stage(after).queue)
+        return Decision(life: after, events: events + [event(after, change)])
+    }
+
+    private func resumeStage(_ life: JobLife, reason: ResumptionReason) -> Decision {
+        var after = life
+        after.phase = .executing
+        let change = JobEvent.Change.resumed(reason: reason, stage: stage(after).name, progress: after.stageProgress)
+        return Decision(life: after, events: [event(after, change)])
+    }
+
+    private func advance(_ life: JobLife, by report: StageReport) -> Decision {
+        var after = life
+        after.stageProgress = max(life.stageProgress, report.progress)
+        after.progress = progress(after)
+        let change = JobEvent.Change.stageProgress(place(after), progress: after.stageProgress, message: report.message)
+        return Decision(life: after, events: [event(after, change)])
+    }
+
+    private func completeStage(_ life: JobLife, output: JSONValue?, at time: Timestamp) -> Decision {
+        var after = life
+        after.stageProgress = .complete
+        after.progress = progress(after)
+        let seconds = time.seconds(since: life.stageStartedAt ?? time)
+        let events = [event(after, .stageSucceeded(place(after), seconds: seconds))]
+        guard life.stageIndex + 1 < pipeline.stages.count else {
+            after.progress = .complete
+            let seconds = time.seconds(since: life.startedAt ?? time)
+            let end = ended(after, as: .succeeded, .succeeded(output: output ?? .null, seconds: seconds))
+            return Decision(life: end.life, events: events + end.events)
+        }
+        after.phase = .waiting
+        after.stageIndex += 1
+        after.attempt = 0
+        after.stageProgress = .none
+        after.stageStartedAt = nil
+        return Decision(life: after, events: events)
+    }
+
+    private func retryStage(_ life: JobLife, error: JobError, delay: Duration) -> Decision {
+        var after = life
+        after.phase = .retrying
+        after.stageProgress = .none
+        let change = JobEvent.Change.stageRetrying(
+            stage: stage(life).name, attempt: life.attempt + 1, delay: delay, error: error)
+        return Decision(life: after, events: [event(after, change)])
+    }
+
+    private func interruptStage(_ life: JobLife, reason: InterruptionReason) -> Decision {
+        var after = life
+        after.phase = .suspended(.restart)
+        return Decision(life: after, events: [event(after, .interrupted(reason: reason, stage: stage(life).name))])
+    }
+
+    private func ended(_ life: JobLife, as phase: JobLife.Phase, _ change: JobEvent.Change) -> Decision {
+        var after = life
+        after.phase = phase
+        return Decision(life: after, events: [event(after, change)])
+    }
+
+    private func event(_ life: JobLife, _ change: JobEvent.Change) -> JobEvent {
+        JobEvent(progress: life.progress, change: change)
+    }
+
+    private func stage(_ life: JobLife) -> Stage { pipeline.stages[life.stageIndex] }
+
+    private func place(_ life: JobLife) -> StagePlace {
+        StagePlace(stage: stage(life).name, index: life.stageIndex + 1, of: pipeline.stages.count)
+    }
+
+    /// The share of the expected time that is behind the job; never less than what was told before, and below 1 until the end.
+    private func progress(_ life: JobLife) -> Progress {
+        let seconds = pipeline.stages.map(\.expectedSeconds)
+        let behind = seconds.prefix(life.stageIndex).reduce(0, +) + seconds[life.stageIndex] * life.stageProgress.value
+        let share = Progress(behind / seconds.reduce(0, +))
+        return max(life.progress, min(share, .almostComplete))
+    }
+}

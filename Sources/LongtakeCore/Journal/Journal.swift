@@ -1,0 +1,80 @@
+/// The one truth about jobs: an append-only log of events for each, and the jobs that are its fold.
+///
+/// Three rules hold for every implementation, and one conformance suite checks them on each:
+/// - A call that changes something returns only after the change is durable; one that throws has changed nothing, but for
+///   ``JournalError/outcomeUnknown``.
+/// - Observers see each commit once, in commit order, after it is durable and before the callers of its commands go on.
+/// - What a worker writes names its claim, and changes something only while that claim holds.
+public protocol Journal: Sendable {
+    var epoch: Epoch { get }
+
+    /// Adds an observer, which is called after each commit on the writer: it must be quick and must not call the journal back in line.
+    func observeCommits(_ observer: @escaping @Sendable (Commit) -> Void)
+
+    /// Takes a job in, or finds the one that the same idempotency key made before.
+    /// - Throws: ``JournalError/overloaded`` when too many submissions wait.
+    func submit(_ submission: Submission) async throws -> SubmissionOutcome
+
+    /// Hands out up to `limit` stages that wait on `queue`: fair between tenants, then by priority, then the oldest job.
+    func claim(queue: QueueName, limit: Int) async throws -> ClaimResult
+
+    /// Writes how far a stage is. May wait for the disk, so a caller has one report under way at a time, and may skip some.
+    /// - Throws: ``JournalError/notOwner``, or ``JournalError/refused(_:)`` with ``JobRefusal/canceling``.
+    func report(_ report: StageReport, for claim: Claim) async throws
+
+    /// Ends the claim. Not cancellable: it is tried until it is committed, or known to be impossible.
+    /// - Returns: the state of the job after it.
+    /// - Throws: ``JournalError/notOwner``.
+    func finish(_ claim: Claim, with outcome: StageOutcome) async throws -> JobState
+
+    /// Cancels a job, or asks its worker to give it up. Harmless on a job that is final, and when called again.
+    /// - Returns: the job after it; `nil` where this tenant has no such job.
+    func cancel(_ job: JobID, of tenant: TenantName) async throws -> Job?
+
+    /// `nil` where this tenant has no such job.
+    func job(_ job: JobID, of tenant: TenantName) async throws -> Job?
+
+    /// A page of jobs, newest first, without their queue positions.
+    func jobs(_ query: JobQuery) async throws -> JobPage
+
+    /// A page of one log after a cursor, from one read. `nil` where this tenant has no such job.
+    func events(of job: JobID, of tenant: TenantName, after: EventSequence, limit: Int) async throws -> EventPage?
+
+    /// Fails while work cannot be persisted.
+    func checkWritable() async throws
+
+    /// Ends the writer: commands that wait are carried out, later ones are refused, the log is folded into the database file.
+    func close() async throws
+}
+
+/// What one transaction made durable.
+public struct Commit: Sendable {
+    /// In commit order; those of one job with consecutive numbers.
+    public var events: [CommittedEvent]
+    /// Queues on which a stage can be claimed now that could not before.
+    public var readyQueues: Set<QueueName>
+    /// Queues on which a stage waits for its next attempt, with the earliest time of those that this commit added.
+    public var delayedQueues: [QueueName: Timestamp]
+
+    public init(
+        events: [CommittedEvent] = [], readyQueues: Set<QueueName> = [], delayedQueues: [QueueName: Timestamp] = [:]
+    ) {
+        self.events = events
+        self.readyQueues = readyQueues
+        self.delayedQueues = delayedQueues
+    }
+}
+
+/// Why the journal did not do what was asked. Nothing was changed, but for ``outcomeUnknown``.
+public enum JournalError: Error, Hashable, Sendable {
+    /// The claim does not hold any more: stop, write nothing.
+    case notOwner
+    case refused(JobRefusal)
+    /// Too many commands or reads wait already.
+    case overloaded
+    /// The database cannot persist at present (full, or an error before the commit); the text is for the log.
+    case cannotPersist(String)
+    /// The disk failed in the commit itself: it may or may not have happened. The process must end and recover.
+    case outcomeUnknown(String)
+    case closed
+}

@@ -1,0 +1,91 @@
+/// Every bound of the daemon that is not a setting, in one place, each with its reason.
+public enum Limits {
+    // MARK: Jobs
+
+    /// Stages of one pipeline. A picture of 64 steps still fits a screen, and the log's `job.queued` stays below 5 KB.
+    public static let stagesPerPipeline = 64
+    /// Entries of a job's `metadata`, and the bytes of a key and of a value: labels, not a document store.
+    public static let metadataEntries = 16
+    public static let metadataKeyBytes = 64
+    public static let metadataValueBytes = 512
+    /// An `Idempotency-Key`, in visible ASCII characters.
+    public static let idempotencyKeyBytes = 255
+    /// Positions counted in a queue: beyond that “far” is all that anybody wants to know, and counting would cost a scan.
+    public static let queuePositionsCounted = 1_000
+
+    // MARK: Reports
+
+    /// Reports of one stage. 8 stages of 1,000 are 8,000 events or some 2 MB, which replays in a second.
+    public static let reportsPerStage = 1_000
+    /// Between two reports of one stage, the last excepted: four a second look like a moving bar.
+    public static let reportInterval: Duration = .milliseconds(250)
+    /// The text of one report; it is in every reader's stream.
+    public static let reportMessageBytes = 512
+    /// The `message` of an error.
+    public static let errorMessageBytes = 2_048
+
+    // MARK: Work
+
+    /// Attempts of one stage.
+    public static let attempts = 3
+    /// The wait before the second attempt; it doubles from there.
+    public static let retryDelay: Duration = .seconds(2)
+    public static let retryDelayMost: Duration = .seconds(60)
+    /// How much the wait before an attempt varies either way, so that what failed together does not return together.
+    public static let retryJitter = 0.2
+    /// An attempt may take this many times its expected duration, and always the least.
+    public static let timeLimitFactor = 10.0
+    public static let timeLimitLeastSeconds = 60.0
+    public static let timeLimitMostSeconds = 86_400.0
+    /// Multiplies simulated time: from a tenth, for looking closely, to what a 200 s job does in 20 ms.
+    public static let simulationSpeed = 0.1...10_000.0
+    /// 60 s at 60 frames a second.
+    public static let simulatedSteps = 3_600
+    public static let workersPerQueue = 10_000
+    /// Stages that one claim hands out: bounds its transaction. Whoever has more free workers asks again.
+    public static let claimsAtOnce = 256
+    /// Between tries to claim, or to write how a stage ended, while the journal cannot persist; it doubles from there.
+    public static let persistRetryDelay: Duration = .milliseconds(100)
+    /// Five seconds after the disk has room again, all goes on.
+    public static let persistRetryDelayMost: Duration = .seconds(5)
+
+    // MARK: Journal
+
+    /// Submissions that wait for the disk. At 1,000 a second that is a second of waiting; more would only time out.
+    public static let submissionsWaiting = 1_024
+    /// Commands in one transaction: bounds how long a commit holds the writer, and the memory of its events.
+    public static let commandsPerCommit = 512
+    /// Events and bytes of one page of a log: a short read transaction, and a buffer that a socket takes at once.
+    public static let eventsPerPage = 256
+    public static let bytesPerPage = 64 * 1024
+    /// Events of a page that a client asks for with `?limit=`.
+    public static let eventsPerClientPage = 1_000
+    public static let jobsPerPage = 200
+    /// Reads that run or wait at once; beyond it a read is refused, since a queue without a deadline helps nobody.
+    public static let readsWaiting = 4_096
+
+    // MARK: HTTP
+
+    public static let requestBodyBytes = 64 * 1024
+    public static let requestHeadBytes = 16 * 1024
+    /// The whole request, head and body.
+    public static let requestDeadline: Duration = .seconds(10)
+    /// A kept connection without a request.
+    public static let idleConnection: Duration = .seconds(60)
+    /// A request that asks to wait (`Prefer: wait`, `?wait=`): below the 60 s at which most proxies give up.
+    public static let waitSeconds = 50
+    public static let connections = 32_768
+
+    // MARK: Streams
+
+    /// A write that has not left the process after this long ends its stream.
+    public static let writeDeadline: Duration = .seconds(10)
+    /// The `retry:` of a stream in milliseconds; drawn from here for each, so that readers do not return together.
+    public static let retryMilliseconds = 1_000...3_000
+    /// The part of a refused cursor that is repeated to the reader.
+    public static let requestedCursorBytes = 64
+    /// Frames that wait for one event loop; beyond it they are dropped and the readers read the log.
+    public static let mailboxBytes = 4 * 1024 * 1024
+    /// Over how long a drain spreads the ends of streams, and the returns of their readers.
+    public static let drainSpread: Duration = .seconds(5)
+}

@@ -1,0 +1,62 @@
+/// A pipeline as the configuration writes it: the rules for its input, and its stages.
+public struct PipelineDefinition: Hashable, Sendable {
+    public let name: PipelineName
+    public let description: String
+    public let input: [String: InputField]
+    public let stages: [StageDefinition]
+
+    /// Checks an input, fills in the defaults, and works the stages out for it.
+    /// - Throws: all that is wrong, with pointers under `/input`.
+    public func plan(_ value: JSONValue) throws(InvalidInput) -> (pipeline: Pipeline, input: JSONValue) {
+        guard case .object(var members) = value else {
+            throw InvalidInput(problems: [InputProblem(pointer: "/input", detail: "must be an object")])
+        }
+        var problems = members.keys.filter { input[$0] == nil }.sorted().map {
+            InputProblem(in: "/input", member: $0, detail: "unknown field")
+        }
+        for (name, field) in input.sorted(by: { $0.key < $1.key }) {
+            if let value = members[name], value != .null {
+                if let problem = field.problem(with: value) {
+                    problems.append(InputProblem(in: "/input", member: name, detail: problem))
+                }
+            } else if field.isRequired {
+                problems.append(InputProblem(in: "/input", member: name, detail: "is required"))
+            } else {
+                members[name] = field.defaultValue
+            }
+        }
+        guard problems.isEmpty else { throw InvalidInput(problems: problems) }
+        let pipeline = Pipeline(name: name, stages: stages.map { $0.plan(members, fields: input) })
+        return (pipeline, .object(members))
+    }
+}
+
+extension PipelineDefinition: Encodable {
+    private enum Key: String, CodingKey { case name, description, input, stages }
+
+    /// What `GET /v1/pipelines` shows of it.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(name, forKey: .name)
+        try container.encode(description, forKey: .description)
+        try container.encode(input, forKey: .input)
+        try container.encode(stages.map(ShownStage.init), forKey: .stages)
+    }
+
+    private struct ShownStage: Encodable {
+        let name: StageName
+        let queue: QueueName
+        let expectedSeconds: Double
+
+        init(_ stage: StageDefinition) {
+            name = stage.name
+            queue = stage.queue
+            expectedSeconds = stage.seconds
+        }
+
+        enum CodingKeys: String, CodingKey {
+            case name, queue
+            case expectedSeconds = "expected_seconds"
+        }
+    }
+}

@@ -1,0 +1,46 @@
+extension Simulation {
+    /// Reads the `simulation` member of a submission.
+    /// - Throws: all that is wrong, with pointers under `/simulation`.
+    public static func parse(_ value: JSONValue, for pipeline: Pipeline) throws(InvalidInput) -> Simulation {
+        guard case .object(let members) = value else {
+            throw InvalidInput(problems: [InputProblem(pointer: "/simulation", detail: "must be an object")])
+        }
+        let known = Set(CodingKeys.allCases.map(\.rawValue))
+        var problems = members.keys.filter { !known.contains($0) }.sorted().map {
+            InputProblem(in: "/simulation", member: $0, detail: "unknown field")
+        }
+        /// Reads one member; an absent one and `null` are left at the default.
+        func read(_ key: CodingKeys, _ rule: String, _ use: (JSONValue) -> Bool) {
+            guard let value = members[key.rawValue], value != .null, !use(value) else { return }
+            problems.append(InputProblem(in: "/simulation", member: key.rawValue, detail: rule))
+        }
+        var simulation = Simulation()
+        let speeds = Limits.simulationSpeed
+        read(.speed, "must be a number between \(speeds.lowerBound) and \(Int(speeds.upperBound))") {
+            simulation.speed = $0.double
+            return $0.double.map(speeds.contains) ?? false
+        }
+        let stages = pipeline.stages.map(\.name)
+        read(.failStage, "must be one of \(stages.map(\.description).joined(separator: ", "))") {
+            simulation.failStage = $0.text.flatMap { StageName($0) }
+            return simulation.failStage.map(stages.contains) ?? false
+        }
+        read(.failTimes, "must be a whole number between 0 and 100") {
+            guard case .integer(let times) = $0, (0...100).contains(times) else { return false }
+            simulation.failTimes = Int(times)
+            return true
+        }
+        read(.failAt, "must be a number between 0 and 1") {
+            guard let share = $0.double, (0...1).contains(share) else { return false }
+            simulation.failAt = share
+            return true
+        }
+        read(.fatal, "must be true or false") {
+            guard case .bool(let fatal) = $0 else { return false }
+            simulation.fatal = fatal
+            return true
+        }
+        guard problems.isEmpty else { throw InvalidInput(problems: problems) }
+        return simulation
+    }
+}

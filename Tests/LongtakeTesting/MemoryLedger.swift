@@ -1,0 +1,155 @@
+import LongtakeCore
+
+/// What ``MemoryJournal`` remembers: jobs with their logs, and how much each tenant was served. A value, without locks and observers.
+struct MemoryLedger: Sendable {
+    let epoch: Epoch
+    private var records: [JobID: MemoryRecord] = [:]
+    /// In the order of submission; a job's place in it is its list cursor.
+    private var order: [JobID] = []
+    private var keys: [IdempotencyKey: (fingerprint: String, job: JobID)] = [:]
+    private var served: [QueueName: FairShare] = [:]
+    /// Jobs whose stage waits, so that a claim need not look at all that ever were.
+    private var waiting: [QueueName: Set<JobID>] = [:]
+    private var position: Int64 = 0
+    private var commit = Commit()
+
+    init(epoch: Epoch) { self.epoch = epoch }
+
+    private struct IdempotencyKey: Hashable {
+        let tenant: TenantName
+        let text: String
+    }
+
+    /// What the commands since the last call have changed.
+    mutating func takeCommit() -> Commit {
+        defer { commit = Commit() }
+        return commit
+    }
+
+    mutating func submit(_ submission: Submission, at time: Timestamp) throws -> SubmissionOutcome {
+        let key = submission.idempotencyKey.map { IdempotencyKey(tenant: submission.tenant, text: $0) }
+        let fingerprint = try submission.fingerprint()
+        if let key, let (known, job) = keys[key] {
+            guard known == fingerprint, let view = self.job(job, of: submission.tenant) else { return .conflict }
+            return .replayed(view)
+        }
+        let decision = JobStateMachine(pipeline: submission.pipeline).submit(priority: submission.priority)
+        records[submission.id] = MemoryRecord(
+            submission: submission, number: order.count + 1, life: decision.life, createdAt: time)
+        order.append(submission.id)
+        if let key { keys[key] = (fingerprint, submission.id) }
+        try apply(decision, to: submission.id, at: time, delay: nil)
+        return .created(view(records[submission.id]!))
+    }
+
+    mutating func claim(queue: QueueName, limit: Int, at time: Timestamp) throws -> ClaimResult {
+        for id in waiting[queue] ?? [] { records[id]?.wake(at: time) }
+        var claims: [Claim] = []
+        while claims.count < limit, let id = next(on: queue), let record = records[id] {
+            served[queue, default: FairShare()].charge(record.submission.tenant)
+            let decision = try record.machine.decide(.claim, on: record.life, at: time)
+            try apply(decision, to: id, at: time, delay: nil)
+            claims.append(records[id]!.takeClaim(position: EventPosition(rawValue: position)))
+        }
+        let due = (waiting[queue] ?? []).compactMap { records[$0]?.dueAt }.min()
+        return ClaimResult(claims: claims, nextDue: due)
+    }
+
+    /// Carries out a worker's command.
+    mutating func change(_ claim: Claim, by command: JobCommand, at time: Timestamp) throws -> JobState {
+        guard let record = records[claim.job], record.token == claim.token else { throw JournalError.notOwner }
+        do {
+            let decision = try record.machine.decide(command, on: record.life, at: time)
+            var delay: Duration?
+            if case .retry(_, let pause) = command, decision.life.phase == .retrying { delay = pause }
+            try apply(decision, to: claim.job, at: time, delay: delay)
+            return decision.life.state
+        } catch let refusal as JobRefusal {
+            throw JournalError.refused(refusal)
+        }
+    }
+
+    mutating func cancel(_ job: JobID, of tenant: TenantName, at time: Timestamp) throws -> Job? {
+        guard let record = records[job], record.submission.tenant == tenant else { return nil }
+        try apply(record.machine.decide(.cancel, on: record.life, at: time), to: job, at: time, delay: nil)
+        return self.job(job, of: tenant)
+    }
+
+    /// Appends the events and moves the job to the life after them.
+    private mutating func apply(
+        _ decision: JobStateMachine.Decision, to id: JobID, at time: Timestamp, delay: Duration?
+    ) throws {
+        guard var record = records[id] else { return }
+        waiting[record.stage.queue]?.remove(id)
+        for event in decision.events {
+            position += 1
+            commit.events.append(try record.append(event, epoch: epoch, position: position, at: time))
+        }
+        record.move(to: decision.life, at: time, dueAt: delay.map { time.advanced(by: $0) })
+        records[id] = record
+        guard record.life.stageState == .queued else { return }
+        let queue = record.stage.queue
+        waiting[queue, default: []].insert(id)
+        if let due = record.dueAt {
+            commit.delayedQueues[queue] = min(due, commit.delayedQueues[queue] ?? due)
+        } else {
+            commit.readyQueues.insert(queue)
+        }
+    }
+
+    /// The job whose stage is handed out next.
+    private func next(on queue: QueueName) -> JobID? {
+        let ready = (waiting[queue] ?? []).compactMap { records[$0] }.filter { $0.dueAt == nil }
+        guard let tenant = served[queue, default: FairShare()].next(of: Set(ready.map(\.submission.tenant))) else {
+            return nil
+        }
+        return ready.filter { $0.submission.tenant == tenant }.min { $0.comesBefore($1) }?.submission.id
+    }
+}
+
+extension MemoryLedger {
+    func job(_ job: JobID, of tenant: TenantName) -> Job? {
+        guard let record = records[job], record.submission.tenant == tenant else { return nil }
+        return view(record)
+    }
+
+    private func view(_ record: MemoryRecord) -> Job {
+        var job = record.job(epoch: epoch)
+        if record.life.stageState == .queued, record.dueAt == nil {
+            let all = (waiting[record.stage.queue] ?? []).compactMap { records[$0] }.filter { $0.dueAt == nil }
+            let own = all.filter { $0.submission.tenant == record.submission.tenant && $0.comesBefore(record) }.count
+            let others = Dictionary(grouping: all, by: \.submission.tenant).filter {
+                $0.key != record.submission.tenant
+            }
+            job.queuePosition = QueueOutlook.position(ahead: own, others: others.values.map(\.count))
+        }
+        return job
+    }
+
+    func jobs(_ query: JobQuery) -> JobPage {
+        let newest = query.after.map { min(max(0, Int($0.rawValue) - 1), order.count) } ?? order.count
+        let matching = order.prefix(newest).reversed().lazy.compactMap { records[$0] }.filter {
+            $0.submission.tenant == query.tenant && (query.state == nil || $0.life.state == query.state)
+                && (query.pipeline == nil || $0.submission.pipeline.name == query.pipeline)
+        }
+        let limit = min(max(1, query.limit), Limits.jobsPerPage)
+        let found = Array(matching.prefix(limit + 1))
+        let shown = found.prefix(limit)
+        return JobPage(
+            jobs: shown.map { $0.job(epoch: epoch) },
+            next: found.count > limit ? shown.last.map { JobListCursor(rawValue: Int64($0.number)) } : nil,
+            position: EventPosition(rawValue: position))
+    }
+
+    func events(of job: JobID, of tenant: TenantName, after: EventSequence, limit: Int) -> EventPage? {
+        guard let record = records[job], record.submission.tenant == tenant else { return nil }
+        var (events, bytes) = ([CommittedEvent](), 0)
+        for event in record.log.dropFirst(Int(max(0, after.rawValue))).prefix(max(1, limit)) {
+            bytes += event.json.utf8.count
+            if bytes > Limits.bytesPerPage, !events.isEmpty { break }
+            events.append(event)
+        }
+        return EventPage(
+            events: events, head: EventSequence(rawValue: Int64(record.log.count)), isFinal: record.life.state.isFinal)
+    }
+}
