@@ -41,9 +41,13 @@ let package = Package(
     ],
     targets: [
         .target(name: "LongtakeCore", swiftSettings: strict),
+        .target(name: "LongtakeEngine", dependencies: [core, logging], swiftSettings: strict),
 
         // Test support: the in-memory journal, the conformance suite, gates and the manual clock. No product ships it.
         .target(name: "LongtakeTesting", dependencies: [core], path: "Tests/LongtakeTesting", swiftSettings: strict),
         .testTarget(name: "LongtakeCoreTests", dependencies: [core, testing], swiftSettings: strict),
+        .testTarget(
+            name: "LongtakeEngineTests", dependencies: [core, testing, "LongtakeEngine", logging], swiftSettings: strict
+        ),
     ]
 )

@@ -1,0 +1,61 @@
+import Logging
+import LongtakeCore
+import Synchronization
+
+/// The way of one run's reports to the journal: paced, cut, one at a time, and at an end as soon as the journal says so.
+final class StageReporter: Sendable {
+    /// Why no more reports are taken.
+    enum Stop: Hashable, Sendable {
+        /// The job is to be canceled.
+        case canceling
+        /// The claim does not hold any more, or the journal has ended.
+        case lost
+    }
+
+    private let claim: Claim
+    private let journal: any Journal
+    private let timeline: Timeline
+    private let logger: Logger
+    private let state: Mutex<(pacer: ReportPacer, stop: Stop?)>
+
+    init(claim: Claim, journal: any Journal, interval: Duration, timeline: Timeline, logger: Logger) {
+        self.claim = claim
+        self.journal = journal
+        self.timeline = timeline
+        self.logger = logger
+        state = Mutex((ReportPacer(interval: interval, checkpoint: claim.checkpoint), nil))
+    }
+
+    var stop: Stop? { state.withLock { $0.stop } }
+
+    /// Passes a report on, or drops it when it comes too early: a newer one follows.
+    /// - Throws: `CancellationError` when the stage is to be given up.
+    func report(_ report: StageReport) async throws {
+        try Task.checkCancellation()
+        let elapsed = timeline.elapsed
+        let (isWanted, stop) = state.withLock { state in
+            (state.stop == nil && state.pacer.shouldSend(report.progress, at: elapsed), state.stop)
+        }
+        guard stop == nil else { throw CancellationError() }
+        guard isWanted else { return }
+        defer { state.withLock { $0.pacer.didSend() } }
+        let message = report.message.cut(toBytes: Limits.reportMessageBytes)
+        do {
+            try await journal.report(StageReport(progress: report.progress, message: message), for: claim)
+        } catch JournalError.overloaded, JournalError.cannotPersist {
+            // A report may be lost where a later one can follow; the stage goes on.
+            logger.debug("a report was dropped, since the journal cannot persist it at present")
+        } catch JournalError.refused(.canceling) {
+            give(up: .canceling)
+            throw CancellationError()
+        } catch let error as JournalError {
+            logger.notice("the stage is given up", metadata: ["error": "\(error)"])
+            give(up: .lost)
+            throw CancellationError()
+        }
+    }
+
+    private func give(up stop: Stop) {
+        state.withLock { $0.stop = stop }
+    }
+}

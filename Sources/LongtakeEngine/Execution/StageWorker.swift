@@ -1,0 +1,55 @@
+import Logging
+import LongtakeCore
+
+/// Takes one claim from its beginning to its end in the journal.
+struct StageWorker: Sendable {
+    let journal: any Journal
+    let runner: any StageRunner
+    let clock: any Clock<Duration>
+    let executions: Executions
+    let retries: RetryPolicy
+    /// Of simulated time, where the job has none of its own.
+    let speed: Double
+    let reportInterval: Duration
+    let logger: Logger
+
+    /// Runs the stage and returns when its end is written, or known to be impossible to write.
+    func work(_ claim: Claim) async {
+        var logger = logger
+        logger[metadataKey: "job"] = "\(claim.job)"
+        logger[metadataKey: "stage"] = "\(claim.stage.name)"
+        logger[metadataKey: "attempt"] = "\(claim.attempt)"
+        let attempt = StageAttempt(
+            claim: claim, runner: runner, clock: clock, limit: claim.timeLimit(atSpeed: speed),
+            reporter: StageReporter(
+                claim: claim, journal: journal, interval: reportInterval, timeline: Timeline(on: clock), logger: logger),
+            logger: logger)
+        let run = executions.begin(claim) { await attempt.run() }
+        let end = await run?.value ?? .stopped
+        if let outcome = retries.outcome(of: end, for: claim) {
+            await finish(claim, with: outcome, logger: logger)
+        }
+        executions.end(claim)
+    }
+
+    /// Tries until it is written, for as long as this task lives: it is cancelled only when the time of a drain is over.
+    private func finish(_ claim: Claim, with outcome: StageOutcome, logger: Logger) async {
+        for failures in 1... {
+            do {
+                _ = try await journal.finish(claim, with: outcome)
+                return
+            } catch JournalError.overloaded, JournalError.cannotPersist {
+                logger.warning("cannot write the end of a stage, will try again", metadata: ["tries": "\(failures)"])
+            } catch {
+                logger.error("the end of a stage is not written", metadata: ["error": "\(error)"])
+                return
+            }
+            do {
+                try await clock.sleep(for: Backoff.persisting.delay(afterFailures: failures))
+            } catch {
+                logger.error("the end of a stage is not written, since the time to stop is over")
+                return
+            }
+        }
+    }
+}

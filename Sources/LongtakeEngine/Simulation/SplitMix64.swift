@@ -1,0 +1,22 @@
+/// A small seeded generator (Steele, Lea, Flood: “Fast Splittable Pseudorandom Number Generators”, OOPSLA 2014): the same seed gives the
+/// same numbers on every machine and in every version.
+struct SplitMix64: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+
+    init(seed: UInt64) {
+        state = seed
+    }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var bits = state
+        bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        bits = (bits ^ (bits >> 27)) &* 0x94d0_49bb_1331_11eb
+        return bits ^ (bits >> 31)
+    }
+
+    /// A number from 0 up to, not including, 1. Own arithmetic, since the standard library may change how it draws.
+    mutating func nextUnit() -> Double {
+        Double(next() >> 11) * 0x1p-53
+    }
+}

@@ -1,0 +1,42 @@
+import LongtakeCore
+import Testing
+
+@testable import LongtakeEngine
+
+@Suite("The index of runs")
+struct ExecutionIndexTests {
+    private let claim = Work.claim()
+
+    @Test("a cancel mark stops the run of its job")
+    func cancel() {
+        var index = ExecutionIndex<String>()
+        #expect(index.begin(claim) { "run" } == "run")
+        #expect(index.cancel(claim.job) == ["run"])
+        index.end(claim)
+        #expect(index.stopAll() == [])
+    }
+
+    @Test("a cancel mark that comes between the claim's commit and the run's beginning is not lost")
+    func cancelBeforeRun() {
+        var index = ExecutionIndex<String>()
+        #expect(index.cancel(claim.job) == [])
+        #expect(index.begin(claim) { "run" } == nil)
+        #expect(index.marked.isEmpty)
+    }
+
+    @Test("a mark is forgotten with the job's final event")
+    func forget() {
+        var index = ExecutionIndex<String>()
+        _ = index.cancel(claim.job)
+        index.forget(claim.job)
+        #expect(index.marked.isEmpty)
+    }
+
+    @Test("after a drain has begun, what was claimed meanwhile does not begin")
+    func drain() {
+        var index = ExecutionIndex<String>()
+        _ = index.begin(claim) { "run" }
+        #expect(index.stopAll() == ["run"])
+        #expect(index.begin(Work.claim(token: 2)) { "other" } == nil)
+    }
+}
