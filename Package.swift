@@ -41,11 +41,15 @@ let package = Package(
     ],
     targets: [
         .target(name: "LongtakeCore", swiftSettings: strict),
+        .target(name: "LongtakeSQLite", dependencies: [core, grdb, grdbSQLite, logging], swiftSettings: strict),
         .target(name: "LongtakeEngine", dependencies: [core, logging], swiftSettings: strict),
 
         // Test support: the in-memory journal, the conformance suite, gates and the manual clock. No product ships it.
         .target(name: "LongtakeTesting", dependencies: [core], path: "Tests/LongtakeTesting", swiftSettings: strict),
         .testTarget(name: "LongtakeCoreTests", dependencies: [core, testing], swiftSettings: strict),
+        .testTarget(
+            name: "LongtakeSQLiteTests", dependencies: [core, testing, "LongtakeSQLite", grdb, logging],
+            swiftSettings: strict),
         .testTarget(
             name: "LongtakeEngineTests", dependencies: [core, testing, "LongtakeEngine", logging], swiftSettings: strict
         ),

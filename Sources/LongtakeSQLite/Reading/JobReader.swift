@@ -1,0 +1,134 @@
+import GRDB
+import LongtakeCore
+
+/// Jobs as clients see them, read within a transaction that the caller has opened.
+///
+/// A job's progress and that of its current stage are taken from its last event: a report changes no row, so that it costs one INSERT, and a
+/// reader pays one seek and a look into that event's JSON.
+struct JobReader {
+    let epoch: Epoch
+
+    private static let columns = """
+        job.key, job.id, job.tenant, job.pipeline, job.definition, job.state, job.phase, job.stage_index, job.priority, job.input,
+        job.output, job.error, job.metadata, job.retry_of, job.created_at, job.started_at, job.finished_at,
+        event.seq, event.type, json_extract(event.payload, '$.progress'), json_extract(event.payload, '$.stage_progress')
+        FROM job JOIN event ON event.job = job.key AND event.seq = (SELECT max(seq) FROM event WHERE job = job.key)
+        """
+
+    /// Only these two events tell how far the current stage is; after any other the stage's row does.
+    static func stageProgress(checkpoint: Double, lastType: String, told: Double?) -> Progress {
+        let tells = lastType == EventType.stageProgress.rawValue || lastType == EventType.jobResumed.rawValue
+        return Progress(tells ? told ?? checkpoint : checkpoint)
+    }
+
+    func job(_ id: JobID, of tenant: TenantName, _ db: Database) throws -> Job? {
+        let statement = try db.cachedStatement(sql: "SELECT \(Self.columns) WHERE job.id = ? AND job.tenant = ?")
+        guard let row = try Row.fetchOne(statement, arguments: [id.description, tenant.description]) else { return nil }
+        var job = try view(row, db)
+        job.queuePosition = try queuePosition(row, job, db)
+        return job
+    }
+
+    static func listQuery(_ query: JobQuery) -> (sql: String, arguments: StatementArguments) {
+        var sql = "SELECT \(columns) WHERE job.tenant = ? AND job.key < ?"
+        var arguments: StatementArguments = [query.tenant.description, query.after?.rawValue ?? Int64.max]
+        if let state = query.state {
+            sql += " AND job.state = ?"
+            arguments += [state.rawValue]
+        }
+        if let pipeline = query.pipeline {
+            sql += " AND job.pipeline = ?"
+            arguments += [pipeline.description]
+        }
+        return (sql + " ORDER BY job.key DESC LIMIT ?", arguments)
+    }
+
+    func jobs(_ query: JobQuery, _ db: Database) throws -> JobPage {
+        let limit = min(max(1, query.limit), Limits.jobsPerPage)
+        let (sql, arguments) = Self.listQuery(query)
+        let rows = try Row.fetchAll(try db.cachedStatement(sql: sql), arguments: arguments + [limit + 1])
+        let shown = rows.prefix(limit)
+        let position = try Int64.fetchOne(db, sql: "SELECT max(position) FROM event") ?? 0
+        return JobPage(
+            jobs: try shown.map { try view($0, db) },
+            next: rows.count > limit ? shown.last.map { JobListCursor(rawValue: $0[0]) } : nil,
+            position: EventPosition(rawValue: position))
+    }
+
+    private func view(_ row: Row, _ db: Database) throws -> Job {
+        guard let id = JobID(row[1] as String), let state = JobState(rawValue: row[5]), let priority = Priority(row[8])
+        else {
+            throw UnreadableRow("job \(row[0] as Int64)")
+        }
+        let pipeline = try JSONText.decode(Pipeline.self, from: row[4])
+        let index: Int = row[7]
+        var stages = try stages(of: row[0], pipeline, db)
+        if index < stages.count, !state.isFinal || stages[index].state != .succeeded {
+            stages[index].progress = Self.stageProgress(
+                checkpoint: stages[index].progress.value, lastType: row[18], told: row[20])
+        }
+        return Job(
+            id: id, tenant: TenantName(unchecked: row[2]), pipeline: pipeline.name, state: state,
+            progress: Progress(row[19]),
+            stage: state == .running ? pipeline.stages[index].name : nil, stages: stages, queuePosition: nil,
+            input: try JSONText.decode(JSONValue.self, from: row[9]),
+            output: try (row[10] as String?).map { try JSONText.decode(JSONValue.self, from: $0) },
+            error: try (row[11] as String?).map { try JSONText.decode(JobError.self, from: $0) },
+            priority: priority, metadata: try JSONText.decode([String: String].self, from: row[12]),
+            cancelRequested: ["canceling", "canceled"].contains(row[6] as String),
+            retryOf: (row[13] as String?).flatMap { JobID($0) },
+            createdAt: Timestamp(millisecondsSince1970: row[14]), startedAt: Timestamp(column: row[15]),
+            finishedAt: Timestamp(column: row[16]),
+            lastEvent: EventID(epoch: epoch, sequence: EventSequence(rawValue: row[17])))
+    }
+
+    private func stages(of key: Int64, _ pipeline: Pipeline, _ db: Database) throws -> [Job.Stage] {
+        var stages = pipeline.stages.map {
+            Job.Stage(
+                name: $0.name, queue: $0.queue, state: .pending, progress: .none, attempt: 0, startedAt: nil,
+                finishedAt: nil)
+        }
+        let statement = try db.cachedStatement(
+            sql: "SELECT number, state, checkpoint, attempt, started_at, finished_at FROM stage WHERE job = ?")
+        for row in try Row.fetchAll(statement, arguments: [key]) {
+            let number: Int = row[0]
+            guard stages.indices.contains(number), let state = StageState(rawValue: row[1]) else {
+                throw UnreadableRow("stage \(number) of job \(key)")
+            }
+            stages[number].state = state
+            stages[number].progress = Progress(row[2])
+            stages[number].attempt = row[3]
+            stages[number].startedAt = Timestamp(column: row[4])
+            stages[number].finishedAt = Timestamp(column: row[5])
+        }
+        return stages
+    }
+
+    /// Counted on the claim's own index, and never further than anybody wants to know.
+    private func queuePosition(_ row: Row, _ job: Job, _ db: Database) throws -> Int? {
+        let (key, index): (Int64, Int) = (row[0], row[7])
+        guard job.stages[index].state == .queued else { return nil }
+        let waits = try Bool.fetchOne(
+            try db.cachedStatement(sql: "SELECT due_at IS NULL FROM stage WHERE job = ? AND number = ?"),
+            arguments: [key, index])
+        guard waits == true else { return nil }
+        let queue = job.stages[index].queue.description
+        let ahead = try Int.fetchOne(
+            try db.cachedStatement(
+                sql: """
+                    SELECT count(*) FROM (
+                        SELECT 1 FROM stage WHERE queue = ? AND tenant = ? AND state = 'queued' AND due_at IS NULL
+                            AND (-priority < ? OR (priority = ? AND job < ?))
+                        ORDER BY priority DESC, job LIMIT ?)
+                    """),
+            arguments: [
+                queue, job.tenant.description, -job.priority.rawValue, job.priority.rawValue, key,
+                Limits.queuePositionsCounted,
+            ])
+        let others = try Int.fetchAll(
+            try db.cachedStatement(
+                sql: "SELECT waiting FROM share WHERE queue = ? AND waiting > 0 AND tenant <> ? LIMIT ?"),
+            arguments: [queue, job.tenant.description, Limits.queuePositionsCounted])
+        return QueueOutlook.position(ahead: ahead ?? 0, others: others)
+    }
+}

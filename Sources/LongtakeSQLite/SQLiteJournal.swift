@@ -1,0 +1,152 @@
+import Dispatch
+import GRDB
+public import Logging
+public import LongtakeCore
+import Synchronization
+
+/// The journal in one SQLite database: a group-commit writer, and readers beside it.
+public final class SQLiteJournal: Journal {
+    public let epoch: Epoch
+    public let boot: BootInfo
+    private let pool: DatabasePool
+    private let writer: GroupCommitWriter
+    private let reads = Mutex(0)
+    /// Held to the end: letting it go is what lets the next daemon in.
+    private let lock: Mutex<DirectoryLock?>
+
+    private init(pool: DatabasePool, writer: GroupCommitWriter, lock: DirectoryLock, epoch: Epoch, boot: BootInfo) {
+        self.pool = pool
+        self.writer = writer
+        self.lock = Mutex(lock)
+        self.epoch = epoch
+        self.boot = boot
+    }
+
+    /// Opens `longtake.db` in `directory`, both made where they are missing, and puts back what the last boot had left running.
+    /// - Parameter onFatal: called once when the disk fails in a commit: the process must end and let recovery decide.
+    /// - Throws: ``StorageRefusal``.
+    public static func open(
+        directory: String, clock: any WallClock, logger: Logger, configuration: SQLiteConfiguration = .init(),
+        onFatal: @escaping @Sendable (String) -> Void
+    ) async throws -> SQLiteJournal {
+        // Waiting for the lock and for the disk would hold up a thread of the cooperative pool.
+        let journal = try await withCheckedThrowingContinuation { caller in
+            DispatchQueue.global().async {
+                caller.resume(
+                    with: Result {
+                        try openBlocking(directory, clock: clock, configuration: configuration, onFatal: onFatal)
+                    })
+            }
+        }
+        logger.info(
+            "journal opened",
+            metadata: [
+                "epoch": "\(journal.epoch)", "boot": "\(journal.boot.number)",
+                "sqlite": "\(journal.boot.sqliteVersion)",
+                "recovered_stages": "\(journal.boot.recoveredStages)",
+            ])
+        if SQLiteVersion(journal.boot.sqliteVersion).hasWALResetBug {
+            logger.warning(
+                "this SQLite has the WAL-reset bug; the daemon avoids it, but let no other program write to the database while it runs",
+                metadata: ["sqlite": "\(journal.boot.sqliteVersion)"])
+        }
+        return journal
+    }
+
+    private static func openBlocking(
+        _ directory: String, clock: any WallClock, configuration: SQLiteConfiguration,
+        onFatal: @escaping @Sendable (String) -> Void
+    ) throws -> SQLiteJournal {
+        let opening = StorageOpening(directory: directory, configuration: configuration)
+        let lock = try opening.lock()
+        let wal = WALPages()
+        let pool = try opening.pool(wal)
+        let (epoch, number) = try pool.write { db in try BootRecord.begin(db) }
+        let ledger = JobLedger(epoch: epoch, clock: clock)
+        let (recovered, version) = try pool.writeWithoutTransaction { db in
+            var recovered = 0
+            try db.inTransaction(.immediate) {
+                recovered = try ledger.recover(db)
+                return .commit
+            }
+            return (recovered, try String.fetchOne(db, sql: "SELECT sqlite_version()") ?? "")
+        }
+        // Nobody watches yet; what was recovered is in the log.
+        _ = ledger.takeCommit()
+        return SQLiteJournal(
+            pool: pool, writer: GroupCommitWriter(pool: pool, ledger: ledger, wal: wal, onFatal: onFatal), lock: lock,
+            epoch: epoch, boot: BootInfo(number: number, sqliteVersion: version, recoveredStages: recovered))
+    }
+
+    public func observeCommits(_ observer: @escaping @Sendable (Commit) -> Void) { writer.observe(observer) }
+
+    public func submit(_ submission: Submission) async throws -> SubmissionOutcome {
+        try await writer.perform(isSubmission: true) { try $0.submit(submission, $1) }
+    }
+
+    public func claim(queue: QueueName, limit: Int) async throws -> ClaimResult {
+        try await writer.perform { try $0.claim(queue: queue, limit: limit, $1) }
+    }
+
+    public func report(_ report: StageReport, for claim: Claim) async throws {
+        _ = try await writer.perform { try $0.change(claim, by: .report(report), $1) }
+    }
+
+    public func finish(_ claim: Claim, with outcome: StageOutcome) async throws -> JobState {
+        try await writer.perform(isVital: true) { try $0.change(claim, by: outcome.command, $1) }
+    }
+
+    public func cancel(_ job: JobID, of tenant: TenantName) async throws -> Job? {
+        try await writer.perform(isVital: true) { try $0.cancel(job, of: tenant, $1) }
+    }
+
+    public func job(_ job: JobID, of tenant: TenantName) async throws -> Job? {
+        try await read { [epoch] in try JobReader(epoch: epoch).job(job, of: tenant, $0) }
+    }
+
+    public func jobs(_ query: JobQuery) async throws -> JobPage {
+        try await read { [epoch] in try JobReader(epoch: epoch).jobs(query, $0) }
+    }
+
+    public func events(
+        of job: JobID, of tenant: TenantName, after: EventSequence, limit: Int
+    ) async throws -> EventPage? {
+        try await read { [epoch] in
+            try EventReader(epoch: epoch).page(of: job, tenant: tenant, after: after, limit: limit, $0)
+        }
+    }
+
+    /// Writes, since nothing else tells whether the disk would take it.
+    public func checkWritable() async throws {
+        try await writer.perform { ledger, db in try BootRecord.probe(db, at: ledger.clock.now()) }
+    }
+
+    public func close() async throws {
+        guard let held = lock.withLock({ $0.take() }) else { return }
+        await writer.close()
+        try pool.close()
+        withExtendedLifetime(held) {}
+    }
+
+    /// The writer's connection, for tests that look at its settings.
+    func inspectWriter<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) throws -> Value {
+        try pool.unsafeReentrantWrite(body)
+    }
+
+    /// One short read transaction, or a refusal where too many wait: GRDB's own queue has no bound.
+    private func read<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+        let isFree = reads.withLock { waiting in
+            guard waiting < Limits.readsWaiting else { return false }
+            waiting += 1
+            return true
+        }
+        guard isFree else { throw JournalError.overloaded }
+        defer { reads.withLock { $0 -= 1 } }
+        guard lock.withLock({ $0 != nil }) else { throw JournalError.closed }
+        do {
+            return try await pool.read(body)
+        } catch let error as DatabaseError {
+            throw JournalError.cannotPersist("\(error)")
+        }
+    }
+}

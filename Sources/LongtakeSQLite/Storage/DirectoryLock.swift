@@ -1,0 +1,32 @@
+import FoundationEssentials
+import Glibc
+
+/// Keeps a second daemon off the directory for as long as this value lives.
+///
+/// A lock file of its own, since SQLite's locks are let go between transactions. It is never unlinked: a new file of the same name
+/// could be locked by somebody else. The kernel lets the lock go with the process, however that ends.
+final class DirectoryLock: Sendable {
+    private let descriptor: Int32
+
+    /// Blocks the thread for up to `wait`.
+    init(directory: String, wait: Duration) throws(StorageRefusal) {
+        let path = directory + "/longtake.lock"
+        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw StorageRefusal(
+                "cannot open \(path): \(String(cString: strerror(errno))). Give the daemon a directory that it may write to."
+            )
+        }
+        let deadline = ContinuousClock.now + wait
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            guard ContinuousClock.now < deadline else {
+                throw StorageRefusal(
+                    "another daemon uses \(directory) (it holds longtake.lock). Stop it, or give this one a directory of its own."
+                )
+            }
+            usleep(20_000)
+        }
+    }
+
+    deinit { Glibc.close(descriptor) }
+}

@@ -1,0 +1,130 @@
+import Dispatch
+import FoundationEssentials
+import GRDB
+import Glibc
+import LongtakeCore
+
+/// From a directory to a database that is ours, sound and set up. Everything here blocks its thread.
+struct StorageOpening {
+    let directory: String
+    let configuration: SQLiteConfiguration
+
+    private var path: String { directory + "/longtake.db" }
+
+    func lock() throws -> DirectoryLock {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw StorageRefusal(
+                "cannot create \(directory): \(error). Give the daemon a directory that it may write to.")
+        }
+        return try DirectoryLock(directory: directory, wait: configuration.lockWait)
+    }
+
+    func pool(_ wal: WALPages) throws -> DatabasePool {
+        do {
+            if try inspect() == .new { try create() }
+            let pool = try DatabasePool(path: path, configuration: settings())
+            try pool.writeWithoutTransaction { try prepareWriter($0, wal) }
+            try migrate(pool)
+            try openReaders(pool)
+            return pool
+        } catch let error as DatabaseError {
+            throw StorageRefusal(
+                "\(path) cannot be used: \(error.message ?? "\(error.resultCode)"). It may be damaged: restore a backup, or move it away."
+            )
+        }
+    }
+
+    private enum Finding { case new, ours }
+
+    /// Looks at the file's header (sqlite.org/fileformat2.html §1.3) before SQLite may change a byte of it.
+    private func inspect() throws -> Finding {
+        guard FileManager.default.fileExists(atPath: path) else { return .new }
+        guard let file = header() else {
+            throw StorageRefusal("cannot read \(path). Give the daemon a directory that it may read and write.")
+        }
+        if file.isEmpty { return .new }
+        guard file.count == 100, file.starts(with: Array("SQLite format 3\0".utf8)) else {
+            throw StorageRefusal("\(path) is no SQLite database, or a damaged one. Restore a backup, or move it away.")
+        }
+        let id = file[68..<72].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        guard id == UInt32(bitPattern: Schema.applicationID) else {
+            throw StorageRefusal(
+                "\(path) belongs to another program (application_id \(id)). Use another directory, or move it away.")
+        }
+        return .ours
+    }
+
+    /// The first 100 bytes, fewer of a shorter file; `nil` where it cannot be read.
+    private func header() -> [UInt8]? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: 100)
+        let length = read(descriptor, &bytes, bytes.count)
+        return length < 0 ? nil : Array(bytes.prefix(length))
+    }
+
+    /// With its mark from the first byte on, and before the WAL, so that the header alone tells whose it is.
+    private func create() throws {
+        let queue = try DatabaseQueue(path: path)
+        try queue.writeWithoutTransaction { db in
+            try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
+            try db.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
+        }
+        try queue.close()
+    }
+
+    private func settings() -> Configuration {
+        var settings = Configuration()
+        settings.maximumReaderCount = max(1, configuration.readers)
+        settings.persistentReadOnlyConnections = true
+        settings.prepareDatabase { db in try db.execute(sql: "PRAGMA temp_store = MEMORY") }
+        return settings
+    }
+
+    /// After opening, because the pool sets `synchronous = NORMAL` on its writer once `prepareDatabase` has run.
+    private func prepareWriter(_ db: Database, _ wal: WALPages) throws {
+        try db.execute(sql: "PRAGMA synchronous = FULL")
+        try db.execute(sql: "PRAGMA secure_delete = OFF")
+        _ = try Int.fetchOne(db, sql: "PRAGMA wal_autocheckpoint = 0")
+        _ = try Int.fetchOne(db, sql: "PRAGMA journal_size_limit = \(64 * 1024 * 1024)")
+        wal.install(on: db)
+        guard try Int.fetchOne(db, sql: "PRAGMA synchronous") == 2 else {
+            throw StorageRefusal(
+                "SQLite does not keep synchronous = FULL, so a power cut could lose work. Use another SQLite library.")
+        }
+        // Reading everything could take minutes; a small database is read through, a large one is found out page by page.
+        let pages = try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0
+        if pages < 2_048, let problem = try String.fetchOne(db, sql: "PRAGMA quick_check(1)"), problem != "ok" {
+            throw StorageRefusal("\(path) is damaged (\(problem)). Restore a backup, or move it away.")
+        }
+    }
+
+    private func migrate(_ pool: DatabasePool) throws {
+        let migrator = Schema.migrator
+        guard try !pool.read(migrator.hasBeenSuperseded) else {
+            throw StorageRefusal(
+                "\(path) was written by a newer version. Start that one, or restore a backup made before the upgrade.")
+        }
+        try migrator.migrate(pool)
+    }
+
+    /// Each waits for all, so that the pool cannot answer two with one connection.
+    private func openReaders(_ pool: DatabasePool) throws {
+        let (all, done) = (DispatchGroup(), DispatchGroup())
+        for _ in 0..<max(1, configuration.readers) {
+            all.enter()
+            done.enter()
+            pool.asyncRead { result in
+                if case .success(let db) = result { _ = try? Int.fetchOne(db, sql: "SELECT count(*) FROM meta") }
+                all.leave()
+                all.wait()
+                done.leave()
+            }
+        }
+        done.wait()
+    }
+}

@@ -1,0 +1,31 @@
+import Foundation
+import Logging
+import LongtakeCore
+import LongtakeSQLite
+import LongtakeTesting
+import Testing
+
+/// A directory that goes away with the test.
+final class ScratchDirectory: Sendable {
+    let path: String
+
+    init() { path = NSTemporaryDirectory() + "longtake-test-" + UUID().uuidString }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    var database: String { path + "/longtake.db" }
+
+    func open(_ clock: any WallClock = ManualClock(), lockWait: Duration = .zero) async throws -> SQLiteJournal {
+        try await SQLiteJournal.open(
+            directory: path, clock: clock, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
+            configuration: SQLiteConfiguration(readers: 2, lockWait: lockWait)
+        ) { Issue.fatal($0) }
+    }
+
+    /// What a crash would leave: the files as they are now, under a new name.
+    func copy() throws -> ScratchDirectory {
+        let copy = ScratchDirectory()
+        try FileManager.default.copyItem(atPath: path, toPath: copy.path)
+        return copy
+    }
+}
