@@ -43,6 +43,7 @@ let package = Package(
         .target(name: "LongtakeCore", swiftSettings: strict),
         .target(name: "LongtakeSQLite", dependencies: [core, grdb, grdbSQLite, logging], swiftSettings: strict),
         .target(name: "LongtakeEngine", dependencies: [core, logging], swiftSettings: strict),
+        .target(name: "LongtakeStream", dependencies: [core, logging, nioCore], swiftSettings: strict),
 
         // Test support: the in-memory journal, the conformance suite, gates and the manual clock. No product ships it.
         .target(name: "LongtakeTesting", dependencies: [core], path: "Tests/LongtakeTesting", swiftSettings: strict),
@@ -52,6 +53,11 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "LongtakeEngineTests", dependencies: [core, testing, "LongtakeEngine", logging], swiftSettings: strict
+        ),
+        .testTarget(
+            name: "LongtakeStreamTests",
+            dependencies: [core, testing, "LongtakeStream", logging, nioCore, nioEmbedded],
+            swiftSettings: strict
         ),
     ]
 )

@@ -1,0 +1,137 @@
+public import Logging
+public import LongtakeCore
+public import NIOCore
+import Synchronization
+
+/// The fan-out: takes each commit from the writer to the event loops where somebody follows its jobs, and knows all open streams.
+public final class StreamHub: Sendable {
+    public let configuration: StreamConfiguration
+    let journal: any Journal
+    let logger: Logger
+    private let shards: [StreamShard]
+    private let census = Mutex(Census())
+
+    private struct Census {
+        /// Places that were given out; a place is taken before the request is answered.
+        var slots = 0
+        var open = 0
+        var isDraining = false
+        var whenEmpty: [CheckedContinuation<Void, Never>] = []
+    }
+
+    /// - Parameter loops: all event loops on which streams will be opened.
+    public init(
+        journal: any Journal, loops: [any EventLoop], configuration: StreamConfiguration, logger: Logger
+    ) {
+        self.journal = journal
+        self.configuration = configuration
+        self.logger = logger
+        shards = loops.map(StreamShard.init)
+        journal.observeCommits { [weak self] commit in self?.publish(commit) }
+    }
+
+    /// Encodes each event that somebody follows once, on the writer's thread, and posts it to the loops.
+    private func publish(_ commit: Commit) {
+        let frames = commit.events.filter { event in shards.contains { $0.follows(event.job) } }.map(EventFrame.init)
+        guard !frames.isEmpty else { return }
+        for shard in shards { shard.post(frames) }
+    }
+
+    /// Whether streams are being ended.
+    public var isDraining: Bool { census.withLock { $0.isDraining } }
+
+    /// How many streams are open.
+    public var openStreams: Int { census.withLock { $0.open } }
+
+    /// A place for a stream; `nil` where ``StreamConfiguration/maxStreams`` are taken.
+    public func takeSlot() -> StreamSlot? {
+        let isGiven = census.withLock { census in
+            guard census.slots < configuration.maxStreams else { return false }
+            census.slots += 1
+            return true
+        }
+        guard isGiven else { return nil }
+        return StreamSlot { [weak self] in self?.census.withLock { $0.slots -= 1 } }
+    }
+
+    /// Begins a stream on the loop of its connection; to be called there.
+    public func open(_ opening: StreamOpening, on loop: any EventLoop, sink: any StreamSink) -> StreamSubscriber {
+        let stream = StreamSubscriber(opening, hub: self, shard: shard(of: loop), sink: sink)
+        stream.start()
+        if isDraining { stream.end(after: 1, .draining) }
+        return stream
+    }
+
+    /// Waits until an event behind `cursor` is committed, or `limit` has passed, or the daemon drains.
+    public func waitForEvent(
+        of job: JobID, behind cursor: EventSequence, upTo limit: Duration, read: @Sendable () async throws -> Bool
+    )
+        async throws
+    {
+        guard let shard = shards.first, !isDraining else { return }
+        let listener = PageWaiter(job: job, cursor: cursor, shard: shard)
+        try await listener.wait(upTo: limit, read: read)
+    }
+
+    /// Tells every reader that the daemon stops, and waits until all streams have ended, `deadline` at the most.
+    ///
+    /// A few end at once; many are spread over `deadline`, so that their readers return one after the other.
+    public func drain(within deadline: Duration) async {
+        census.withLock { $0.isDraining = true }
+        for shard in shards {
+            shard.loop.execute {
+                shard.wakeWaiters()
+                let streams = shard.streams
+                let ticks = StreamShard.ticks(deadline) - 1
+                for (index, stream) in streams.enumerated() {
+                    stream.end(after: streams.count <= 64 ? 1 : 1 + index * ticks / streams.count, .draining)
+                }
+            }
+        }
+        await emptied(within: deadline + .seconds(1))
+    }
+
+    private func emptied(within deadline: Duration) async {
+        guard let loop = shards.first?.loop else { return }
+        await withCheckedContinuation { continuation in
+            let isEmpty = census.withLock { census in
+                if census.open > 0 { census.whenEmpty.append(continuation) }
+                return census.open == 0
+            }
+            if isEmpty { return continuation.resume() }
+            loop.scheduleTask(in: TimeAmount(deadline)) { self.resumeWaiters() }
+        }
+    }
+
+    private func resumeWaiters() {
+        let waiters = census.withLock { census in
+            defer { census.whenEmpty = [] }
+            return census.whenEmpty
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    func streamOpened() { census.withLock { $0.open += 1 } }
+
+    func streamClosed() {
+        let isEmpty = census.withLock { census in
+            census.open -= 1
+            return census.open == 0
+        }
+        if isEmpty { resumeWaiters() }
+    }
+
+    func drawRetry() -> Int { configuration.draw(Limits.retryMilliseconds) }
+
+    /// The age at which a stream ends, a tenth more or less than the setting.
+    func drawAge() -> Duration? {
+        configuration.maxAge.map { $0 * configuration.draw(900...1100) / 1000 }
+    }
+
+    private func shard(of loop: any EventLoop) -> StreamShard {
+        guard let shard = shards.first(where: { $0.loop === loop }) else {
+            preconditionFailure("a stream opens on one of the loops that the hub was made with")
+        }
+        return shard
+    }
+}

@@ -1,0 +1,79 @@
+public import LongtakeCore
+public import NIOCore
+
+/// What a stream says about itself, as opposed to the events of the log that it carries.
+public enum ControlFrame: Sendable {
+    /// The first block: the cursor that is honoured (`nil` where it could not be), and the head of the log.
+    case hello(job: JobID, cursor: EventID?, head: EventID, heartbeatSeconds: Int, retryMilliseconds: Int)
+    /// The cursor cannot be honoured; a snapshot follows.
+    case reset(reason: CursorRefusal, requested: String)
+    /// The job at the head of its log, in place of the events before it; the text is the job's JSON.
+    case snapshot(id: EventID, job: String)
+    /// The stream ends although the job does not.
+    case end(reason: StreamEnd, retryMilliseconds: Int)
+    /// A sign of life that only keeps the connection open.
+    case heartbeat
+    /// A sign of life that a page can see.
+    case heartbeatEvent
+
+    /// The frame in one format; empty where that format has no such frame (NDJSON has no hello).
+    public func bytes(_ format: StreamFormat) -> ByteBuffer {
+        switch self {
+        case .hello(let job, let cursor, let head, let heartbeatSeconds, let retryMilliseconds):
+            guard format.isServerSentEvents else { return ByteBuffer() }
+            let shown = cursor.map { "\"\($0)\"" } ?? "null"
+            return block(
+                format, retry: retryMilliseconds, id: cursor, type: "stream.hello",
+                data:
+                    "\"job\":\"\(job)\",\"cursor\":\(shown),\"head\":\"\(head)\",\"heartbeat_seconds\":\(heartbeatSeconds)"
+            )
+        case .reset(let reason, let requested):
+            let quoted = Self.quoted(Self.cut(requested))
+            return block(
+                format, type: "stream.reset", data: "\"reason\":\"\(reason.rawValue)\",\"requested\":\(quoted)")
+        case .snapshot(let id, let job):
+            return block(format, id: id, type: "job.snapshot", data: "\"id\":\"\(id)\",\"job\":\(job)")
+        case .end(let reason, let retryMilliseconds):
+            return block(
+                format, retry: retryMilliseconds, type: "stream.end", data: "\"reason\":\"\(reason.rawValue)\"")
+        case .heartbeat:
+            return ByteBuffer(string: format.isServerSentEvents ? ": hb\n\n" : "\n")
+        case .heartbeatEvent:
+            return block(format, type: "stream.heartbeat", data: nil)
+        }
+    }
+
+    private func block(
+        _ format: StreamFormat, retry: Int? = nil, id: EventID? = nil, type: String, data members: String?
+    ) -> ByteBuffer {
+        let json = "{\"type\":\"\(type)\"" + (members.map { ",\($0)" } ?? "") + "}"
+        guard format.isServerSentEvents else { return ByteBuffer(string: json + "\n") }
+        var text = ""
+        if let retry { text += "retry: \(retry)\n" }
+        if let id { text += "id: \(id)\n" }
+        if format == .events { text += "event: \(type)\n" }
+        return ByteBuffer(string: text + "data: \(json)\n\n")
+    }
+
+    /// A JSON string; the encoder cannot fail on one, and an empty string is the honest answer if it ever does.
+    private static func quoted(_ text: String) -> String { (try? JSONText.encode(text)) ?? "\"\"" }
+
+    /// At most ``Limits/requestedCursorBytes``, on the border of a character.
+    private static func cut(_ text: String) -> String {
+        var cut = text
+        while cut.utf8.count > Limits.requestedCursorBytes { cut.removeLast() }
+        return cut
+    }
+}
+
+/// Why a stream ends before the job does; the raw value is the `reason` of `stream.end`.
+public enum StreamEnd: String, Hashable, Sendable {
+    /// The daemon stops; the reader comes back to the next one.
+    case draining
+    /// It has been open for as long as streams may be.
+    case maxAge = "max_age"
+    /// The daemon has as many streams as it may have.
+    case limit
+    /// The reader took longer than ``Limits/writeDeadline`` to take what was written.
+    case slow
+}

@@ -1,0 +1,23 @@
+/// The settings of all streams.
+public struct StreamConfiguration: Sendable {
+    /// A stream that wrote nothing for this long says that it is alive.
+    public var heartbeat: Duration
+    /// How many streams there may be at once.
+    public var maxStreams: Int
+    /// After this long, varied by up to a tenth, a stream is ended and its reader comes back; `nil` for never.
+    public var maxAge: Duration?
+    /// Draws 64 random bits: for the jitter of `retry:` and of ages.
+    public var random: @Sendable () -> UInt64
+
+    public init(heartbeat: Duration, maxStreams: Int, maxAge: Duration?, random: @escaping @Sendable () -> UInt64) {
+        self.heartbeat = heartbeat
+        self.maxStreams = maxStreams
+        self.maxAge = maxAge
+        self.random = random
+    }
+
+    /// A value of `range` for each reader, so that readers who left together do not return together.
+    package func draw(_ range: ClosedRange<Int>) -> Int {
+        range.lowerBound + Int(random() % UInt64(range.count))
+    }
+}

@@ -1,0 +1,160 @@
+import Logging
+import LongtakeCore
+import LongtakeTesting
+import NIOCore
+import NIOEmbedded
+import Synchronization
+import Testing
+
+@testable import LongtakeStream
+
+/// The hub, its shard and a subscriber on an event loop whose time is the test's, over a journal in memory.
+@Suite struct HubTests {
+    @Test("a reader gets what is there, then what comes, and the body ends behind the final event")
+    func replayThenLive() async throws {
+        let stage = try await Stage()
+        try await stage.open(after: 0)
+        try await stage.until { $0.text.contains("event: job.queued\n") }
+        _ = try await stage.journal.cancel(stage.job, of: .anonymous)
+        try await stage.until { $0.isFinished }
+        let seen = stage.sink.state.withLock { $0.text }
+        #expect(seen.ranges(of: "\nevent: ").count == 2, "\(seen)")
+        #expect(seen.contains("event: job.canceled\n"))
+        #expect(stage.hub.openStreams == 0)
+    }
+
+    @Test("a quiet stream says that it is alive, and a stream that stops being taken is cut")
+    func heartbeatAndDeadline() async throws {
+        let stage = try await Stage()
+        try await stage.open(after: 1)
+        await stage.loop.advanceTime(by: .seconds(14))
+        #expect(stage.sink.state.withLock { !$0.text.contains(": hb") })
+        for _ in 0..<8 { await stage.loop.advanceTime(by: .milliseconds(250)) }
+        #expect(stage.sink.state.withLock { $0.text.hasSuffix(": hb\n\n") })
+        stage.sink.state.withLock { $0.isStuck = true }
+        for _ in 0..<120 { await stage.loop.advanceTime(by: .milliseconds(250)) }
+        #expect(stage.sink.state.withLock { $0.isAborted })
+        #expect(stage.hub.openStreams == 0)
+    }
+
+    @Test("a drain tells the reader why, and gives its place back")
+    func drain() async throws {
+        let stage = try await Stage(maxStreams: 1)
+        #expect(stage.hub.takeSlot() == nil, "the one place is taken")
+        try await stage.open(after: 1)
+        async let drained: Void = stage.hub.drain(within: .seconds(1))
+        try await stage.until { $0.isFinished }
+        await drained
+        #expect(stage.sink.state.withLock { $0.text.contains(#"{"type":"stream.end","reason":"draining"}"#) })
+        #expect(stage.hub.takeSlot() != nil)
+    }
+
+    @Test("a page that waits is woken by the next event")
+    func waiting() async throws {
+        let stage = try await Stage()
+        let woken = Flag()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                let first = EventSequence(rawValue: 1)
+                try await stage.hub.waitForEvent(of: stage.job, behind: first, upTo: .seconds(50_000)) {
+                    try await stage.journal.job(stage.job, of: .anonymous).map { $0.lastEvent.sequence > first }
+                        ?? false
+                }
+                woken.isSet.withLock { $0 = true }
+            }
+            _ = try await stage.journal.cancel(stage.job, of: .anonymous)
+            try await stage.until { _ in woken.isSet.withLock { $0 } }
+            try await group.waitForAll()
+        }
+    }
+}
+
+/// Says that something has happened.
+private final class Flag: Sendable {
+    let isSet = Mutex(false)
+}
+
+/// What a test of the hub stands on.
+private final class Stage: Sendable {
+    let loop = NIOAsyncTestingEventLoop()
+    let journal: MemoryJournal
+    let hub: StreamHub
+    let job: JobID
+    let sink = RecordingSink()
+    private let slot = Mutex<StreamSlot?>(nil)
+
+    init(maxStreams: Int = 10) async throws {
+        journal = MemoryJournal(epoch: Epoch(rawValue: 1), clock: ManualClock())
+        hub = StreamHub(
+            journal: journal, loops: [loop],
+            configuration: StreamConfiguration(
+                heartbeat: .seconds(15), maxStreams: maxStreams, maxAge: nil, random: { 7 }),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        job = try #require(JobID("job_" + String(repeating: "0", count: 26)))
+        let stage = LongtakeCore.Stage(
+            name: StageName(unchecked: "only"), queue: QueueName(unchecked: "cpu"), expectedSeconds: 1,
+            timeLimitSeconds: nil,
+            work: .simulated(SimulatedWork(steps: 1, message: "", lengthSeconds: 1, output: nil)))
+        let pipeline = Pipeline(name: PipelineName(unchecked: "one"), stages: [stage])
+        _ = try await journal.submit(Submission(id: job, pipeline: pipeline, input: .object([:])))
+        slot.withLock { $0 = hub.takeSlot() }
+    }
+
+    func open(after cursor: Int64) async throws {
+        let opening = StreamOpening(
+            job: job, tenant: .anonymous, format: .events, heartbeatEvents: false,
+            prelude: ByteBuffer(string: "hello\n"),
+            cursor: EventSequence(rawValue: cursor), isEnded: false,
+            slot: slot.withLock { slot in
+                defer { slot = nil }
+                return slot
+            })
+        try await loop.executeInContext { [hub, loop, sink] in
+            _ = hub.open(opening, on: loop, sink: sink)
+        }
+        await loop.run()
+    }
+
+    /// Lets the loop run until the sink has seen it. The journal answers on other threads, so the test yields to them.
+    func until(_ condition: @Sendable (RecordingSink.State) -> Bool) async throws {
+        let deadline = ContinuousClock.now + .seconds(20)
+        while !condition(sink.state.withLock { $0 }) {
+            try #require(ContinuousClock.now < deadline, "\(sink.state.withLock { $0.text })")
+            await loop.advanceTime(by: .milliseconds(10))
+            await Task.yield()
+        }
+    }
+}
+
+/// Keeps what is written to it.
+private final class RecordingSink: StreamSink, Sendable {
+    struct State {
+        var text = ""
+        var isStuck = false
+        var isFinished = false
+        var isAborted = false
+    }
+
+    let state = Mutex(State())
+    var hasRoom: Bool { state.withLock { !$0.isStuck } }
+
+    func write(_ bytes: ByteBuffer, written: EventLoopPromise<Void>) {
+        let isStuck = state.withLock { state in
+            state.text += String(buffer: bytes)
+            return state.isStuck
+        }
+        // A promise of a stuck connection is completed when the connection goes; here, with the test.
+        if isStuck { stuck.withLock { $0.append(written) } } else { written.succeed() }
+    }
+
+    private let stuck = Mutex<[EventLoopPromise<Void>]>([])
+
+    func flush() {}
+
+    func finish() { state.withLock { $0.isFinished = true } }
+
+    func abort() {
+        state.withLock { $0.isAborted = true }
+        for promise in stuck.withLock({ $0 }) { promise.fail(ChannelError.ioOnClosedChannel) }
+    }
+}
