@@ -44,6 +44,13 @@ let package = Package(
         .target(name: "LongtakeSQLite", dependencies: [core, grdb, grdbSQLite, logging], swiftSettings: strict),
         .target(name: "LongtakeEngine", dependencies: [core, logging], swiftSettings: strict),
         .target(name: "LongtakeStream", dependencies: [core, logging, nioCore], swiftSettings: strict),
+        .target(
+            name: "LongtakeHTTP",
+            dependencies: [
+                core, "LongtakeStream", hummingbird, httpTypes, httpTypesHTTP1, logging, nioCore, nioHTTP1, nioPosix,
+            ],
+            swiftSettings: strict
+        ),
 
         // Test support: the in-memory journal, the conformance suite, gates and the manual clock. No product ships it.
         .target(name: "LongtakeTesting", dependencies: [core], path: "Tests/LongtakeTesting", swiftSettings: strict),
@@ -59,5 +66,8 @@ let package = Package(
             dependencies: [core, testing, "LongtakeStream", logging, nioCore, nioEmbedded],
             swiftSettings: strict
         ),
+        .testTarget(
+            name: "LongtakeHTTPTests", dependencies: [core, "LongtakeHTTP", httpTypes, nioCore, nioHTTP1],
+            swiftSettings: strict),
     ]
 )

@@ -1,0 +1,264 @@
+import HTTPTypes
+import Hummingbird
+import Logging
+import LongtakeCore
+import LongtakeStream
+import NIOCore
+import NIOHTTP1
+import NIOHTTPTypesHTTP1
+
+/// Performs what ``ConnectionState`` decides, on the connection's event loop: the routes answer in a task that lives for that answer only,
+/// and where the answer is a stream, this handler is its sink.
+final class ConnectionHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private let service: RequestService
+    private let channel: any Channel
+    private var state = ConnectionState()
+    private var context: ChannelHandlerContext?
+    private var watch: InboundWatch?
+    private var timer: Scheduled<Void>?
+    private var answer: Task<Void, Never>?
+    private var stream: StreamSubscriber?
+    private var isHTTP10 = false
+
+    /// How long a refused client may go on sending before the connection is cut: long enough for the answer to arrive.
+    private static let lingering = TimeAmount.seconds(2)
+
+    init(service: RequestService, channel: any Channel) {
+        self.service = service
+        self.channel = channel
+    }
+
+    /// Adds this connection's handlers to its channel.
+    static func install(on channel: any Channel, service: RequestService) throws {
+        let handler = ConnectionHandler(service: service, channel: channel)
+        let watch = InboundWatch(handler)
+        handler.watch = watch
+        let pipeline = channel.pipeline.syncOperations
+        try pipeline.addHandler(watch)
+        try pipeline.configureHTTPServerPipeline(withErrorHandling: false)
+        try pipeline.addHandler(handler)
+    }
+
+    // MARK: From the channel
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func channelActive(context: ChannelHandlerContext) {
+        service.connections.add(self, on: channel)
+        perform(.awaitNext)
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        state.connectionClosed()
+        timer?.cancel()
+        answer?.cancel()
+        stream?.connectionClosed()
+        service.connections.remove(self)
+        (stream, watch, self.context) = (nil, nil, nil)
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            // A pipelined request's bytes came while another was answered; its time begins here.
+            perform(state.bytesArrived())
+            perform(state.headArrived(head))
+        case .body(let bytes): perform(state.bodyArrived(bytes))
+        case .end: perform(state.endArrived())
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let error = error as? HTTPParserError else {
+            // The socket failed; the channel closes and tells so by itself, or is closed here.
+            return context.close(promise: nil)
+        }
+        perform(state.parsingFailed(error == .headerOverflow ? .headTooLarge : .malformedRequest))
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        stream?.roomChanged()
+        context.fireChannelWritabilityChanged()
+    }
+
+    /// - Returns: whether the bytes are to be read as HTTP.
+    func bytesArrived() -> Bool {
+        perform(state.bytesArrived())
+        return state.state != .refused && state.state != .closed
+    }
+
+    func inputClosed() { perform(state.inputClosed()) }
+
+    func drain() { perform(state.drain()) }
+
+    // MARK: Performing
+
+    private func perform(_ action: ConnectionState.Action) {
+        switch action {
+        case .nothing:
+            break
+        case .expectRequest:
+            startTimer(TimeAmount(Limits.requestDeadline))
+        case .sendContinue:
+            write(.head(HTTPResponseHead(version: .http1_1, status: .continue)))
+            context?.flush()
+        case .answer(let request):
+            timer?.cancel()
+            respond(to: request)
+        case .refuse(let problem):
+            refuse(problem)
+        case .awaitNext:
+            startTimer(TimeAmount(Limits.idleConnection))
+        case .close:
+            context?.close(promise: nil)
+        }
+    }
+
+    private func startTimer(_ time: TimeAmount) {
+        timer?.cancel()
+        let handler = NIOLoopBound(self, eventLoop: channel.eventLoop)
+        timer = channel.eventLoop.scheduleTask(in: time) {
+            let handler = handler.value
+            handler.perform(handler.state.deadlinePassed())
+        }
+    }
+
+    private func respond(to request: ConnectionState.Received) {
+        isHTTP10 = request.head.version == .http1_0
+        let (service, loop) = (service, channel.eventLoop)
+        let handler = NIOLoopBound(self, eventLoop: loop)
+        // Routes are asynchronous and the loop is not; the task ends with its answer, and is cancelled with the connection.
+        answer = Task {
+            let answer = await service.answer(request)
+            loop.execute { handler.value.answered(answer) }
+        }
+    }
+
+    private func answered(_ answer: RequestService.Answer) {
+        self.answer = nil
+        guard context != nil else { return }
+        if let opening = answer.stream, !answer.isHead {
+            begin(opening, answer.response)
+        } else {
+            if answer.closesConnection { _ = state.drain() }
+            guard answer.stream == nil else { return answerHead(answer.response) }
+            write(.head(head(answer.response, length: answer.length)))
+            guard !answer.isHead, answer.body.readableBytes > 0 else { return endResponse() }
+            writeWhole(answer.body)
+        }
+    }
+
+    /// Answers the HEAD of a stream, and closes: the encoder knows no HEAD, and would end this with a chunk that belongs to nothing.
+    private func answerHead(_ response: Response) {
+        _ = state.drain()
+        write(.head(head(response, length: nil)))
+        context?.flush()
+        perform(state.responseEnded())
+    }
+
+    /// Ends the response when the kernel has taken its body, so that who sends requests but reads no answers cannot pile them up here.
+    private func writeWhole(_ body: ByteBuffer) {
+        let written = channel.eventLoop.makePromise(of: Void.self)
+        let handler = NIOLoopBound(self, eventLoop: channel.eventLoop)
+        written.futureResult.whenComplete { _ in handler.value.endResponse() }
+        startTimer(TimeAmount(Limits.idleConnection))
+        write(.body(.byteBuffer(body)), promise: written)
+        context?.flush()
+    }
+
+    private func begin(_ opening: StreamOpening, _ response: Response) {
+        if isHTTP10 { _ = state.drain() }
+        // A reader that has left meanwhile may still take an answer that is whole, but no stream.
+        guard state.beganStreaming(isWhole: opening.isEnded) else {
+            context?.close(promise: nil)
+            return
+        }
+        write(.head(head(response, length: nil)))
+        let opened = service.hub.open(opening, on: channel.eventLoop, sink: self)
+        // A stream that ended at once has let go already, and the connection may be at its next request.
+        guard state.state == .streaming else { return }
+        stream = opened
+        watch?.readOn()
+    }
+
+    private func endResponse() {
+        // Writing the end delivers a pipelined request before it returns, so the state is ready for one by then.
+        let action = state.responseEnded()
+        guard case .close = action else {
+            perform(action)
+            context?.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+            return
+        }
+        // Closing drops what the kernel has not taken, so the end goes first; a client that does not take it has a deadline.
+        let channel = channel
+        let written = channel.eventLoop.makePromise(of: Void.self)
+        written.futureResult.whenComplete { _ in channel.close(promise: nil) }
+        channel.eventLoop.scheduleTask(in: TimeAmount(Limits.writeDeadline)) { channel.close(promise: nil) }
+        write(.end(nil), promise: written)
+        context?.flush()
+    }
+
+    /// The status line and headers: ours, with what every response has. `length` is `nil` where the body's end is not known.
+    private func head(_ response: Response, length: Int?) -> HTTPResponseHead {
+        var headers = HTTPHeaders(response.headers)
+        headers.remove(name: "content-length")
+        if let length, response.status != .noContent { headers.add(name: "content-length", value: String(length)) }
+        headers.add(name: "date", value: service.date())
+        if !state.isKept {
+            headers.add(name: "connection", value: "close")
+        } else if isHTTP10 || length == nil {
+            headers.add(name: "connection", value: "keep-alive")
+        }
+        return HTTPResponseHead(
+            version: isHTTP10 ? .http1_0 : .http1_1, status: .init(statusCode: response.status.code), headers: headers)
+    }
+
+    /// Writes below the handler that keeps requests and responses in step, since what is answered here may be half a request.
+    private func refuse(_ problem: Problem) {
+        guard let context,
+            let below = try? context.pipeline.syncOperations.context(handlerType: HTTPServerPipelineHandler.self)
+        else { return }
+        let body = problem.body
+        let head = head(problem.response(), length: body.readableBytes)
+        below.write(NIOAny(HTTPServerResponsePart.head(head)), promise: nil)
+        below.write(NIOAny(HTTPServerResponsePart.body(.byteBuffer(body))), promise: nil)
+        below.writeAndFlush(NIOAny(HTTPServerResponsePart.end(nil)), promise: nil)
+        // Closing with unread bytes would reset the connection and could take the answer with it: end our side, read away the other.
+        channel.close(mode: .output, promise: nil)
+        startTimer(Self.lingering)
+        watch?.readOn()
+    }
+
+    private func write(_ part: HTTPServerResponsePart, promise: EventLoopPromise<Void>? = nil) {
+        guard let context else {
+            promise?.fail(ChannelError.ioOnClosedChannel)
+            return
+        }
+        context.write(wrapOutboundOut(part), promise: promise)
+    }
+}
+
+extension ConnectionHandler: StreamSink {
+    var hasRoom: Bool { channel.isWritable }
+
+    func write(_ bytes: ByteBuffer, written: EventLoopPromise<Void>) {
+        write(.body(.byteBuffer(bytes)), promise: written)
+    }
+
+    func flush() { context?.flush() }
+
+    func finish() {
+        stream = nil
+        endResponse()
+    }
+
+    func abort() {
+        stream = nil
+        context?.close(promise: nil)
+    }
+}

@@ -1,0 +1,166 @@
+import LongtakeCore
+import NIOCore
+import NIOHTTP1
+
+/// One connection's way through its requests, as a value: HTTP/1.x, one request at a time, each small and with a deadline.
+///
+/// ```text
+///          bytes                end               response               ended, kept
+///   idle ─────────► receiving ─────────► answering ─────────► … ─────────────────────► idle
+///    │                  │                    │ stream   ┌────────────┐
+///    │ 60 s: close      │ 10 s, too large,   └─────────►│ streaming  │ ended, kept ──► idle
+///    ▼                  ▼ malformed                     └────────────┘ bytes, FIN ───► closed
+///  closed ◄──────── refused (the rest is read away for a moment, so that the answer arrives)
+/// ```
+struct ConnectionState: Sendable {
+    enum State: Hashable, Sendable {
+        /// Between two requests.
+        case idle
+        /// A request has begun to arrive.
+        case receiving
+        /// A request is with the routes, or its response is being written.
+        case answering
+        /// The response is a stream.
+        case streaming
+        /// A problem was told and the connection closes.
+        case refused
+        case closed
+    }
+
+    /// A request as it arrived.
+    struct Received: Sendable {
+        var head: HTTPRequestHead
+        var body: ByteBuffer
+    }
+
+    enum Action: Sendable {
+        case nothing
+        /// Start the clock of ``Limits/requestDeadline``.
+        case expectRequest
+        /// Tell the client to go on with its body (RFC 9110 §10.1.1).
+        case sendContinue
+        /// Have the routes answer.
+        case answer(Received)
+        /// Tell the problem and close.
+        case refuse(Problem)
+        /// Wait for the next request, ``Limits/idleConnection`` at the most.
+        case awaitNext
+        case close
+    }
+
+    private(set) var state = State.idle
+    private var received: Received?
+    /// Whether another request may follow on this connection.
+    private(set) var isKept = true
+    private var isInputClosed = false
+
+    mutating func bytesArrived() -> Action {
+        switch state {
+        case .idle:
+            state = .receiving
+            return .expectRequest
+        case .streaming:
+            // Nothing can follow a stream, so what comes is no request and the framing is not to be trusted.
+            return close()
+        case .receiving, .answering, .refused, .closed:
+            return .nothing
+        }
+    }
+
+    mutating func headArrived(_ head: HTTPRequestHead) -> Action {
+        guard state == .receiving || state == .idle else { return .nothing }
+        state = .receiving
+        isKept = isKept && head.isKeepAlive
+        received = Received(head: head, body: ByteBuffer())
+        let size = head.headers.reduce(head.uri.utf8.count) { $0 + $1.name.utf8.count + $1.value.utf8.count + 4 }
+        if size > Limits.requestHeadBytes { return refuse(.headTooLarge) }
+        if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }),
+            length > Limits.requestBodyBytes
+        {
+            return refuse(.bodyTooLarge)
+        }
+        // From a client of HTTP/1.0 an expectation is to be ignored (RFC 9110 §10.1.1).
+        guard let expectation = head.headers.first(name: "expect"), head.version != .http1_0 else { return .nothing }
+        return expectation.lowercased() == "100-continue" ? .sendContinue : refuse(.expectationFailed)
+    }
+
+    mutating func bodyArrived(_ bytes: ByteBuffer) -> Action {
+        guard state == .receiving, received != nil else { return .nothing }
+        received?.body.writeImmutableBuffer(bytes)
+        return (received?.body.readableBytes ?? 0) > Limits.requestBodyBytes ? refuse(.bodyTooLarge) : .nothing
+    }
+
+    mutating func endArrived() -> Action {
+        guard state == .receiving, let request = received else { return .nothing }
+        received = nil
+        state = .answering
+        return .answer(request)
+    }
+
+    /// The bytes are no HTTP.
+    mutating func parsingFailed(_ problem: Problem) -> Action {
+        switch state {
+        case .idle, .receiving: return refuse(problem)
+        case .answering:
+            isKept = false
+            return .nothing
+        case .streaming: return close()
+        case .refused, .closed: return .nothing
+        }
+    }
+
+    /// The response turned out to be a stream. `false` where its reader is gone meanwhile; one that only finished sending may still
+    /// take a stream that `isWhole`.
+    mutating func beganStreaming(isWhole: Bool = false) -> Bool {
+        guard state == .answering, isWhole || !isInputClosed else { return false }
+        state = .streaming
+        return true
+    }
+
+    /// The response's last byte is written.
+    mutating func responseEnded() -> Action {
+        guard state == .answering || state == .streaming else { return .nothing }
+        guard isKept else { return close() }
+        state = .idle
+        return .awaitNext
+    }
+
+    /// The other side will send no more. It may still read an answer, but a stream's reader that says so is gone.
+    mutating func inputClosed() -> Action {
+        guard state == .answering else { return close() }
+        isInputClosed = true
+        isKept = false
+        return .nothing
+    }
+
+    /// The clock that was started last has run out.
+    mutating func deadlinePassed() -> Action {
+        switch state {
+        // While answering, the clock runs only behind a body that the client does not take.
+        case .idle, .answering, .refused: return close()
+        case .receiving: return refuse(.requestTimeout)
+        case .streaming, .closed: return .nothing
+        }
+    }
+
+    /// The daemon stops: no further request on this connection.
+    mutating func drain() -> Action {
+        isKept = false
+        return state == .idle ? close() : .nothing
+    }
+
+    mutating func connectionClosed() { state = .closed }
+
+    private mutating func refuse(_ problem: Problem) -> Action {
+        state = .refused
+        isKept = false
+        received = nil
+        return .refuse(problem)
+    }
+
+    private mutating func close() -> Action {
+        guard state != .closed else { return .nothing }
+        state = .closed
+        return .close
+    }
+}

@@ -1,0 +1,87 @@
+import HTTPTypes
+import Hummingbird
+import Logging
+import LongtakeCore
+import LongtakeStream
+import NIOCore
+import NIOHTTP1
+import NIOHTTPTypesHTTP1
+
+/// What all connections share: the routes, the streams, and how errors and dates are told.
+final class RequestService: Sendable {
+    let hub: StreamHub
+    let connections = ConnectionRegister()
+    private let responder: RouterResponder<DaemonRequestContext>
+    private let clock: any WallClock
+    private let random: @Sendable () -> UInt64
+    private let logger: Logger
+
+    /// A response that is complete but for its connection's part.
+    struct Answer: Sendable {
+        var response: Response
+        var body: ByteBuffer
+        /// What `Content-Length` says; of the body that `GET` would have, for a `HEAD`.
+        var length: Int
+        var stream: StreamOpening?
+        var isHead: Bool
+        var closesConnection: Bool
+    }
+
+    init(
+        responder: RouterResponder<DaemonRequestContext>, hub: StreamHub, clock: any WallClock,
+        random: @escaping @Sendable () -> UInt64, logger: Logger
+    ) {
+        self.responder = responder
+        self.hub = hub
+        self.clock = clock
+        self.random = random
+        self.logger = logger
+    }
+
+    /// Answers one request; every error becomes a problem here.
+    func answer(_ received: ConnectionState.Received) async -> Answer {
+        let isHead = received.head.method == .HEAD
+        let exchange = RequestExchange()
+        var logger = logger
+        let id = String(random(), radix: 16)
+        logger[metadataKey: "request_id"] = "\(id)"
+        var closesConnection = false
+        var response: Response
+        var body: ByteBuffer
+        do {
+            var head = try HTTPRequest(received.head, secure: false, splitCookie: false)
+            if isHead { head.method = .get }
+            guard RouteTable.methods.contains(head.method) else { throw Problem.unknownMethod }
+            let request = Request(head: head, body: RequestBody(buffer: received.body))
+            let context = DaemonRequestContext(source: ExchangeSource(logger: logger, exchange: exchange))
+            response = try await responder.respond(to: request, context: context)
+            body = try await Self.collect(response.body)
+        } catch {
+            let problem = Problem(error)
+            if problem.status == .internalServerError {
+                logger.error("request failed", metadata: ["uri": "\(received.head.uri)", "error": "\(error)"])
+            }
+            (response, body) = (problem.response(), problem.body)
+            closesConnection = problem.closesConnection
+        }
+        response.headers[.requestID] = id
+        logger.debug(
+            "request",
+            metadata: [
+                "method": "\(received.head.method)", "uri": "\(received.head.uri)", "status": "\(response.status.code)",
+            ])
+        return Answer(
+            response: response, body: body, length: body.readableBytes, stream: exchange.takeStream(), isHead: isHead,
+            closesConnection: closesConnection)
+    }
+
+    /// The `Date` of a response (RFC 9110 §6.6.1).
+    func date() -> String { HTTPDate.text(clock.now()) }
+
+    /// The body as one buffer. Our routes' bodies are small and in memory already; streams do not come this way.
+    private static func collect(_ body: ResponseBody) async throws -> ByteBuffer {
+        let collected = CollectedBody()
+        try await body.write(collected)
+        return collected.bytes
+    }
+}

@@ -1,0 +1,46 @@
+import Hummingbird
+import LongtakeCore
+import NIOHTTPTypesHTTP1
+
+extension Problem {
+    /// The one place where an error becomes a status. What has no better word is the daemon's own fault: logged in full by the caller, and
+    /// told without detail.
+    init(_ error: any Error) {
+        switch error {
+        case let problem as Problem:
+            self = problem
+        case let invalid as InvalidInput:
+            self = .unprocessable(invalid.problems)
+        case let error as JournalError:
+            self = Problem(error)
+        case let error as HTTPError where error.status == .notFound:
+            self = .notFound
+        case let error as HTTPError where error.status.kind == .clientError:
+            self = Problem(
+                kind: "bad-request", status: error.status, title: error.status.reasonPhrase, detail: error.body)
+        case is HTTP1TypeConversionError:
+            self = .malformedRequest
+        case is CancellationError:
+            self = .unavailable("canceled", "The connection was closed before there was an answer.")
+        default:
+            self = Problem(kind: "internal", status: .internalServerError, title: "Internal error", detail: nil)
+        }
+    }
+
+    private init(_ error: JournalError) {
+        switch error {
+        case .overloaded:
+            self = .unavailable("overloaded", "Too many requests wait for the disk; nothing was accepted.")
+        case .cannotPersist:
+            self = .unavailable("cannot-persist", "The database cannot persist at present; nothing was accepted.")
+        case .outcomeUnknown:
+            self = .unavailable("outcome-unknown", "The disk failed; the daemon restarts to find out what is stored.")
+        case .closed:
+            self = .draining
+        case .refused, .notOwner:
+            self = Problem(
+                kind: "wrong-state", status: .conflict, title: "Wrong state",
+                detail: "The job is not in a state for this.")
+        }
+    }
+}

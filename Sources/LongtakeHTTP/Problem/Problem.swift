@@ -1,0 +1,123 @@
+import HTTPTypes
+import Hummingbird
+import LongtakeCore
+import NIOCore
+
+/// An error as clients see it: `application/problem+json` (RFC 9457). It never holds a stack, a path or SQL.
+struct Problem: Error, Sendable {
+    /// The last part of `type`, `urn:longtake:problem:…`: a stable word for programs.
+    var kind: String
+    var status: HTTPResponse.Status
+    var title: String
+    var detail: String?
+    /// What is wrong with the body, for a 422.
+    var errors: [InputProblem]?
+    var headers = HTTPFields()
+    /// Whether the connection cannot be used for another request, since where it would begin is unknown.
+    var closesConnection = false
+
+    func response() -> Response {
+        var headers = headers
+        headers[.contentType] = "application/problem+json"
+        headers[.cacheControl] = "no-store"
+        return Response(status: status, headers: headers, body: .init(byteBuffer: body))
+    }
+
+    /// The JSON document. Only texts and numbers are in it, so encoding it cannot fail; if it ever did, the status alone would be told.
+    var body: ByteBuffer {
+        (try? JSONText.encode(Document(problem: self))).map { ByteBuffer(string: $0 + "\n") } ?? ByteBuffer()
+    }
+
+    private struct Document: Encodable {
+        let type: String
+        let title: String
+        let status: Int
+        let detail: String?
+        let errors: [InputProblem]?
+
+        init(problem: Problem) {
+            type = "urn:longtake:problem:\(problem.kind)"
+            title = problem.title
+            status = problem.status.code
+            detail = problem.detail
+            errors = problem.errors
+        }
+    }
+}
+
+extension Problem {
+    static let notFound = Problem(
+        kind: "not-found", status: .notFound, title: "Not found", detail: "There is nothing at this address.")
+    static let noSuchJob = Problem(
+        kind: "no-such-job", status: .notFound, title: "No such job", detail: "There is no job with this id.")
+
+    static func badRequest(_ detail: String) -> Problem {
+        Problem(kind: "bad-request", status: .badRequest, title: "Bad request", detail: detail)
+    }
+
+    static func badQuery(_ name: String, _ detail: String) -> Problem {
+        Problem(kind: "bad-query", status: .badRequest, title: "Bad query value", detail: "“\(name)” \(detail).")
+    }
+
+    static func unprocessable(_ errors: [InputProblem]) -> Problem {
+        Problem(
+            kind: "invalid-body", status: .unprocessableContent, title: "The body breaks a rule",
+            detail: "See “errors” for each place and what is wrong with it.", errors: errors)
+    }
+
+    static let keyConflict = Problem(
+        kind: "idempotency-conflict", status: .unprocessableContent, title: "The key was used with another body",
+        detail: "An Idempotency-Key names one submission; use a new key for a new one.")
+
+    static func methodNotAllowed(_ allowed: String) -> Problem {
+        Problem(
+            kind: "method-not-allowed", status: .methodNotAllowed, title: "Method not allowed",
+            detail: "This address takes \(allowed).", headers: [.allow: allowed])
+    }
+
+    static let unknownMethod = Problem(
+        kind: "unknown-method", status: .notImplemented, title: "Unknown method",
+        detail: "No address here takes this method.")
+
+    static func notAcceptable(_ offered: String) -> Problem {
+        Problem(
+            kind: "not-acceptable", status: .notAcceptable, title: "Not acceptable",
+            detail: "This address offers \(offered).")
+    }
+
+    static let unsupportedMediaType = Problem(
+        kind: "unsupported-media-type", status: .unsupportedMediaType, title: "Unsupported media type",
+        detail: "The body must be application/json, and its Content-Type must say so.")
+
+    static let bodyTooLarge = Problem(
+        kind: "body-too-large", status: .contentTooLarge, title: "Body too large",
+        detail: "A request body has at most \(Limits.requestBodyBytes) bytes.", closesConnection: true)
+
+    static let headTooLarge = Problem(
+        kind: "head-too-large", status: .requestHeaderFieldsTooLarge, title: "Headers too large",
+        detail: "The request line and headers have at most \(Limits.requestHeadBytes) bytes in all.",
+        closesConnection: true)
+
+    static let requestTimeout = Problem(
+        kind: "request-timeout", status: .requestTimeout, title: "Request timeout",
+        detail: "The whole request has to arrive within 10 seconds.", closesConnection: true)
+
+    static let malformedRequest = Problem(
+        kind: "malformed-request", status: .badRequest, title: "Malformed request",
+        detail: "This is not a request as HTTP/1.1 or HTTP/1.0 writes it.", closesConnection: true)
+
+    static let expectationFailed = Problem(
+        kind: "expectation-failed", status: .expectationFailed, title: "Expectation failed",
+        detail: "The only expectation that is met is 100-continue.", closesConnection: true)
+
+    static func unavailable(_ kind: String, _ detail: String) -> Problem {
+        Problem(
+            kind: kind, status: .serviceUnavailable, title: "Try again later", detail: detail,
+            headers: [.retryAfter: "2"])
+    }
+
+    static let draining = Problem.unavailable("draining", "The daemon is about to stop; nothing was accepted.")
+    static let tooManyStreams = Problem(
+        kind: "too-many-streams", status: .tooManyRequests, title: "Too many streams",
+        detail: "As many streams are open as may be.", headers: [.retryAfter: "5"])
+}

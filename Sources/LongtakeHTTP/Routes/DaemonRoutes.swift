@@ -1,0 +1,38 @@
+import Hummingbird
+import LongtakeCore
+
+/// What the daemon says about itself: health, readiness, and the pipelines it knows.
+struct DaemonRoutes: Sendable {
+    let journal: any Journal
+    let catalog: PipelineCatalog
+    let admission: Admission
+    let version: String
+
+    func register(on routes: RouteTable) {
+        routes.add("/healthz", [.get: health])
+        routes.add("/readyz", [.get: readiness])
+        routes.add("/v1/pipelines", [.get: pipelines])
+    }
+
+    /// The process lives and answers.
+    @Sendable private func health(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
+        try .json(["status": "ok", "version": version])
+    }
+
+    /// It can accept and persist work.
+    @Sendable private func readiness(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
+        guard admission.isOpen else { throw Problem.draining }
+        try await journal.checkWritable()
+        return try .json(["status": "ready"])
+    }
+
+    @Sendable private func pipelines(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
+        try request.requireJSON()
+        return try .json(PipelineList(default: catalog.defaultPipeline, pipelines: catalog.definitions))
+    }
+}
+
+private struct PipelineList: Encodable {
+    let `default`: PipelineName
+    let pipelines: [PipelineDefinition]
+}

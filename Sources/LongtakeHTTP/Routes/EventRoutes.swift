@@ -1,0 +1,82 @@
+import Hummingbird
+import LongtakeCore
+import LongtakeStream
+import NIOCore
+
+/// `GET /v1/jobs/{id}/events`: one log in three representations.
+struct EventRoutes: Sendable {
+    let journal: any Journal
+    let hub: StreamHub
+    let opener: StreamOpener
+
+    func register(on routes: RouteTable) {
+        routes.add("/v1/jobs/{id}/events", [.get: events])
+    }
+
+    @Sendable private func events(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
+        let query = Query(request)
+        let accept = Acceptance(request.headers[.accept])
+        let offered = [MediaTypes.eventStream, MediaTypes.lines, MediaTypes.json]
+        guard let type = accept.choose(from: offered) else {
+            throw Problem.notAcceptable(offered.joined(separator: ", "))
+        }
+        let job = try context.jobID()
+        let cursor = Self.cursor(request, query)
+        if type == MediaTypes.json { return try await page(of: job, after: cursor, query) }
+        let isMessage = try query.choice("format", of: ["message"]) != nil
+        let wish = StreamOpener.Wish(
+            format: type == MediaTypes.lines ? .lines : isMessage ? .messages : .events,
+            heartbeatEvents: try query.choice("heartbeat", of: ["event"]) != nil && type == MediaTypes.eventStream,
+            mayBeBrowser: accept.names(MediaTypes.eventStream))
+        return try await opener.open(job, tenant: .anonymous, cursor: cursor, wish: wish, in: context.exchange)
+    }
+
+    /// The first of the three places that has one.
+    static func cursor(_ request: Request, _ query: Query) -> Cursor {
+        let places = [request.headers[.lastEventID], query["last_event_id"], query["after"]]
+        return Cursor(places.compactMap { $0?.trimmed }.first { !$0.isEmpty })
+    }
+
+    /// One page of the log; with `?wait=` as soon as there is something in it.
+    private func page(of job: JobID, after cursor: Cursor, _ query: Query) async throws -> Response {
+        let limit = try query.integer("limit", in: 1...Limits.eventsPerClientPage) ?? Limits.eventsPerPage
+        let wait = try query.integer("wait", in: 0...Limits.waitSeconds) ?? 0
+        @Sendable func read(_ after: EventSequence, _ limit: Int) async throws -> EventPage {
+            guard let page = try await journal.events(of: job, of: .anonymous, after: after, limit: limit) else {
+                throw Problem.noSuchJob
+            }
+            return page
+        }
+        let head = try await read(.beforeFirst, 1).head
+        let after: EventSequence
+        switch cursor.resolve(epoch: journal.epoch, head: head) {
+        case .after(let sequence):
+            after = sequence
+        case .refused(.malformed):
+            throw Problem.badRequest("The cursor is not an event id.")
+        case .refused:
+            throw Problem(
+                kind: "cursor-gone", status: .gone, title: "Cursor gone",
+                detail:
+                    "This log has no such event: it belongs to another database, or is ahead of this one. Read the job again."
+            )
+        }
+        var page = try await read(after, limit)
+        if page.events.isEmpty && !page.isFinal && wait > 0 {
+            try await hub.waitForEvent(of: job, behind: after, upTo: .seconds(wait)) {
+                try await read(after, 1).head > after
+            }
+            page = try await read(after, limit)
+        }
+        return .json(text: Self.document(page, after: after, epoch: journal.epoch))
+    }
+
+    /// Put together from the events' own texts, since these are the same bytes everywhere.
+    private static func document(_ page: EventPage, after: EventSequence, epoch: Epoch) -> String {
+        let last = page.events.last?.sequence ?? after
+        let isFinished = page.isFinal && last == page.head
+        return "{\"events\":[" + page.events.map(\.json).joined(separator: ",")
+            + "],\"last_event_id\":\"\(EventID(epoch: epoch, sequence: last))\","
+            + "\"head\":\"\(EventID(epoch: epoch, sequence: page.head))\",\"finished\":\(isFinished)}"
+    }
+}

@@ -1,0 +1,133 @@
+import HTTPTypes
+import Hummingbird
+import LongtakeCore
+import LongtakeStream
+
+/// Submitting jobs, looking at them, canceling them.
+struct JobRoutes: Sendable {
+    let journal: any Journal
+    let catalog: PipelineCatalog
+    let clock: any WallClock
+    let opener: StreamOpener
+    /// Red while the daemon stops.
+    let admission: Admission
+    let random: @Sendable () -> UInt64
+
+    func register(on routes: RouteTable) {
+        routes.add("/v1/jobs", [.get: list, .post: submit])
+        routes.add("/v1/jobs/{id}", [.get: show])
+        routes.add("/v1/jobs/{id}/cancel", [.post: cancel])
+    }
+
+    @Sendable private func submit(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
+        let accept = Acceptance(request.headers[.accept])
+        let isStream = accept.names(MediaTypes.eventStream)
+        guard isStream || accept.choose(from: [MediaTypes.json]) != nil else {
+            throw Problem.notAcceptable("\(MediaTypes.json), \(MediaTypes.eventStream)")
+        }
+        guard admission.isOpen else { throw Problem.draining }
+        let key = try Self.idempotencyKey(request)
+        if key == nil, let cursor = request.headers[.lastEventID], !cursor.isEmpty {
+            throw Problem.badRequest(
+                "A POST with Last-Event-ID would submit a second job; send an Idempotency-Key, or read the job's events."
+            )
+        }
+        guard Self.isJSON(request.headers[.contentType]) else { throw Problem.unsupportedMediaType }
+        let body = try SubmissionBody(try await request.body.collect(upTo: Limits.requestBodyBytes), catalog: catalog)
+        var generator = ClosureGenerator(random: random)
+        let outcome = try await journal.submit(
+            Submission(
+                id: JobID(at: clock.now(), using: &generator), pipeline: body.pipeline, input: body.input,
+                priority: body.priority, metadata: body.metadata, simulation: body.simulation, idempotencyKey: key))
+        guard let job = outcome.job else { throw Problem.keyConflict }
+        var response: Response
+        if isStream {
+            let wish = StreamOpener.Wish(format: .events, heartbeatEvents: false, mayBeBrowser: true)
+            response = try await opener.open(
+                job.id, tenant: .anonymous, cursor: Cursor(request.headers[.lastEventID]), wish: wish,
+                status: outcome.isReplay ? .ok : .created, in: context.exchange)
+        } else {
+            response = try .json(JobDocument(job), status: outcome.isReplay ? .ok : .created)
+        }
+        response.headers[.location] = "/v1/jobs/\(job.id)"
+        if outcome.isReplay { response.headers[.idempotentReplayed] = "true" }
+        return response
+    }
+
+    @Sendable private func list(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
+        let query = Query(request)
+        try request.requireJSON()
+        let state = try query.choice("state", of: JobState.allCases.map(\.rawValue)).flatMap(JobState.init)
+        var wanted = JobQuery(state: state, limit: try query.integer("limit", in: 1...Limits.jobsPerPage) ?? 50)
+        if let text = query["pipeline"] {
+            guard let pipeline = PipelineName(text) else {
+                throw Problem.badQuery("pipeline", "is not the name of a pipeline")
+            }
+            wanted.pipeline = pipeline
+        }
+        if let text = query["cursor"] {
+            guard let cursor = JobListCursor(text) else {
+                throw Problem.badQuery("cursor", "is not one that a list gave out")
+            }
+            wanted.after = cursor
+        }
+        let page = try await journal.jobs(wanted)
+        return try .json(JobList(page: page, epoch: journal.epoch))
+    }
+
+    @Sendable private func show(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
+        try request.requireJSON()
+        guard let job = try await journal.job(try context.jobID(), of: .anonymous) else { throw Problem.noSuchJob }
+        return try .json(JobDocument(job))
+    }
+
+    @Sendable private func cancel(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
+        try request.requireJSON()
+        guard let job = try await journal.cancel(try context.jobID(), of: .anonymous) else { throw Problem.noSuchJob }
+        return try .json(JobDocument(job), status: job.state.isFinal ? .ok : .accepted)
+    }
+
+    private static func idempotencyKey(_ request: Request) throws(Problem) -> String? {
+        guard let key = request.headers[.idempotencyKey] else { return nil }
+        guard (1...Limits.idempotencyKeyBytes).contains(key.utf8.count),
+            key.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
+        else {
+            throw .badRequest("An Idempotency-Key has 1 to \(Limits.idempotencyKeyBytes) visible ASCII characters.")
+        }
+        return key
+    }
+
+    private static func isJSON(_ contentType: String?) -> Bool {
+        contentType?.split(separator: ";").first?.trimmed.lowercased() == MediaTypes.json
+    }
+}
+
+private struct JobList: Encodable {
+    let page: JobPage
+    let epoch: Epoch
+
+    private enum Key: String, CodingKey {
+        case jobs, next
+        case lastEventID = "last_event_id"
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(page.jobs.map { JobDocument($0, includesQueuePosition: false) }, forKey: .jobs)
+        try container.encode(page.next?.description, forKey: .next)
+        try container.encode("\(epoch)-g\(page.position.rawValue)", forKey: .lastEventID)
+    }
+}
+
+extension SubmissionOutcome {
+    fileprivate var isReplay: Bool {
+        if case .replayed = self { true } else { false }
+    }
+}
+
+/// The injected source of chance as the standard library wants it.
+private struct ClosureGenerator: RandomNumberGenerator {
+    let random: @Sendable () -> UInt64
+
+    func next() -> UInt64 { random() }
+}

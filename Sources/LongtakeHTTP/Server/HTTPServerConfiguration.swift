@@ -1,0 +1,26 @@
+/// The settings of the HTTP side.
+public struct HTTPServerConfiguration: Sendable {
+    public var addresses: [ListenAddress]
+    /// A stream that wrote nothing for this long says that it is alive.
+    public var heartbeat: Duration
+    public var maxStreams: Int
+    /// After this long a stream is ended and its reader comes back; `nil` for never.
+    public var maxAge: Duration?
+    /// Shown by `/healthz`.
+    public var version: String
+    /// Draws 64 random bits: for job ids, and for the jitter of `retry:`.
+    public var random: @Sendable () -> UInt64
+
+    public init(
+        addresses: [ListenAddress], heartbeat: Duration = .seconds(15), maxStreams: Int = 20_000,
+        maxAge: Duration? = nil,
+        version: String, random: @escaping @Sendable () -> UInt64
+    ) {
+        self.addresses = addresses
+        self.heartbeat = heartbeat
+        self.maxStreams = maxStreams
+        self.maxAge = maxAge
+        self.version = version
+        self.random = random
+    }
+}
