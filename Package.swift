@@ -28,7 +28,7 @@ let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 // The import arrows, one line a module. The picture and the reason for each arrow: docs/architecture.md.
 let package = Package(
     name: "longtake",
-    products: [],
+    products: [.executable(name: "longtake", targets: ["longtake"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
@@ -49,6 +49,15 @@ let package = Package(
             dependencies: [
                 core, "LongtakeStream", hummingbird, httpTypes, httpTypesHTTP1, logging, nioCore, nioHTTP1, nioPosix,
             ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "longtake",
+            dependencies: [
+                core, "LongtakeSQLite", "LongtakeEngine", "LongtakeHTTP", "LongtakeStream",
+                argumentParser, logging, nioCore, nioPosix, yams,
+            ],
+            resources: [.embedInCode("pipelines.yaml")],
             swiftSettings: strict
         ),
 

@@ -1,0 +1,191 @@
+import ArgumentParser
+import Glibc
+import Logging
+import LongtakeCore
+import LongtakeEngine
+import LongtakeHTTP
+import LongtakeSQLite
+import NIOCore
+
+/// One boot of the daemon, from its settings to its exit status: the only place where the parts are wired together.
+struct Daemon: Sendable {
+    private let loaded: LoadedSettings
+    private let clock = SystemClock()
+    private let environment: [String: String]
+    private let manager: ServiceManager
+    private let logger: Logger
+
+    init(_ loaded: LoadedSettings) {
+        self.loaded = loaded
+        environment = ProcessEnvironment.all
+        manager = ServiceManager(environment: environment)
+        let (log, clock) = (loaded.settings.log, clock)
+        let isText = log.format == .text || log.format == .auto && StandardStreams.error.isTerminal
+        logger = Logger(label: "longtake") { _ in
+            LineLogHandler(form: isText ? .text : .json, level: log.level, clock: clock)
+        }
+    }
+
+    /// Runs until a signal asks for the end.
+    /// - Throws: `ExitCode` 1 after the reason is logged.
+    func run() async throws {
+        let (stops, stop) = AsyncStream.makeStream(of: CInt.self)
+        let logger = logger
+        let signals = StopSignals(
+            first: { number in stop.yield(number) },
+            hangUp: { logger.notice("SIGHUP does nothing; restart the daemon to read its settings again") })
+        defer { withExtendedLifetime(signals) {} }
+        let settings = loaded.settings
+        let descriptors = DescriptorLimit.raise()
+        let journal = try await openJournal(settings.storage.path)
+        let engine = makeEngine(journal)
+        let server = makeServer(
+            journal, maxStreams: min(settings.stream.maxStreams, max(1, descriptors - DescriptorLimit.reserve)))
+        let addresses: [String]
+        do {
+            addresses = try await server.start()
+        } catch {
+            throw failed("cannot listen on \(settings.http.host):\(settings.http.port)", error)
+        }
+        engine.start()
+        manager.notify("READY=1", "STATUS=Serving on \(addresses.joined(separator: ", "))")
+        logger.info(
+            "ready",
+            metadata: [
+                "addresses": "\(addresses.joined(separator: " "))", "version": "\(DaemonVersion.text)",
+                "epoch": "\(journal.epoch)",
+                "config": "\(loaded.file ?? "built-in")", "descriptors": "\(descriptors)",
+            ])
+        warn()
+        greet(addresses)
+        let watchdog = startWatchdog()
+        for await number in stops {
+            logger.info("stopping", metadata: ["signal": "\(number == SIGINT ? "SIGINT" : "SIGTERM")"])
+            break
+        }
+        // The manager expects signs of life until the process is gone, so the drain is under its watch too.
+        defer { watchdog?.cancel() }
+        try await drain(journal, engine, server)
+    }
+
+    /// The order of the stop: nothing new, work put back and journaled, streams ended, connections closed, database closed.
+    private func drain(_ journal: SQLiteJournal, _ engine: Engine, _ server: HTTPServer) async throws {
+        let grace = Duration.seconds(loaded.settings.shutdown.graceSeconds)
+        manager.notify("STOPPING=1", "STATUS=Draining")
+        startLastResort(after: grace)
+        server.beginDrain()
+        await engine.drain(deadline: grace * 3 / 10)
+        await server.finishStreams(within: min(Limits.drainSpread, grace / 2))
+        await server.stop()
+        do {
+            try await journal.close()
+        } catch {
+            throw failed("the database could not be closed", error)
+        }
+        logger.info("stopped")
+    }
+
+    /// A stop that hangs is worse than a crash, from which the next boot recovers: it ends when the grace is over.
+    private func startLastResort(after grace: Duration) {
+        let logger = logger
+        // Unstructured, since it has to run while the stop that it watches does not come back.
+        Task.detached {
+            try await ContinuousClock().sleep(for: grace)
+            logger.critical(
+                "the stop took longer than shutdown.grace_seconds; what was running is recovered at the next start")
+            _exit(1)
+        }
+    }
+
+    private func openJournal(_ path: String) async throws -> SQLiteJournal {
+        let logger = logger
+        do {
+            return try await SQLiteJournal.open(directory: path, clock: clock, logger: logger) { reason in
+                // Whether the last commit happened is unknown, so nothing may be told any more: the next boot finds out.
+                logger.critical("the disk failed", metadata: ["error": "\(reason)"])
+                _exit(1)
+            }
+        } catch {
+            throw failed("cannot open the database in \(path)", error)
+        }
+    }
+
+    private func makeEngine(_ journal: SQLiteJournal) -> Engine {
+        let settings = loaded.settings
+        let workers = settings.queues.map { (QueueName(unchecked: $0.key), $0.value.workers) }
+        return Engine(
+            configuration: EngineConfiguration(
+                workers: Dictionary(uniqueKeysWithValues: workers), speed: settings.simulation.speed,
+                reportInterval: Limits.reportInterval),
+            journal: journal, runner: SimulatedRunner(speed: settings.simulation.speed, clock: ContinuousClock()),
+            clock: ContinuousClock(), wallClock: clock, logger: logger)
+    }
+
+    private func makeServer(_ journal: SQLiteJournal, maxStreams: Int) -> HTTPServer {
+        let settings = loaded.settings
+        var addresses = InheritedSockets.take(environment: environment).map { ListenAddress.inherited(descriptor: $0) }
+        if addresses.isEmpty {
+            addresses.append(.tcp(host: settings.http.host, port: settings.http.port))
+            if !settings.http.unixSocket.isEmpty { addresses.append(.unix(path: settings.http.unixSocket)) }
+        }
+        let maxAge = settings.stream.maxAgeSeconds
+        return HTTPServer(
+            configuration: HTTPServerConfiguration(
+                addresses: addresses, heartbeat: .seconds(settings.stream.heartbeatSeconds), maxStreams: maxStreams,
+                maxAge: maxAge > 0 ? .seconds(maxAge) : nil, version: DaemonVersion.text,
+                random: {
+                    var generator = SystemRandomNumberGenerator()
+                    return generator.next()
+                }),
+            journal: journal, catalog: loaded.catalog, clock: clock, logger: logger)
+    }
+
+    /// Says at half the interval that the daemon lives, from a task: so it also says that tasks still run.
+    private func startWatchdog() -> Task<Void, any Error>? {
+        guard let interval = manager.watchdogInterval else { return nil }
+        let manager = manager
+        // Unstructured, since it runs beside everything until the stop cancels it.
+        return Task {
+            while true {
+                manager.notify("WATCHDOG=1")
+                try await ContinuousClock().sleep(for: interval / 2)
+            }
+        }
+    }
+
+    /// Tells the operator what is allowed but seldom meant.
+    private func warn() {
+        let host = loaded.settings.http.host
+        if !(host == "localhost" || host == "::1" || host.hasPrefix("127.")) {
+            logger.warning(
+                "the daemon asks nobody for a key: let only trusted machines reach it, or leave http.host on loopback",
+                metadata: ["host": "\(host)"])
+        }
+        for queue in loaded.idleQueues {
+            logger.warning(
+                "a pipeline uses a queue without workers; its jobs will wait there", metadata: ["queue": "\(queue)"])
+        }
+    }
+
+    /// Tells a person at a terminal what to do next.
+    private func greet(_ addresses: [String]) {
+        guard StandardStreams.output.isTerminal, let address = addresses.first(where: { $0.hasPrefix("http") }) else {
+            return
+        }
+        StandardStreams.write(
+            """
+
+            Longtake \(DaemonVersion.text) is ready on \(address). Submit a job and watch it:
+
+              curl -N \(address)/v1/jobs -H 'content-type: application/json' -H 'accept: text/event-stream' \\
+                   -d '{"input":{"prompt":"a paper boat in the rain"}}'
+
+
+            """, to: .output)
+    }
+
+    private func failed(_ what: String, _ error: any Error) -> ExitCode {
+        logger.critical("\(what)", metadata: ["error": "\(error)"])
+        return ExitCode(1)
+    }
+}

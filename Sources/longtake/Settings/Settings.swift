@@ -1,0 +1,69 @@
+import Logging
+import LongtakeCore
+
+/// All settings, with their defaults. `config/longtake.yaml` documents each; a test holds the two together.
+struct Settings: Hashable, Sendable {
+    var http = HTTP()
+    var storage = Storage()
+    var stream = Stream()
+    var queues: [String: Queue] = ["cpu": Queue(workers: 4), "gpu": Queue(workers: 2), "io": Queue(workers: 8)]
+    /// The file of the pipelines, beside the settings' file.
+    var pipelines = "pipelines.yaml"
+    var simulation = SimulationSettings()
+    var shutdown = Shutdown()
+    var log = Log()
+
+    struct HTTP: Hashable, Sendable {
+        var host = "127.0.0.1"
+        var port = 8080
+        /// Empty for none.
+        var unixSocket = ""
+    }
+
+    struct Storage: Hashable, Sendable {
+        var path = ".longtake"
+    }
+
+    struct Stream: Hashable, Sendable {
+        var heartbeatSeconds = 15
+        var maxStreams = 20_000
+        /// 0 for no limit.
+        var maxAgeSeconds = 0
+    }
+
+    struct Queue: Hashable, Sendable {
+        var workers: Int
+    }
+
+    struct SimulationSettings: Hashable, Sendable {
+        var speed = 1.0
+    }
+
+    struct Shutdown: Hashable, Sendable {
+        var graceSeconds = 10
+    }
+
+    struct Log: Hashable, Sendable {
+        var level = Logger.Level.info
+        var format = Format.auto
+
+        enum Format: String, Hashable, Sendable, CaseIterable, Codable {
+            /// Text on a terminal, JSON otherwise.
+            case auto
+            case json, text
+        }
+    }
+}
+
+/// What is wrong with the settings: where, which key, and why. It goes to the operator as one line.
+struct SettingsMistake: Error, CustomStringConvertible, Hashable {
+    /// A file's path, `environment` or `command line`.
+    let source: String
+    let key: String
+    let reason: String
+
+    /// `EX_CONFIG` of sysexits.h.
+    static let exitStatus: Int32 = 78
+
+    var description: String { key.isEmpty ? "\(source): \(reason)" : "\(source): \(key): \(reason)" }
+}

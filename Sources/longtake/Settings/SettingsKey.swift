@@ -1,0 +1,106 @@
+import Logging
+import LongtakeCore
+
+/// One scalar setting: its key, its rule in words, and how it is read into ``Settings`` and shown.
+struct SettingsKey: Sendable {
+    let name: String
+    let rule: String
+    /// `false` where the text breaks the rule.
+    let read: @Sendable (String, inout Settings) -> Bool
+    let show: @Sendable (Settings) -> String
+
+    static let all: [SettingsKey] = [
+        text("http.host", \.http.host, "a host name or address", { !$0.isEmpty }),
+        integer("http.port", \.http.port, 0...65_535),
+        text("http.unix_socket", \.http.unixSocket, "a path of at most 100 bytes", { $0.utf8.count <= 100 }),
+        text("storage.path", \.storage.path, "a directory", { !$0.isEmpty }),
+        integer("stream.heartbeat_seconds", \.stream.heartbeatSeconds, 1...300),
+        integer("stream.max_streams", \.stream.maxStreams, 1...1_000_000),
+        integer("stream.max_age_seconds", \.stream.maxAgeSeconds, 0...604_800),
+        text("pipelines", \.pipelines, "a file", { !$0.isEmpty }),
+        SettingsKey(
+            name: "simulation.speed",
+            rule: "a number from \(Limits.simulationSpeed.lowerBound) to \(Int(Limits.simulationSpeed.upperBound))",
+            read: { text, settings in
+                guard let speed = Double(text), Limits.simulationSpeed.contains(speed) else { return false }
+                settings.simulation.speed = speed
+                return true
+            },
+            show: { Int64(exactly: $0.simulation.speed).map(String.init) ?? String($0.simulation.speed) }),
+        integer("shutdown.grace_seconds", \.shutdown.graceSeconds, 1...600),
+        choice("log.level", \.log.level),
+        choice("log.format", \.log.format),
+    ]
+
+    static func find(_ name: String) -> SettingsKey? { all.first { $0.name == name } }
+
+    /// The key of a variable's name without its prefix, in lower case: the dots of a key are written `_` there.
+    static func find(variable: String) -> String? {
+        if variable.hasPrefix("queues_"), variable.hasSuffix("_workers") {
+            return "queues." + variable.dropFirst(7).dropLast(8) + ".workers"
+        }
+        return all.first { $0.name.replacing(".", with: "_") == variable }?.name
+    }
+
+    /// The queue's name in `queues.NAME.workers`.
+    static func queue(in key: String) -> String? {
+        let parts = key.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 3 && parts[0] == "queues" && parts[2] == "workers" ? String(parts[1]) : nil
+    }
+
+    /// Whether a known key is at or below this path.
+    static func isPrefix(_ path: [String]) -> Bool {
+        if path[0] == "queues" { return path.count <= 2 || path == ["queues", path[1], "workers"] }
+        let key = path.joined(separator: ".")
+        return all.contains { $0.name == key || $0.name.hasPrefix(key + ".") }
+    }
+
+    /// The keys right below a path, for telling what would have been right.
+    static func names(under path: [String]) -> [String] {
+        if path.first == "queues" { return path.count == 1 ? ["any queue"] : ["workers"] }
+        let names = (all.map(\.name) + ["queues.x"]).map { $0.split(separator: ".").map(String.init) }
+        return Set(
+            names.filter { $0.count > path.count && Array($0.prefix(path.count)) == path }.map { $0[path.count] }
+        ).sorted()
+    }
+
+    private static func text(
+        _ name: String, _ path: any WritableKeyPath<Settings, String> & Sendable, _ rule: String,
+        _ isAllowed: @escaping @Sendable (String) -> Bool
+    ) -> SettingsKey {
+        SettingsKey(
+            name: name, rule: rule,
+            read: { text, settings in
+                guard isAllowed(text) else { return false }
+                settings[keyPath: path] = text
+                return true
+            },
+            show: { $0[keyPath: path].isEmpty ? "\"\"" : $0[keyPath: path] })
+    }
+
+    private static func integer(
+        _ name: String, _ path: any WritableKeyPath<Settings, Int> & Sendable, _ range: ClosedRange<Int>
+    ) -> SettingsKey {
+        SettingsKey(
+            name: name, rule: "a whole number from \(range.lowerBound) to \(range.upperBound)",
+            read: { text, settings in
+                guard let value = Int(text), range.contains(value) else { return false }
+                settings[keyPath: path] = value
+                return true
+            },
+            show: { String($0[keyPath: path]) })
+    }
+
+    private static func choice<Value: RawRepresentable<String> & CaseIterable & SendableMetatype>(
+        _ name: String, _ path: any WritableKeyPath<Settings, Value> & Sendable
+    ) -> SettingsKey {
+        SettingsKey(
+            name: name, rule: "one of \(Value.allCases.map(\.rawValue).joined(separator: ", "))",
+            read: { text, settings in
+                guard let value = Value(rawValue: text) else { return false }
+                settings[keyPath: path] = value
+                return true
+            },
+            show: { $0[keyPath: path].rawValue })
+    }
+}

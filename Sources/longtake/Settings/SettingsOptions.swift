@@ -1,0 +1,32 @@
+import ArgumentParser
+
+/// The flags that `serve` and `check` share.
+struct SettingsOptions: ParsableArguments {
+    @Option(name: .long, help: ArgumentHelp("Read settings from this file.", valueName: "file"))
+    var config: String?
+    @Option(name: .long, help: ArgumentHelp("Listen on this host name or address.", valueName: "host"))
+    var host: String?
+    @Option(name: .long, help: ArgumentHelp("Listen on this port; 0 for one that is free.", valueName: "port"))
+    var port: Int?
+    @Option(name: .long, help: ArgumentHelp("Listen on a Unix socket at this path as well.", valueName: "path"))
+    var unixSocket: String?
+    @Option(name: .long, help: ArgumentHelp("Keep the database in this directory.", valueName: "directory"))
+    var data: String?
+    @Option(name: .long, help: ArgumentHelp("Run simulated work this many times as fast.", valueName: "factor"))
+    var speed: Double?
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Log from this level on: trace, debug, info, notice, warning, error.", valueName: "level"))
+    var logLevel: String?
+
+    /// The settings in force.
+    /// - Throws: `ExitCode` 78 after it has said what is wrong.
+    func load() throws -> LoadedSettings {
+        do {
+            return try LoadedSettings.load(flags: self, environment: ProcessEnvironment.all)
+        } catch {
+            StandardStreams.write("longtake: \(error)\n", to: .error)
+            throw ExitCode(SettingsMistake.exitStatus)
+        }
+    }
+}
