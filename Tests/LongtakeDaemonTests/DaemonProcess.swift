@@ -1,0 +1,162 @@
+import FoundationEssentials
+import Glibc
+
+/// A real `longtake serve` on a free port, with a directory of its own, that dies with its test.
+final class DaemonProcess: @unchecked Sendable {
+    let directory: String
+    let port: Int
+    private(set) var pid: pid_t = 0
+    private let arguments: [String]
+    private let environment: [String]
+    private let ownsDirectory: Bool
+
+    struct DidNotStart: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// Starts a daemon and waits until it is ready.
+    init(_ arguments: String..., environment: [String] = [], directory: String? = nil, port: Int? = nil) throws {
+        self.directory = try directory ?? Self.temporaryDirectory()
+        ownsDirectory = directory == nil
+        self.port = try port ?? Self.freePort()
+        self.arguments = arguments
+        self.environment = environment
+        try start()
+    }
+
+    deinit {
+        if pid > 0 { kill(SIGKILL) }
+        if ownsDirectory { try? FileManager.default.removeItem(atPath: directory) }
+    }
+
+    /// Starts it again on the same directory and port.
+    /// - Returns: the time until it answered that it is ready.
+    @discardableResult
+    func start() throws -> Duration {
+        let begin = ContinuousClock.now
+        pid = try Self.spawn(
+            ["serve", "--data", directory + "/data", "--port", "\(port)"] + arguments, environment: environment,
+            log: directory + "/log")
+        let deadline = Deadline(20)
+        while !deadline.isOver {
+            if (try? Socket(port: port).exchange("GET /readyz HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").status)
+                == 200
+            {
+                return .now - begin
+            }
+            var status: CInt = 0
+            if waitpid(pid, &status, WNOHANG) == pid {
+                pid = 0
+                break
+            }
+            poll(nil, 0, 5)
+        }
+        throw DidNotStart(description: log)
+    }
+
+    /// Ends it without a word to it.
+    func kill(_ signal: CInt = SIGKILL) {
+        Glibc.kill(pid, signal)
+        _ = wait(within: 15)
+    }
+
+    /// Asks it to stop, and waits.
+    /// - Returns: its exit status; `nil` where it did not end within 15 seconds.
+    func stop() -> CInt? {
+        signal(SIGTERM)
+        return wait(within: 15)
+    }
+
+    func signal(_ number: CInt) { Glibc.kill(pid, number) }
+
+    /// Waits for the end of the process.
+    /// - Returns: its exit status, 128 and the number of the signal that ended it, or `nil` where it did not end in time.
+    func wait(within seconds: Double) -> CInt? {
+        let deadline = Deadline(seconds)
+        while !deadline.isOver {
+            var status: CInt = 0
+            if waitpid(pid, &status, WNOHANG) == pid {
+                pid = 0
+                return status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f)
+            }
+            poll(nil, 0, 5)
+        }
+        return nil
+    }
+
+    var log: String { (try? String(contentsOfFile: directory + "/log", encoding: .utf8)) ?? "" }
+
+    func connect() throws -> Socket { try Socket(port: port) }
+
+    // MARK: Processes
+
+    /// Beside the tests, where the build puts both.
+    static let binary: String = {
+        let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? CommandLine.arguments[0]
+        return bundle.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+            + "/longtake"
+    }()
+
+    /// Starts the binary with an environment of its own. Its standard streams go to `log`.
+    static func spawn(_ arguments: [String], environment: [String] = [], log: String) throws -> pid_t {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        return try spawn(path: binary, [binary] + arguments, environment, &actions)
+    }
+
+    static func spawn(
+        path: String, _ arguments: [String], _ environment: [String], _ actions: inout posix_spawn_file_actions_t
+    ) throws -> pid_t {
+        var pid: pid_t = 0
+        var argv = arguments.map { strdup($0) } + [nil]
+        var envp = (["PATH=/usr/bin:/bin"] + environment).map { strdup($0) } + [nil]
+        defer { for text in argv + envp { free(text) } }
+        let result = posix_spawn(&pid, path, &actions, nil, &argv, &envp)
+        guard result == 0 else { throw DidNotStart(description: "\(path): \(String(cString: strerror(result)))") }
+        return pid
+    }
+
+    /// Runs the binary to its end.
+    static func run(_ arguments: [String], environment: [String] = [], within seconds: Double = 20) throws -> (
+        status: CInt, output: String
+    ) {
+        let directory = try temporaryDirectory()
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let pid = try spawn(arguments, environment: environment, log: directory + "/out")
+        let deadline = Deadline(seconds)
+        var status: CInt = 0
+        while waitpid(pid, &status, WNOHANG) == 0 {
+            if deadline.isOver { Glibc.kill(pid, SIGKILL) }
+            poll(nil, 0, 5)
+        }
+        let output = (try? String(contentsOfFile: directory + "/out", encoding: .utf8)) ?? ""
+        return (status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f), output)
+    }
+
+    static func temporaryDirectory() throws -> String {
+        var template = Array("/tmp/longtake-test-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw DidNotStart(description: "mkdtemp: \(errno)") }
+        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// A port that was free a moment ago.
+    static func freePort() throws -> Int {
+        let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr = in_addr(s_addr: UInt32(0x7f00_0001).bigEndian)
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                _ = bind(descriptor, $0, size)
+                getsockname(descriptor, $0, &size)
+            }
+        }
+        return Int(UInt16(bigEndian: address.sin_port))
+    }
+}

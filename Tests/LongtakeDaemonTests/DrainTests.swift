@@ -1,0 +1,75 @@
+import Glibc
+import Testing
+
+/// Orderly stops.
+@Suite(.serialized) struct DrainTests {
+    @Test("SIGTERM with open streams: the interruption is told, streams end cleanly, and the next boot goes on")
+    func drainAndResume() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess("--speed", "20")
+            let id = try daemon.submit()
+            let readers = try (0..<5).map { _ in try daemon.follow(id) }
+            for reader in readers {
+                // In the middle of a long stage: one that ends in that very moment keeps its success and is not interrupted.
+                while let block = try reader.next(),
+                    block.data?.contains(#""stage":"frames","index":4,"of":8,"stage_p"#) != true
+                {}
+            }
+            daemon.signal(SIGTERM)
+            var log = JobLog()
+            for reader in readers {
+                let rest = try reader.rest()
+                #expect(reader.endedCleanly)
+                let end = try #require(rest.last)
+                #expect(end.event == "stream.end")
+                #expect(end.data == #"{"type":"stream.end","reason":"draining"}"#)
+                #expect(end.id == nil)
+                #expect((end.retry ?? 0) > 0)
+                #expect(
+                    rest.contains {
+                        $0.event == "job.interrupted" && $0.data?.contains(#""reason":"shutdown""#) == true
+                    })
+                log = JobLog(rest)
+            }
+            #expect(daemon.wait(within: 10) == 0)
+            let cursor = try #require(log.last)
+
+            try daemon.start()
+            let rest = JobLog(try daemon.follow(id, "", "Last-Event-ID: \(cursor)").rest())
+            #expect(rest.types.first == "job.resumed")
+            #expect(rest.lines[0].contains(#""reason":"restart""#))
+            #expect(rest.types.last == "job.succeeded")
+            let whole = try daemon.wholeLog(of: id)
+            try whole.checkWhole()
+            #expect(whole.lines.allSatisfy { !$0.contains(#""attempt":2"#) }, "a stop burns no attempt")
+            #expect(daemon.stop() == 0)
+            try DatabaseFile(daemon.directory + "/data").check()
+        }
+    }
+
+    @Test("a stop with nothing to do is quick and clean, and SIGINT is as good as SIGTERM")
+    func idleStop() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess()
+            daemon.signal(SIGINT)
+            #expect(daemon.wait(within: 10) == 0)
+            try daemon.start()
+            #expect(daemon.stop() == 0)
+        }
+    }
+
+    @Test("a reader that goes away does not touch the job")
+    func readerLeaves() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess("--speed", "100")
+            let id = try daemon.submit()
+            do {
+                let reader = try daemon.follow(id)
+                _ = try reader.next()
+            }
+            let log = try daemon.wholeLog(of: id)
+            try log.checkWhole()
+            #expect(log.types.last == "job.succeeded")
+        }
+    }
+}

@@ -1,0 +1,147 @@
+import FoundationEssentials
+
+/// The head of a response, as its bytes say it.
+struct ResponseHead {
+    let status: Int
+    let version: String
+    /// In the order of the wire; names as they were written.
+    let fields: [(name: String, value: String)]
+
+    init(_ bytes: [UInt8]) throws {
+        let lines = String(decoding: bytes, as: UTF8.self).components(separatedBy: "\r\n")
+        let parts = lines[0].split(separator: " ", maxSplits: 2)
+        guard parts.count >= 2, let status = Int(parts[1]) else { throw Malformed.head(lines[0]) }
+        version = String(parts[0])
+        self.status = status
+        fields = lines.dropFirst().filter { !$0.isEmpty }.map { line in
+            let colon = line.firstIndex(of: ":") ?? line.endIndex
+            return (String(line[..<colon]), String(line[colon...].dropFirst().drop { $0 == " " }))
+        }
+    }
+
+    enum Malformed: Error {
+        case head(String)
+        case chunk(String)
+    }
+
+    subscript(name: String) -> String? {
+        fields.first { $0.name.lowercased() == name.lowercased() }?.value
+    }
+
+    var isChunked: Bool { self["transfer-encoding"] == "chunked" }
+}
+
+/// A whole response.
+struct Exchange {
+    let head: ResponseHead
+    let body: String
+
+    var status: Int { head.status }
+
+    subscript(name: String) -> String? { head[name] }
+
+    /// The body as a JSON object.
+    func object() throws -> [String: Any] { try JSON.object(body) }
+}
+
+extension Socket {
+    /// Sends one request and reads the whole response.
+    func exchange(_ request: String, isHead: Bool = false, within seconds: Double = 30) throws -> Exchange {
+        try send(request)
+        return try readResponse(isHead: isHead, within: seconds)
+    }
+
+    func readHead(within seconds: Double = 30) throws -> ResponseHead {
+        try ResponseHead(read(through: "\r\n\r\n", within: seconds))
+    }
+
+    func readResponse(isHead: Bool = false, within seconds: Double = 30) throws -> Exchange {
+        let head = try readHead(within: seconds)
+        if isHead || head.status == 204 || head.status == 304 { return Exchange(head: head, body: "") }
+        if head.isChunked {
+            var body: [UInt8] = []
+            while let chunk = try readChunk(within: seconds) { body += chunk }
+            return Exchange(head: head, body: String(decoding: body, as: UTF8.self))
+        }
+        let body =
+            try head["content-length"].map { try read(count: Int($0) ?? 0, within: seconds) }
+            ?? readToEnd(within: seconds)
+        return Exchange(head: head, body: String(decoding: body, as: UTF8.self))
+    }
+
+    /// One chunk of a chunked body (RFC 9112 §7.1); `nil` behind the last, or where the connection was cut.
+    func readChunk(within seconds: Double = 30) throws -> [UInt8]? {
+        let line = String(decoding: try read(through: "\r\n", within: seconds), as: UTF8.self)
+        if line.isEmpty { return nil }
+        guard line.hasSuffix("\r\n"), let size = Int(line.dropLast(1), radix: 16) else {
+            throw ResponseHead.Malformed.chunk(line)
+        }
+        let bytes = try read(count: size, within: seconds)
+        let end = try read(count: 2, within: seconds)
+        guard bytes.count == size, end == [13, 10] else { return nil }
+        return size == 0 ? nil : bytes
+    }
+}
+
+enum JSON {
+    static func object(_ text: String) throws -> [String: Any] {
+        let value = try JSONDecoder().decode(Value.self, from: Data(text.utf8)).any
+        guard let object = value as? [String: Any] else { throw NotAnObject(text: text) }
+        return object
+    }
+
+    struct NotAnObject: Error { let text: String }
+
+    /// Any JSON value, for tests that pick members out of it.
+    private enum Value: Decodable {
+        case null
+        case value(any Sendable)
+        case array([Value])
+        case object([String: Value])
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            if container.decodeNil() {
+                self = .null
+            } else if let bool = try? container.decode(Bool.self) {
+                self = .value(bool)
+            } else if let number = try? container.decode(Double.self) {
+                self = .value(number)
+            } else if let text = try? container.decode(String.self) {
+                self = .value(text)
+            } else if let array = try? container.decode([Value].self) {
+                self = .array(array)
+            } else {
+                self = .object(try container.decode([String: Value].self))
+            }
+        }
+
+        var any: Any {
+            switch self {
+            case .value(let value): value
+            case .array(let values): values.map(\.any)
+            case .object(let members): members.mapValues(\.any)
+            case .null: Null()
+            }
+        }
+    }
+
+    /// `null`, which is there, as opposed to a member that is missing.
+    struct Null {}
+}
+
+extension String {
+    fileprivate func components(separatedBy separator: String) -> [String] {
+        // On bytes, since the standard library takes CR LF for one character.
+        var lines: [String] = []
+        var line: [UInt8] = []
+        for byte in utf8 {
+            line.append(byte)
+            if line.suffix(2).elementsEqual(separator.utf8) {
+                lines.append(String(decoding: line.dropLast(2), as: UTF8.self))
+                line = []
+            }
+        }
+        return lines + [String(decoding: line, as: UTF8.self)]
+    }
+}

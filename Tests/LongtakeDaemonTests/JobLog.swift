@@ -1,0 +1,106 @@
+import Testing
+
+/// What a reader has seen of one job's log, and the rules that a log keeps (the oracles O2, O3 and O5).
+struct JobLog {
+    private(set) var lines: [String] = []
+    /// The ids in their order, as the `id:` lines gave them.
+    private(set) var ids: [String] = []
+
+    init() {}
+
+    init(_ blocks: [EventBlock]) {
+        for block in blocks { add(block) }
+    }
+
+    /// Takes a block in; words of the stream about itself are none of the log's.
+    mutating func add(_ block: EventBlock) {
+        guard block.isLogged, let data = block.data, let id = block.id else { return }
+        lines.append(data)
+        ids.append(id)
+    }
+
+    var types: [String] { lines.map { Self.member("type", of: $0) } }
+
+    var last: String? { ids.last }
+
+    /// What every whole log of a finished job keeps.
+    func checkWhole(_ source: SourceLocation = #_sourceLocation) throws {
+        try checkDense(from: 1, source)
+        let finals = types.filter { ["job.succeeded", "job.failed", "job.canceled"].contains($0) }
+        #expect(finals.count == 1, "exactly one final event", sourceLocation: source)
+        #expect(types.last == finals.first, "the final event is the last", sourceLocation: source)
+        var progress = -1.0
+        var ended: Set<String> = []
+        for (line, type) in zip(lines, types) {
+            let event = try JSON.object(line)
+            let value = try #require(event["progress"] as? Double, sourceLocation: source)
+            #expect(value >= progress, "progress never decreases: \(line)", sourceLocation: source)
+            #expect(type == "job.succeeded" ? value == 1 : value < 1, "\(line)", sourceLocation: source)
+            progress = value
+            guard let stage = event["stage"] as? String else { continue }
+            if type == "stage.succeeded" { ended.insert(stage) }
+            if type == "stage.started" || type == "job.resumed" {
+                #expect(!ended.contains(stage), "a stage that succeeded starts again: \(line)", sourceLocation: source)
+            }
+        }
+    }
+
+    /// Consecutive numbers, in `id:`, `id` and `seq` alike.
+    func checkDense(from first: Int, _ source: SourceLocation = #_sourceLocation) throws {
+        for (index, line) in lines.enumerated() {
+            let event = try JSON.object(line)
+            let number = first + index
+            #expect(event["seq"] as? Double == Double(number), "dense from \(first): \(line)", sourceLocation: source)
+            #expect(event["id"] as? String == ids[index], sourceLocation: source)
+            #expect(ids[index].hasSuffix("-\(number)"), sourceLocation: source)
+        }
+    }
+
+    private static func member(_ name: String, of line: String) -> String {
+        guard let range = line.firstRange(of: "\"\(name)\":\"") else { return "" }
+        return String(line[range.upperBound...].prefix { $0 != "\"" })
+    }
+}
+
+extension DaemonProcess {
+    /// The request that submits a job, as it goes over the wire.
+    static func submission(
+        _ body: String = #"{"input":{"prompt":"a paper boat in the rain"}}"#, accept: String = "application/json"
+    ) -> String {
+        "POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nAccept: \(accept)\r\n"
+            + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
+    }
+
+    /// Submits a job and returns its id.
+    func submit(_ body: String = #"{"input":{"prompt":"a paper boat in the rain"}}"#) throws -> String {
+        let response = try connect().exchange(Self.submission(body))
+        try #require(response.status == 201, "\(response.body)")
+        return try #require(try response.object()["id"] as? String)
+    }
+
+    func get(_ path: String, _ fields: String...) throws -> Exchange {
+        let lines = fields.map { $0 + "\r\n" }.joined()
+        return try connect().exchange("GET \(path) HTTP/1.1\r\nHost: t\r\n\(lines)\r\n")
+    }
+
+    /// Opens a stream of a job's log.
+    func follow(_ job: String, _ query: String = "", _ fields: String...) throws -> EventReader {
+        let lines = fields.map { $0 + "\r\n" }.joined()
+        return try EventReader(connect(), "GET /v1/jobs/\(job)/events\(query) HTTP/1.1\r\nHost: t\r\n\(lines)\r\n")
+    }
+
+    /// Follows a job to its end.
+    func wholeLog(of job: String) throws -> JobLog { JobLog(try follow(job).rest()) }
+}
+
+extension Tag {
+    /// Needs more than a few seconds.
+    @Tag static var slow: Self
+}
+
+/// Runs a blocking test away from the threads that all tests share.
+func onOwnThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    try await withCheckedThrowingContinuation { continuation in
+        BlockingThread.run { continuation.resume(with: Result(catching: body)) }
+    }
+}

@@ -1,0 +1,75 @@
+import Testing
+
+/// Lists, pipelines, keys, and what the daemon says about itself.
+@Suite(.serialized) struct ListTests {
+    @Test("jobs are listed newest first, and pages stay as they are while jobs are added")
+    func list() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess("--speed", "0.1")
+            let ids = try (0..<5).map { _ in try daemon.submit() }
+            let first = try daemon.get("/v1/jobs?limit=2").object()
+            #expect(try Self.ids(first) == [ids[4], ids[3]])
+            _ = try daemon.submit()
+            let next = try #require(first["next"] as? String)
+            let second = try daemon.get("/v1/jobs?limit=2&cursor=\(next)").object()
+            #expect(try Self.ids(second) == [ids[2], ids[1]])
+            let last = try daemon.get("/v1/jobs?limit=2&cursor=\(try #require(second["next"] as? String))").object()
+            #expect(try Self.ids(last) == [ids[0]])
+            #expect(last["next"] is JSON.Null)
+            #expect((last["last_event_id"] as? String)?.wholeMatch(of: /[0-9a-f]{8}-g[0-9]+/) != nil)
+            #expect(try Self.ids(daemon.get("/v1/jobs?state=succeeded").object()) == [])
+            #expect(try Self.ids(daemon.get("/v1/jobs?pipeline=image-to-video").object()) == [])
+            let jobs = try #require(first["jobs"] as? [Any])
+            #expect(
+                (jobs[0] as? [String: Any])?["queue_position"] == nil, "lists leave out what costs a query for each job"
+            )
+        }
+    }
+
+    @Test("the same key makes one job, also after a restart, and another body with it is a conflict")
+    func idempotency() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess("--speed", "400")
+            func submit(_ prompt: String) throws -> Exchange {
+                let body = #"{"input":{"prompt":"\#(prompt)"}}"#
+                return try daemon.connect().exchange(
+                    "POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nIdempotency-Key: k-1\r\n"
+                        + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+            }
+            let first = try submit("a boat")
+            #expect(first.status == 201)
+            let again = try submit("a boat")
+            #expect(again.status == 200)
+            #expect(again["idempotent-replayed"] == "true")
+            #expect(again["location"] == first["location"])
+            #expect(try submit("a ship").status == 422)
+            daemon.kill()
+            try daemon.start()
+            #expect(try submit("a boat")["location"] == first["location"])
+        }
+    }
+
+    @Test("the daemon tells its health, readiness and pipelines")
+    func about() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess()
+            let health = try daemon.get("/healthz").object()
+            #expect(health["status"] as? String == "ok")
+            #expect(health["version"] is String)
+            #expect(try daemon.get("/readyz").status == 200)
+            let pipelines = try daemon.get("/v1/pipelines").object()
+            #expect(pipelines["default"] as? String == "text-to-video")
+            let names = try #require(pipelines["pipelines"] as? [Any]).compactMap {
+                ($0 as? [String: Any])?["name"] as? String
+            }
+            #expect(names == ["image-to-video", "text-to-video"])
+            let options = try daemon.connect().exchange("OPTIONS /v1/jobs HTTP/1.1\r\nHost: t\r\n\r\n")
+            #expect(options.status == 204)
+            #expect(options["allow"] == "GET, HEAD, OPTIONS, POST")
+        }
+    }
+
+    private static func ids(_ page: [String: Any]) throws -> [String] {
+        try #require(page["jobs"] as? [Any]).compactMap { ($0 as? [String: Any])?["id"] as? String }
+    }
+}

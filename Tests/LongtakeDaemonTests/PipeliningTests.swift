@@ -1,0 +1,30 @@
+import Testing
+
+/// Several requests on one connection, where one answer's end is the next request's beginning.
+@Suite struct PipeliningTests {
+    @Test("requests that were sent at once are all answered, in order")
+    func pipelined() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess()
+            let socket = try daemon.connect()
+            let get = { (path: String) in "GET \(path) HTTP/1.1\r\nHost: t\r\n\r\n" }
+            try socket.send(get("/healthz") + get("/nowhere") + get("/readyz"))
+            let answers = try (0..<3).map { _ in try socket.readResponse(within: 5).status }
+            #expect(answers == [200, 404, 200])
+        }
+    }
+
+    @Test("HEAD of a stream has no body, not even the chunk that ends one")
+    func headOfStream() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess()
+            let id = try daemon.submit()
+            let socket = try daemon.connect()
+            try socket.send("HEAD /v1/jobs/\(id)/events HTTP/1.1\r\nHost: t\r\n\r\n")
+            let head = try socket.readHead(within: 5)
+            #expect(head.status == 200)
+            #expect(head["connection"] == "close")
+            #expect(try socket.readToEnd(within: 5).isEmpty)
+        }
+    }
+}

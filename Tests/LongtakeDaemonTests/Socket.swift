@@ -1,0 +1,128 @@
+import Glibc
+
+/// A blocking socket with a deadline on everything, for tests that look at the bytes.
+final class Socket {
+    enum Failure: Error {
+        case cannotConnect(Int32)
+        case timedOut(String)
+        case cannotSend(Int32)
+    }
+
+    let descriptor: CInt
+    private var buffer: [UInt8] = []
+    private(set) var isAtEnd = false
+
+    /// Connects to a port of the loopback interface.
+    init(port: Int) throws {
+        descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(UInt16(port).bigEndian)
+        address.sin_addr = in_addr(s_addr: UInt32(0x7f00_0001).bigEndian)
+        try connect(&address)
+    }
+
+    /// Connects to a Unix socket.
+    init(path: String) throws {
+        descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
+        try connect(&address)
+    }
+
+    deinit { Glibc.close(descriptor) }
+
+    private func connect<Address>(_ address: inout Address) throws {
+        let size = socklen_t(MemoryLayout<Address>.size)
+        let result = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.connect(descriptor, $0, size) }
+        }
+        guard result == 0 else { throw Failure.cannotConnect(errno) }
+    }
+
+    func send(_ text: String) throws { try send(Array(text.utf8)) }
+
+    func send(_ bytes: [UInt8]) throws {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }
+            guard count > 0 else { throw Failure.cannotSend(errno) }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    /// Says that nothing more will be sent.
+    func finishSending() { shutdown(descriptor, CInt(SHUT_WR)) }
+
+    /// Reads up to and with `mark`; what is there at the end of the connection, if that comes first.
+    func read(through mark: String, within seconds: Double = 30) throws -> [UInt8] {
+        let mark = Array(mark.utf8)
+        let deadline = Deadline(seconds)
+        var searched = 0
+        while true {
+            if let end = buffer.firstRange(of: mark, from: searched) { return take(end) }
+            searched = max(0, buffer.count - mark.count)
+            guard try fill(deadline) else { return take(buffer.count) }
+        }
+    }
+
+    /// Reads exactly so many bytes, or fewer at the end of the connection.
+    func read(count: Int, within seconds: Double = 30) throws -> [UInt8] {
+        let deadline = Deadline(seconds)
+        while buffer.count < count {
+            guard try fill(deadline) else { break }
+        }
+        return take(min(count, buffer.count))
+    }
+
+    func readToEnd(within seconds: Double = 30) throws -> [UInt8] {
+        let deadline = Deadline(seconds)
+        while try fill(deadline) {}
+        return take(buffer.count)
+    }
+
+    private func take(_ count: Int) -> [UInt8] {
+        defer { buffer.removeFirst(count) }
+        return Array(buffer[..<count])
+    }
+
+    /// `false` at the end of the connection, also where it was reset.
+    private func fill(_ deadline: Deadline) throws -> Bool {
+        guard !isAtEnd else { return false }
+        var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        guard poll(&wanted, 1, deadline.milliseconds) > 0 else {
+            throw Failure.timedOut(String(decoding: buffer.suffix(400), as: UTF8.self))
+        }
+        var bytes = [UInt8](repeating: 0, count: 65_536)
+        let count = recv(descriptor, &bytes, bytes.count, 0)
+        guard count > 0 else {
+            isAtEnd = true
+            return false
+        }
+        buffer += bytes[..<count]
+        return true
+    }
+}
+
+/// A point in time until which something has to happen.
+struct Deadline {
+    private let end: ContinuousClock.Instant
+
+    init(_ seconds: Double) { end = .now + .seconds(seconds) }
+
+    var isOver: Bool { ContinuousClock.now >= end }
+
+    var milliseconds: CInt { CInt(max(0, (end - .now) / .milliseconds(1))) }
+}
+
+extension [UInt8] {
+    /// The index behind the first occurrence of `mark`.
+    fileprivate func firstRange(of mark: [UInt8], from start: Int) -> Int? {
+        guard count >= mark.count, start <= count - mark.count else { return nil }
+        for index in start...(count - mark.count) where self[index] == mark[0] {
+            if self[index..<(index + mark.count)].elementsEqual(mark) { return index + mark.count }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,117 @@
+/// One rule of the house, which returns what breaks it.
+struct StyleRule: Sendable {
+    let name: String
+    let check: @Sendable (SourceFile) -> [String]
+
+    /// Words that may not stand in the code of some files.
+    static func banned(
+        _ words: [String], in scope: @escaping @Sendable (SourceFile) -> Bool, because reason: String,
+        except: [String] = []
+    ) -> StyleRule {
+        StyleRule(name: "no \(words.joined(separator: ", ")): \(reason)") { file in
+            guard scope(file), !except.contains(file.path) else { return [] }
+            return file.code.filter { line in words.contains { line.text.contains($0) } }
+                .map { "\(file.path):\($0.number): \($0.text.drop { $0 == " " })" }
+        }
+    }
+
+    static let all: [StyleRule] = [
+        StyleRule(name: "a file has at most 400 lines") { file in
+            file.lines.count > 401 ? ["\(file.path): \(file.lines.count) lines"] : []
+        },
+        StyleRule(name: "a file is named after its noun") { file in
+            // “Service manager” is the field's name for what systemd is.
+            let isAllowed = file.path == "Sources/longtake/System/ServiceManager.swift"
+            let words = ["Util", "Helper", "Manager", "Common", "Misc"]
+            return words.contains { file.name.contains($0) } && !isAllowed ? [file.path] : []
+        },
+        banned(
+            [
+                "Date()", "Date.now", "Task.sleep", "Thread.sleep", "usleep(", "ProcessInfo", ".shuffled()",
+                ".randomElement()",
+            ],
+            in: { $0.isLibrary }, because: "time and chance are injected",
+            // Waits for another process's lock, on a thread of its own, for as long as a setting says.
+            except: ["Sources/LongtakeSQLite/Storage/DirectoryLock.swift"]),
+        banned([" print("], in: { $0.isLibrary }, because: "a library logs"),
+        banned(
+            ["try!", "as!", "fatalError(", "nonisolated(unsafe)", "TODO", "FIXME"],
+            in: { $0.path.hasPrefix("Sources/") }, because: "operating errors are thrown, and nothing is left half done"
+        ),
+        banned(
+            ["@unchecked Sendable"], in: { $0.path.hasPrefix("Sources/") },
+            because: "the compiler checks what threads share",
+            except: [
+                // Touched on the pool's writer queue only, which the compiler cannot know; each says so.
+                "Sources/LongtakeSQLite/Writer/GroupCommitWriter.swift", "Sources/LongtakeSQLite/Writer/WALPages.swift",
+            ]),
+        banned(
+            ["Task.sleep", "Thread.sleep", "usleep("], in: { $0.path.hasPrefix("Tests/") && $0.module != "StyleTests" },
+            because: "a test waits for what it waits for"),
+        StyleRule(name: "an import follows the arrows") { file in
+            guard file.path.hasPrefix("Sources/"), let allowed = ImportArrows.allowed[file.module] else { return [] }
+            return file.imports.filter { !allowed.contains($0) }.map { "\(file.path): import \($0)" }
+        },
+        StyleRule(name: "an unstructured task says why") { file in
+            guard file.isLibrary else { return [] }
+            return file.lines.indices.filter { index in
+                let line = file.lines[index]
+                let isTask = (line.contains("Task {") && !line.contains("addTask {")) || line.contains("Task.detached")
+                let above = file.lines[max(0, index - 3)..<index]
+                return isTask && !line.contains("//") && !above.contains { $0.contains("//") }
+            }.map { "\(file.path):\($0 + 1)" }
+        },
+        StyleRule(name: "a public type or function has a docstring") { file in
+            guard file.isLibrary, !Self.implementations.contains(file.name) else { return [] }
+            return file.lines.indices.filter { index in
+                let words = file.lines[index].split(separator: " ").prefix { !$0.contains("(") }.map(String.init)
+                guard words.first == "public", let kind = words.dropFirst().first(where: { Self.kinds.contains($0) })
+                else { return false }
+                let isWitness = Self.witnesses.contains { file.lines[index].contains($0) }
+                var above = index - 1
+                while above >= 0, file.lines[above].drop(while: { $0 == " " }).hasPrefix("@") { above -= 1 }
+                let isTold = above >= 0 && file.lines[above].drop { $0 == " " }.hasPrefix("///")
+                return kind != "import" && !isWitness && !isTold
+            }.map { "\(file.path):\($0 + 1): \(file.lines[$0].drop { $0 == " " })" }
+        },
+    ]
+
+    private static let kinds: Set<String> = ["struct", "enum", "class", "protocol", "actor", "func"]
+    /// Files whose public functions are those of a protocol of the core, which says what they mean.
+    private static let implementations = ["SQLiteJournal.swift", "SimulatedRunner.swift"]
+    /// Members whose meaning a protocol of the standard library gives.
+    private static let witnesses = ["func < ", "func == ", "func encode(to", "func hash(into"]
+}
+
+extension SourceFile {
+    /// Whether the file is the product's, and not the executable that gives the libraries clock, chance and streams.
+    var isLibrary: Bool {
+        path.hasPrefix("Sources/") && module != "longtake" && module != "LongtakeBench"
+    }
+
+    var imports: [String] {
+        code.compactMap { line in
+            let words = line.text.split(separator: " ")
+            guard let place = words.firstIndex(of: "import"), place <= 1, place + 1 < words.count,
+                !line.text.hasPrefix(" ")
+            else { return nil }
+            return String(words[place + 1])
+        }
+    }
+}
+
+/// Which modules a module may import: the arrows of docs/architecture.md.
+enum ImportArrows {
+    private static let system: Set<String> = ["Synchronization", "FoundationEssentials", "Dispatch", "Glibc", "Musl"]
+
+    static let allowed: [String: Set<String>] = [
+        "LongtakeCore": ["FoundationEssentials"],
+        "LongtakeSQLite": system.union(["LongtakeCore", "GRDB", "GRDBSQLite", "Logging"]),
+        "LongtakeEngine": ["LongtakeCore", "Logging", "Synchronization"],
+        "LongtakeStream": ["LongtakeCore", "Logging", "NIOCore", "Synchronization"],
+        "LongtakeHTTP": system.union([
+            "LongtakeCore", "LongtakeStream", "Logging", "Hummingbird", "HTTPTypes", "NIOCore", "NIOPosix", "NIOHTTP1",
+            "NIOHTTPTypesHTTP1",
+        ]),
+    ]
+}
