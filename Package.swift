@@ -60,6 +60,12 @@ let package = Package(
             resources: [.embedInCode("pipelines.yaml")],
             swiftSettings: strict
         ),
+        .executableTarget(
+            name: "longtake-bench",
+            dependencies: [core, "LongtakeSQLite", argumentParser, grdb, logging],
+            path: "Sources/LongtakeBench",
+            swiftSettings: strict
+        ),
 
         // Test support: the in-memory journal, the conformance suite, gates and the manual clock. No product ships it.
         .target(name: "LongtakeTesting", dependencies: [core], path: "Tests/LongtakeTesting", swiftSettings: strict),

@@ -1,0 +1,108 @@
+import Logging
+import LongtakeCore
+import LongtakeSQLite
+import Synchronization
+
+/// Submits jobs from a number of callers, each waiting for its answer before it goes on.
+struct SubmitLoad {
+    let callers: Int
+
+    func rate(in directory: String, for time: Duration) async throws -> Double {
+        let journal = try await openJournal(directory)
+        let rate = try await measure(time, callers: callers) { _, number in
+            _ = try await journal.submit(Samples.submission(number))
+        }
+        try await journal.close()
+        return rate
+    }
+}
+
+/// Reports from a number of running stages, each with one report under way.
+struct ReportLoad {
+    let stages: Int
+
+    func rate(in directory: String, for time: Duration) async throws -> Double {
+        let journal = try await openJournal(directory)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<stages {
+                group.addTask { _ = try await journal.submit(Samples.submission(number)) }
+            }
+            try await group.waitForAll()
+        }
+        var claims: [Claim] = []
+        while claims.count < stages {
+            claims += try await journal.claim(queue: Samples.queue, limit: stages - claims.count).claims
+        }
+        let rate = try await measure(time, callers: stages) { [claims] caller, number in
+            let report = StageReport(progress: Progress(Double(number % 9_000) / 10_000), message: "frame 101 of 192")
+            try await journal.report(report, for: claims[caller])
+        }
+        try await journal.close()
+        return rate
+    }
+}
+
+private func openJournal(_ directory: String) async throws -> SQLiteJournal {
+    try await SQLiteJournal.open(
+        directory: directory, clock: MonotonicWallClock(),
+        logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() }
+    ) { reason in preconditionFailure("the disk failed: \(reason)") }
+}
+
+/// How many calls a second `callers` make together.
+private func measure(
+    _ time: Duration, callers: Int, _ call: @escaping @Sendable (_ caller: Int, _ number: Int) async throws -> Void
+) async throws -> Double {
+    let tally = Tally()
+    let begin = ContinuousClock.now
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        for caller in 0..<callers {
+            group.addTask {
+                while ContinuousClock.now - begin < time {
+                    try await call(caller, tally.next())
+                }
+            }
+        }
+        try await group.waitForAll()
+    }
+    return Double(tally.total) / ((ContinuousClock.now - begin) / .seconds(1))
+}
+
+/// Numbers the calls of all callers.
+private final class Tally: Sendable {
+    private let count = Atomic(0)
+
+    var total: Int { count.load(ordering: .relaxed) }
+
+    func next() -> Int { count.wrappingAdd(1, ordering: .relaxed).oldValue }
+}
+
+/// A clock that only has to go on.
+private struct MonotonicWallClock: WallClock {
+    private let begin = ContinuousClock.now
+
+    func now() -> Timestamp {
+        Timestamp(millisecondsSince1970: 1_795_000_000_000).advanced(by: ContinuousClock.now - begin)
+    }
+}
+
+/// The jobs that are submitted.
+private enum Samples {
+    static let queue = QueueName(unchecked: "gpu")
+
+    static func submission(_ number: Int) -> Submission {
+        var generator = SystemRandomNumberGenerator()
+        return Submission(
+            id: JobID(at: Timestamp(millisecondsSince1970: 1_795_000_000_000), using: &generator), pipeline: pipeline,
+            input: .object(["prompt": .string("a paper boat in the rain, number \(number)")]))
+    }
+
+    private static let pipeline = Pipeline(
+        name: PipelineName(unchecked: "bench"),
+        stages: (1...8).map { index in
+            Stage(
+                name: StageName(unchecked: "stage-\(index)"), queue: queue, expectedSeconds: 10, timeLimitSeconds: nil,
+                work: .simulated(SimulatedWork(steps: 10, message: "{step} of {steps}", lengthSeconds: 10, output: nil))
+            )
+        })
+}

@@ -1,0 +1,52 @@
+import ArgumentParser
+import FoundationEssentials
+
+/// Measures the journal against what plain SQLite does with the same rows, in turn and in one run.
+@main
+struct LongtakeBench: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "longtake-bench",
+        abstract: "Measures the journal beside plain SQLite on this machine: rates as medians, and their ratio.",
+        discussion: """
+            Each line compares two ways to do the same durable work, in turn (A B A B …), on fresh databases in one directory. The ratio is \
+            the median of the pairs' ratios, so it holds where the machine's speed drifts.
+            """)
+
+    @Option(help: "How long each side of a pair runs.")
+    var seconds = 3.0
+    @Option(help: "How many pairs.")
+    var rounds = 5
+    @Option(help: "Where the databases are made; the file system matters. They are removed afterwards.")
+    var directory = FileManager.default.temporaryDirectory.path
+
+    func validate() throws {
+        guard (0.1...60).contains(seconds), (1...50).contains(rounds) else {
+            throw ValidationError("--seconds is 0.1 to 60, --rounds 1 to 50")
+        }
+    }
+
+    func run() async throws {
+        let pairs: [Comparison] = [
+            Comparison(
+                name: "durable submits, 64 at once / one at a time",
+                left: { try await SubmitLoad(callers: 64).rate(in: $0, for: $1) },
+                right: { try await SubmitLoad(callers: 1).rate(in: $0, for: $1) }),
+            Comparison(
+                name: "durable submits, 64 at once / bare rows, 64 a commit",
+                left: { try await SubmitLoad(callers: 64).rate(in: $0, for: $1) },
+                right: { try BareRows(rowsPerCommit: 64, tables: 4).rate(in: $0, for: $1) }),
+            Comparison(
+                name: "reports of 1,000 stages / bare event rows, 500 a commit",
+                left: { try await ReportLoad(stages: 1_000).rate(in: $0, for: $1) },
+                right: { try BareRows(rowsPerCommit: 500, tables: 1).rate(in: $0, for: $1) }),
+        ]
+        print("\(rounds) pairs of \(seconds) s each, databases in \(directory), synchronous=FULL on both sides")
+        for pair in pairs {
+            let result = try await pair.run(rounds: rounds, seconds: seconds, directory: directory)
+            print(
+                "\(pair.name): \(Int(result.left)) / \(Int(result.right)) per second, "
+                    + "ratio \((result.ratio * 100).rounded() / 100) (\((result.least * 100).rounded() / 100)…\((result.most * 100).rounded() / 100))"
+            )
+        }
+    }
+}
