@@ -1,0 +1,56 @@
+# Everything that one does with Longtake from a checkout. `make help` lists it.
+
+SWIFT  ?= swift
+CONFIG ?= config/longtake.yaml
+ARGS   ?=
+PREFIX ?= /usr/local
+ROUNDS ?= 50
+
+# The test of the import arrows is part of every build: a target that uses what it does not name does not build.
+BUILD_FLAGS = --explicit-target-dependency-import-check error
+
+.DEFAULT_GOAL := help
+.PHONY: help run test soak bench install format lint dependencies
+
+help: ## lists these targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+run: dependencies ## builds the daemon and serves on http://127.0.0.1:8080 (ARGS="--speed 20" is passed on)
+	@$(SWIFT) build $(BUILD_FLAGS) --product longtake
+	@exec .build/debug/longtake serve --config $(CONFIG) $(ARGS)
+
+test: dependencies ## builds and runs all tests
+	$(SWIFT) build $(BUILD_FLAGS) --build-tests
+	$(SWIFT) test --skip-build
+
+soak: dependencies ## kills the daemon again and again under its watchers (ROUNDS=50)
+	$(SWIFT) build $(BUILD_FLAGS) --build-tests
+	LONGTAKE_KILL_ROUNDS=$(ROUNDS) $(SWIFT) test --skip-build --filter KillTests
+
+bench: dependencies ## measures submits, events and delivery of a release build on this machine
+	$(SWIFT) build $(BUILD_FLAGS) -c release --product longtake-bench
+	.build/release/longtake-bench $(ARGS)
+
+install: dependencies ## installs a release build, its configuration and its systemd units (as root; PREFIX=/usr/local)
+	$(SWIFT) build $(BUILD_FLAGS) -c release --static-swift-stdlib --product longtake
+	install -D -m 755 -s .build/release/longtake $(DESTDIR)$(PREFIX)/bin/longtake
+	[ -e $(DESTDIR)/etc/longtake/longtake.yaml ] || install -D -m 644 config/longtake.yaml $(DESTDIR)/etc/longtake/longtake.yaml
+	[ -e $(DESTDIR)/etc/longtake/pipelines.yaml ] || install -D -m 644 config/pipelines.yaml $(DESTDIR)/etc/longtake/pipelines.yaml
+	install -D -m 644 docs/operations.md $(DESTDIR)$(PREFIX)/share/doc/longtake/operations.md
+	install -D -m 644 systemd/longtake.service $(DESTDIR)/etc/systemd/system/longtake.service
+	install -D -m 644 systemd/longtake.socket $(DESTDIR)/etc/systemd/system/longtake.socket
+	@echo 'Installed. Start it with: systemctl daemon-reload && systemctl enable --now longtake'
+
+format: ## formats the source
+	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
+
+lint: ## says what the format would change, and fails then
+	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
+
+# SQLite is the one library that comes from the system.
+dependencies:
+	@if [ ! -e /usr/include/sqlite3.h ]; then \
+		echo 'Longtake needs the headers of SQLite: installing libsqlite3-dev with apt-get.'; \
+		if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
+		$$sudo apt-get update -q && $$sudo apt-get install -q -y libsqlite3-dev; \
+	fi
