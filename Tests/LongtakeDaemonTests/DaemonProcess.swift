@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import Synchronization
 
 /// A real `longtake serve` on a free port, with a directory of its own, that dies with its test.
 final class DaemonProcess: @unchecked Sendable {
@@ -143,20 +144,20 @@ final class DaemonProcess: @unchecked Sendable {
         return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    /// A port that was free a moment ago.
+    private static let lastPort = Mutex(20_000 + Int(getpid()) % 8_000)
+
+    /// A port that nobody listens on, another one each time.
+    ///
+    /// Below the range that the kernel gives to outgoing connections (ip_local_port_range): one of these could hold the port when a daemon
+    /// that was killed starts again.
     static func freePort() throws -> Int {
-        let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr = in_addr(s_addr: UInt32(0x7f00_0001).bigEndian)
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                _ = bind(descriptor, $0, size)
-                getsockname(descriptor, $0, &size)
+        for _ in 0..<1_000 {
+            let port = lastPort.withLock { port in
+                port = port < 31_000 ? port + 1 : 20_000
+                return port
             }
+            if (try? Socket(port: port)) == nil { return port }
         }
-        return Int(UInt16(bigEndian: address.sin_port))
+        throw DidNotStart(description: "no port is free")
     }
 }

@@ -89,11 +89,13 @@ import Testing
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
             let id = try daemon.submit()
+            // Both in one write: when the first is answered, the second has been taken on.
             let waiting = try daemon.connect()
             try waiting.send(
-                "GET /v1/jobs/\(id)/events?after=1&wait=50 HTTP/1.1\r\nHost: t\r\nAccept: application/json\r\n\r\n")
-            // Whether the page waits already or is asked for during the stop, it is answered.
-            #expect(try daemon.get("/healthz").status == 200)
+                "GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n"
+                    + "GET /v1/jobs/\(id)/events?after=1&wait=50 HTTP/1.1\r\nHost: t\r\nAccept: application/json\r\n\r\n"
+            )
+            #expect(try waiting.readResponse().status == 200)
             #expect(daemon.stop() == 0)
             let answer = try waiting.readResponse(within: 10)
             #expect(answer.status == 200)
