@@ -61,6 +61,10 @@ public enum Limits {
     /// Events of a page that a client asks for with `?limit=`.
     public static let eventsPerClientPage = 1_000
     public static let jobsPerPage = 200
+    /// Jobs that one reader of the feed may name; each is a seek of every read.
+    public static let feedJobs = 64
+    /// Events that one read of the feed looks at: bounds the read where a filter lets few of them through.
+    public static let feedEventsExamined = 4_096
     /// Reads that run or wait at once; beyond it a read is refused, since a queue without a deadline helps nobody.
     public static let readsWaiting = 4_096
 
@@ -86,6 +90,10 @@ public enum Limits {
     public static let requestedCursorBytes = 64
     /// Frames that wait for one event loop; beyond it they are dropped and the readers read the log.
     public static let mailboxBytes = 4 * 1024 * 1024
+    /// The newest events of one job that are kept encoded: what a reader misses who was away for a minute.
+    public static let ringEvents = 256
+    /// All of them together: enough for 1,000 jobs with some 200 events each.
+    public static let ringBytes = 64 * 1024 * 1024
     /// Over how long a drain spreads the ends of streams, and the returns of their readers.
     public static let drainSpread: Duration = .seconds(5)
 }

@@ -116,6 +116,10 @@ public final class SQLiteJournal: Journal {
         }
     }
 
+    public func events(_ query: FeedQuery) async throws -> FeedPage {
+        try await read { [epoch] in try FeedReader(epoch: epoch).page(query, $0) }
+    }
+
     /// Writes, since nothing else tells whether the disk would take it.
     public func checkWritable() async throws {
         try await writer.perform { ledger, db in try BootRecord.probe(db, at: ledger.clock.now()) }

@@ -3,33 +3,54 @@ public import NIOCore
 
 /// All that a stream needs to begin, worked out by the request that asked for it.
 public struct StreamOpening: Sendable {
-    public var job: JobID
+    public var source: StreamSource
     public var tenant: TenantName
     public var format: StreamFormat
     /// Whether signs of life are events that a page can see.
     public var heartbeatEvents: Bool
-    /// What is written first, in one write: the hello, and whatever the request has read already.
+    /// What is written first: the hello, or what stands in its place.
     public var prelude: ByteBuffer
-    /// The last event that the prelude holds or stands for.
-    public var cursor: EventSequence
-    /// Whether the body ends behind the prelude.
+    /// What the request has read already; written with the prelude, in one write.
+    public var events: [EventFrame]
+    /// The last event that the prelude and the events hold or stand for.
+    public var cursor: LogPlace
+    /// Whether the body ends behind them.
     public var isEnded: Bool
     /// The stream's place among those that may be open; `nil` where it ends at once.
     public var slot: StreamSlot?
 
     public init(
-        job: JobID, tenant: TenantName, format: StreamFormat, heartbeatEvents: Bool, prelude: ByteBuffer,
-        cursor: EventSequence, isEnded: Bool, slot: StreamSlot?
+        source: StreamSource, tenant: TenantName, format: StreamFormat, heartbeatEvents: Bool = false,
+        prelude: ByteBuffer = ByteBuffer(), events: [EventFrame] = [], cursor: LogPlace, isEnded: Bool = false,
+        slot: StreamSlot?
     ) {
-        self.job = job
+        self.source = source
         self.tenant = tenant
         self.format = format
         self.heartbeatEvents = heartbeatEvents
         self.prelude = prelude
+        self.events = events
         self.cursor = cursor
         self.isEnded = isEnded
         self.slot = slot
     }
+}
+
+/// What a stream reads.
+public enum StreamSource: Hashable, Sendable {
+    /// One job's log.
+    case job(JobID)
+    /// The events of all jobs that a filter lets through.
+    case feed(FeedFilter)
+
+    var log: LogKey {
+        switch self {
+        case .job(let job): .job(job)
+        case .feed: .feed
+        }
+    }
+
+    var isFeed: Bool { log == .feed }
 }
 
 /// A place among the streams that may be open at once, given back when the last reference to it goes.

@@ -82,7 +82,8 @@ struct EventPayloadTests {
         let job = try #require(JobID("job_01kaf3v6m7k2x0r8q5h1n9c4t2"))
         let event = CommittedEvent(
             id: EventID(epoch: Epoch(rawValue: 0x7f3a_09c2), sequence: EventSequence(rawValue: 18)),
-            position: EventPosition(rawValue: 99), job: job, type: .jobCanceled,
+            position: EventPosition(rawValue: 99), job: job, tenant: .anonymous,
+            pipeline: PipelineName(unchecked: "clip"), type: .jobCanceled,
             at: Timestamp(millisecondsSince1970: 0), payload: #"{"progress":0,"final":true}"#)
         #expect(
             event.json

@@ -150,6 +150,7 @@ final class FlakyJournal: Journal {
     func events(of job: JobID, of tenant: TenantName, after: EventSequence, limit: Int) async throws -> EventPage? {
         try await journal.events(of: job, of: tenant, after: after, limit: limit)
     }
+    func events(_ query: FeedQuery) async throws -> FeedPage { try await journal.events(query) }
     func checkWritable() async throws { try await journal.checkWritable() }
     func close() async throws { try await journal.close() }
 }

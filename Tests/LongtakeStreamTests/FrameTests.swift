@@ -10,7 +10,8 @@ import Testing
         let job = try #require(JobID("job_01kaf3v6m7k2x0r8q5h1n9c4t2"))
         return CommittedEvent(
             id: EventID(epoch: Epoch(rawValue: 0x7f3a_09c2), sequence: EventSequence(rawValue: sequence)),
-            position: EventPosition(rawValue: 99), job: job, type: .stageProgress,
+            position: EventPosition(rawValue: 99), job: job, tenant: .anonymous,
+            pipeline: PipelineName(unchecked: "clip"), type: .stageProgress,
             at: Timestamp(millisecondsSince1970: 0), payload: payload)
     }
 
@@ -20,16 +21,29 @@ import Testing
         let json =
             #"{"id":"7f3a09c2-18","type":"stage.progress","job":"job_01kaf3v6m7k2x0r8q5h1n9c4t2","seq":18,"#
             + #""at":"1970-01-01T00:00:00.000Z","progress":0.31}"#
-        #expect(String(buffer: frame.bytes(.events)) == "id: 7f3a09c2-18\nevent: stage.progress\ndata: \(json)\n\n")
-        #expect(String(buffer: frame.bytes(.messages)) == "id: 7f3a09c2-18\ndata: \(json)\n\n")
-        #expect(String(buffer: frame.bytes(.lines)) == json + "\n")
+        let expected: [(StreamFormat, isFeed: Bool, String)] = [
+            (.events, false, "id: 7f3a09c2-18\nevent: stage.progress\ndata: \(json)\n\n"),
+            (.messages, false, "id: 7f3a09c2-18\ndata: \(json)\n\n"),
+            (.lines, false, json + "\n"),
+            (.events, true, "id: 7f3a09c2-g99\nevent: stage.progress\ndata: \(json)\n\n"),
+            (.messages, true, "id: 7f3a09c2-g99\ndata: \(json)\n\n"),
+        ]
+        for (format, isFeed, text) in expected {
+            let plain = WireForm(format: format, isFeed: isFeed, isChunked: false)
+            #expect(String(buffer: plain.framed([frame])) == text)
+            #expect(frame.byteCount(plain) == text.utf8.count)
+            let chunked = WireForm(format: format, isFeed: isFeed, isChunked: true)
+            let length = String(text.utf8.count * 2, radix: 16)
+            #expect(String(buffer: chunked.framed([frame, frame])) == "\(length)\r\n\(text)\(text)\r\n")
+        }
     }
 
     @Test("control blocks are as the contract writes them")
     func control() throws {
         let id = try Self.event().id
         let job = try Self.event().job
-        let hello = ControlFrame.hello(job: job, cursor: id, head: id, heartbeatSeconds: 15, retryMilliseconds: 1_834)
+        let hello = ControlFrame.hello(
+            job: job, cursor: "\(id)", head: "\(id)", heartbeatSeconds: 15, retryMilliseconds: 1_834)
         #expect(
             String(buffer: hello.bytes(.events))
                 == "retry: 1834\nid: 7f3a09c2-18\nevent: stream.hello\ndata: {\"type\":\"stream.hello\",\"job\":\"\(job)\","
@@ -63,7 +77,8 @@ import Testing
         #expect(scheduled == [true, false, false, false, false], "the first schedules a delivery")
         let delivery = mailbox.take()
         #expect(delivery.frames.map(\.sequence.rawValue) == [1, 2])
-        #expect(delivery.gaps.values.map(\.rawValue) == [5])
+        #expect(
+            delivery.gaps == [.job(frames[0].job): LogPlace(frames[4].sequence), .feed: LogPlace(frames[4].position)])
         let isScheduledAgain = mailbox.put(frames[0])
         #expect(isScheduledAgain, "after a delivery the next schedules one again")
     }

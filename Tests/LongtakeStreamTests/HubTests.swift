@@ -102,15 +102,15 @@ private final class Stage: Sendable {
 
     func open(after cursor: Int64) async throws {
         let opening = StreamOpening(
-            job: job, tenant: .anonymous, format: .events, heartbeatEvents: false,
-            prelude: ByteBuffer(string: "hello\n"),
-            cursor: EventSequence(rawValue: cursor), isEnded: false,
+            source: .job(job), tenant: .anonymous, format: .events, prelude: ByteBuffer(string: "hello\n"),
+            cursor: LogPlace(EventSequence(rawValue: cursor)),
             slot: slot.withLock { slot in
                 defer { slot = nil }
                 return slot
             })
         try await loop.executeInContext { [hub, loop, sink] in
-            _ = hub.open(opening, on: loop, sink: sink)
+            let stream = hub.makeStream(opening, on: loop, sink: sink)
+            stream.start(opening)
         }
         await loop.run()
     }
@@ -138,23 +138,18 @@ private final class RecordingSink: StreamSink, Sendable {
     let state = Mutex(State())
     var hasRoom: Bool { state.withLock { !$0.isStuck } }
 
-    func write(_ bytes: ByteBuffer, written: EventLoopPromise<Void>) {
-        let isStuck = state.withLock { state in
+    let isChunked = false
+
+    func send(_ bytes: ByteBuffer) -> Bool {
+        state.withLock { state in
             state.text += String(buffer: bytes)
-            return state.isStuck
+            return !state.isStuck
         }
-        // A promise of a stuck connection is completed when the connection goes; here, with the test.
-        if isStuck { stuck.withLock { $0.append(written) } } else { written.succeed() }
     }
-
-    private let stuck = Mutex<[EventLoopPromise<Void>]>([])
-
-    func flush() {}
 
     func finish() { state.withLock { $0.isFinished = true } }
 
     func abort() {
         state.withLock { $0.isAborted = true }
-        for promise in stuck.withLock({ $0 }) { promise.fail(ChannelError.ioOnClosedChannel) }
     }
 }

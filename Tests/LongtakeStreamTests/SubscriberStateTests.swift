@@ -5,7 +5,7 @@ import Testing
 
 /// Every phase with every input, then the races, each drawn in columns first.
 @Suite struct SubscriberStateTests {
-    private static func at(_ number: Int64) -> EventSequence { EventSequence(rawValue: number) }
+    private static func at(_ number: Int64) -> LogPlace { LogPlace(EventSequence(rawValue: number)) }
 
     /// A reader that has events up to 3 and is in `phase`.
     private static func reader(_ phase: SubscriberState.Phase) -> SubscriberState {
@@ -18,15 +18,19 @@ import Testing
         return state
     }
 
-    private static func takes(_ number: Int64, _ state: inout SubscriberState) -> Bool { state.takes(at(number)) }
+    /// Offers one event.
+    private static func takes(_ number: Int64, _ state: inout SubscriberState) -> SubscriberState.Taking {
+        state.takes(after: at(number - 1), upTo: at(number))
+    }
 
     @Test("each phase answers each input in one way")
     func everyPair() {
         typealias Input = (name: String, apply: (inout SubscriberState) -> String)
         let inputs: [Input] = [
-            ("next frame", { "\($0.takes(Self.at(4)))" }),
-            ("old frame", { "\($0.takes(Self.at(3)))" }),
-            ("frame beyond a gap", { "\($0.takes(Self.at(6)))" }),
+            ("next run", { "\($0.takes(after: Self.at(3), upTo: Self.at(5)))" }),
+            ("old run", { "\($0.takes(after: Self.at(1), upTo: Self.at(3)))" }),
+            ("run that begins before the cursor", { "\($0.takes(after: Self.at(1), upTo: Self.at(4)))" }),
+            ("run beyond a gap", { "\($0.takes(after: Self.at(5), upTo: Self.at(6)))" }),
             ("settle", { "\($0.settle())" }),
             ("empty page", { "\($0.readPage(last: nil, head: Self.at(3), isFinal: false))" }),
             ("page with more behind it", { "\($0.readPage(last: Self.at(4), head: Self.at(9), isFinal: false))" }),
@@ -40,18 +44,21 @@ import Testing
         let read4 = "read(after: 4)"
         let expected: [SubscriberState.Phase: [String]] = [
             .behind: [
-                "false", "false", "false", "nothing", "nothing", "nothing", "nothing", read3, "nothing", "nothing",
+                "nothing", "nothing", "nothing", "nothing", "nothing", "nothing", "nothing", "nothing", read3,
+                "nothing", "nothing",
                 "nothing",
             ],
             .replaying: [
-                "false", "false", "false", "nothing", "nothing", read4, "end", "nothing", "nothing", "nothing",
+                "nothing", "nothing", "nothing", "nothing", "nothing", "nothing", read4, "end", "nothing", "nothing",
+                "nothing",
                 "nothing",
             ],
             .live: [
-                "true", "false", "false", "nothing", "nothing", "nothing", "nothing", "nothing", "nothing", "nothing",
+                "all", "nothing", "rest", "nothing", "nothing", "nothing", "nothing", "nothing", "nothing", "nothing",
+                "nothing",
                 read3,
             ],
-            .ended: Array(repeating: "false", count: 3) + Array(repeating: "nothing", count: 8),
+            .ended: Array(repeating: "nothing", count: 12),
         ]
         for (phase, answers) in expected {
             for (input, answer) in zip(inputs, answers) {
@@ -59,7 +66,7 @@ import Testing
                 #expect(state.phase == phase)
                 let given = input.apply(&state)
                     .replacing("LongtakeStream.SubscriberState.Action.", with: "")
-                    .replacing("LongtakeCore.EventSequence(rawValue: ", with: "").replacing("))", with: ")")
+                    .replacing("LongtakeStream.LogPlace(rawValue: ", with: "").replacing("))", with: ")")
                 #expect(given == answer, "\(phase) × \(input.name)")
             }
         }
@@ -75,7 +82,7 @@ import Testing
     @Test("a final event that commits during the last page is not missed")
     func finalDuringLastPage() {
         var state = Self.reader(.replaying)
-        #expect(Self.takes(5, &state) == false)
+        #expect(Self.takes(5, &state) == .nothing)
         do {
             let action = state.readPage(last: Self.at(4), head: Self.at(4), isFinal: false)
             #expect(action == .read(after: Self.at(4)))
@@ -95,18 +102,18 @@ import Testing
     @Test("an event that is both in a page and a frame is written once")
     func pageAndFrame() {
         var state = Self.reader(.replaying)
-        #expect(Self.takes(4, &state) == false)
+        #expect(Self.takes(4, &state) == .nothing)
         do {
             let action = state.readPage(last: Self.at(4), head: Self.at(4), isFinal: false)
             #expect(action == .nothing)
         }
         #expect(state.phase == .live)
-        #expect(Self.takes(4, &state) == false)
+        #expect(Self.takes(4, &state) == .nothing)
         do {
             let action = state.settle()
             #expect(action == .nothing)
         }
-        #expect(Self.takes(5, &state) == true)
+        #expect(Self.takes(5, &state) == .all)
     }
 
     // fan-out                     loop
@@ -115,7 +122,7 @@ import Testing
     @Test("a gap makes a live reader read the log")
     func gap() {
         var state = Self.reader(.live)
-        #expect(Self.takes(6, &state) == false)
+        #expect(Self.takes(6, &state) == .nothing)
         do {
             let action = state.settle()
             #expect(action == .read(after: Self.at(3)))
@@ -124,7 +131,7 @@ import Testing
             let action = state.readPage(last: Self.at(6), head: Self.at(6), isFinal: false)
             #expect(action == .nothing)
         }
-        #expect(Self.takes(7, &state) == true)
+        #expect(Self.takes(7, &state) == .all)
     }
 
     // fan-out                     loop                          connection
@@ -137,16 +144,16 @@ import Testing
     @Test("a connection without room turns a live reader into one that reads later")
     func noRoom() {
         var state = Self.reader(.live)
-        #expect(Self.takes(4, &state) == true)
+        #expect(Self.takes(4, &state) == .all)
         do {
-            let action = state.wrote(Self.at(4), isFinal: false)
+            let action = state.wrote(upTo: Self.at(4), isFinal: false)
             #expect(action == .nothing)
         }
         do {
             let action = state.roomChanged(false)
             #expect(action == .nothing)
         }
-        #expect(Self.takes(5, &state) == false)
+        #expect(Self.takes(5, &state) == .nothing)
         do {
             let action = state.settle()
             #expect(action == .nothing)
@@ -186,7 +193,7 @@ import Testing
 
 /// A log that grows, a mailbox that may drop, pages that show the log as it was when they were read, a connection that fills up.
 private struct World {
-    var state = SubscriberState(after: .beforeFirst)
+    var state = SubscriberState(after: LogPlace(EventSequence.beforeFirst))
     var written: [Int64] = []
     let total: Int64
     private var generator: Generator
@@ -228,16 +235,29 @@ private struct World {
         }
     }
 
+    /// Consecutive events come as one run, as the shard puts them together.
     private mutating func deliver() {
-        for number in mailbox {
-            let sequence = EventSequence(rawValue: abs(number))
-            guard state.takes(sequence), number > 0 else { continue }
-            written.append(number)
-            perform(state.wrote(sequence, isFinal: number == total))
+        var numbers = mailbox[...]
+        while let first = numbers.first {
+            let run = first < 0 ? numbers.prefix(1) : numbers.prefix { $0 > 0 }
+            numbers.removeFirst(run.count)
+            let last = abs(run.last ?? first)
+            guard first > 0 else {
+                state.gap(upTo: Self.place(last))
+                continue
+            }
+            switch state.takes(after: Self.place(first - 1), upTo: Self.place(last)) {
+            case .nothing: continue
+            case .all: written += run
+            case .rest: written += run.filter { Self.place($0) > state.cursor }
+            }
+            perform(state.wrote(upTo: Self.place(last), isFinal: last == total))
         }
         mailbox = []
         perform(state.settle())
     }
+
+    private static func place(_ number: Int64) -> LogPlace { LogPlace(EventSequence(rawValue: number)) }
 
     private mutating func arrive(_ read: (after: Int64, head: Int64)) {
         guard state.phase == .replaying else { return }
@@ -245,7 +265,7 @@ private struct World {
         if last > read.after { written += Array((read.after + 1)...last) }
         perform(
             state.readPage(
-                last: last > read.after ? EventSequence(rawValue: last) : nil, head: EventSequence(rawValue: read.head),
+                last: last > read.after ? Self.place(last) : nil, head: Self.place(read.head),
                 isFinal: read.head == total))
     }
 

@@ -3,7 +3,7 @@ import Synchronization
 
 /// What every journal must do, checked on each implementation. Each check makes a journal of its own, and throws where it is not kept.
 public struct JournalConformance: Sendable {
-    private let make: @Sendable (any WallClock) async throws -> any Journal
+    let make: @Sendable (any WallClock) async throws -> any Journal
 
     public init(_ make: @escaping @Sendable (any WallClock) async throws -> any Journal) { self.make = make }
 
@@ -23,14 +23,15 @@ public struct JournalConformance: Sendable {
         try await claimsFairlyBetweenTenants()
         try await boundsPages()
         try await listsNewestFirstAndStable()
+        try await feedsAllJobsInCommitOrder()
         try await refusesAfterClose()
     }
 
-    private func expect(_ kept: Bool, _ sentence: String) throws {
+    func expect(_ kept: Bool, _ sentence: String) throws {
         guard kept else { throw Broken(description: sentence) }
     }
 
-    private func expect(_ error: JournalError, _ sentence: String, _ body: () async throws -> Void) async throws {
+    func expect(_ error: JournalError, _ sentence: String, _ body: () async throws -> Void) async throws {
         do {
             try await body()
         } catch let thrown as JournalError where thrown == error {
@@ -39,14 +40,14 @@ public struct JournalConformance: Sendable {
         throw Broken(description: sentence)
     }
 
-    private func claim(_ journal: any Journal, _ queue: QueueName = Samples.cpu) async throws -> Claim {
+    func claim(_ journal: any Journal, _ queue: QueueName = Samples.cpu) async throws -> Claim {
         guard let claim = try await journal.claim(queue: queue, limit: 1).claims.first else {
             throw Broken(description: "a stage that waits on \(queue) can be claimed")
         }
         return claim
     }
 
-    private func report(_ share: Double, _ message: String = "on the way") -> StageReport {
+    func report(_ share: Double, _ message: String = "on the way") -> StageReport {
         StageReport(progress: Progress(share), message: message)
     }
 
@@ -277,7 +278,7 @@ public struct JournalConformance: Sendable {
 }
 
 /// What an observer was told.
-private final class SeenEvents: Sendable {
+final class SeenEvents: Sendable {
     let list = Mutex<[CommittedEvent]>([])
     let delayed = Mutex<[QueueName: Timestamp]>([:])
 }

@@ -51,6 +51,10 @@ public final class MemoryJournal: Journal {
         try await ledger.read { $0.events(of: job, of: tenant, after: after, limit: limit) }
     }
 
+    public func events(_ query: FeedQuery) async throws -> FeedPage {
+        try await ledger.read { $0.events(query) }
+    }
+
     public func checkWritable() async throws {
         try await ledger.read { _ in }
     }

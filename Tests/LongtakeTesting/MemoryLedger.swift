@@ -11,6 +11,8 @@ struct MemoryLedger: Sendable {
     /// Jobs whose stage waits, so that a claim need not look at all that ever were.
     private var waiting: [QueueName: Set<JobID>] = [:]
     private var position: Int64 = 0
+    /// The events of all jobs, in commit order.
+    private var feed: [CommittedEvent] = []
     private var commit = Commit()
 
     init(epoch: Epoch) { self.epoch = epoch }
@@ -83,7 +85,9 @@ struct MemoryLedger: Sendable {
         waiting[record.stage.queue]?.remove(id)
         for event in decision.events {
             position += 1
-            commit.events.append(try record.append(event, epoch: epoch, position: position, at: time))
+            let committed = try record.append(event, epoch: epoch, position: position, at: time)
+            commit.events.append(committed)
+            feed.append(committed)
         }
         record.move(to: decision.life, at: time, dueAt: delay.map { time.advanced(by: $0) })
         records[id] = record
@@ -151,5 +155,18 @@ extension MemoryLedger {
         }
         return EventPage(
             events: events, head: EventSequence(rawValue: Int64(record.log.count)), isFinal: record.life.state.isFinal)
+    }
+
+    func events(_ query: FeedQuery) -> FeedPage {
+        let head = EventPosition(rawValue: position)
+        let matching = feed.lazy.filter {
+            $0.position > query.after && $0.tenant == query.tenant
+                && query.filter.accepts(job: $0.job, pipeline: $0.pipeline, type: $0.type)
+        }
+        let events = Array(matching.prefix(max(1, query.limit)))
+        let isCut = events.count == max(1, query.limit)
+        return FeedPage(
+            events: events, reached: isCut ? events.last?.position ?? head : head, head: head,
+            prunedThrough: .beforeFirst)
     }
 }

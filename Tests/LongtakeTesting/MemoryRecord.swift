@@ -40,7 +40,8 @@ struct MemoryRecord: Sendable {
     {
         let id = EventID(epoch: epoch, sequence: EventSequence(rawValue: Int64(log.count + 1)))
         let committed = CommittedEvent(
-            id: id, position: EventPosition(rawValue: position), job: submission.id, type: event.type, at: time,
+            id: id, position: EventPosition(rawValue: position), job: submission.id, tenant: submission.tenant,
+            pipeline: submission.pipeline.name, type: event.type, at: time,
             payload: try event.payload())
         log.append(committed)
         switch event.change {

@@ -4,15 +4,23 @@ public struct CommittedEvent: Hashable, Sendable {
     /// Among the events of all jobs.
     public let position: EventPosition
     public let job: JobID
+    /// The owner of the job, and the pipeline it goes through: what readers of many jobs are selected by.
+    public let tenant: TenantName
+    public let pipeline: PipelineName
     public let type: EventType
     public let at: Timestamp
     /// The event's own members, the text that ``JobEvent/payload()`` made: a JSON object with at least `progress`.
     public let payload: String
 
-    public init(id: EventID, position: EventPosition, job: JobID, type: EventType, at: Timestamp, payload: String) {
+    public init(
+        id: EventID, position: EventPosition, job: JobID, tenant: TenantName, pipeline: PipelineName, type: EventType,
+        at: Timestamp, payload: String
+    ) {
         self.id = id
         self.position = position
         self.job = job
+        self.tenant = tenant
+        self.pipeline = pipeline
         self.type = type
         self.at = at
         self.payload = payload

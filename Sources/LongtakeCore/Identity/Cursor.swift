@@ -57,7 +57,7 @@ public enum Cursor: Hashable, Sendable {
     }
 
     /// A decimal number of ASCII digits within 63 bits; no sign, no space.
-    private static func number(_ text: some StringProtocol) -> Int64? {
+    static func number(_ text: some StringProtocol) -> Int64? {
         guard !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         return Int64(text)
     }
@@ -76,6 +76,8 @@ public enum CursorRefusal: String, Hashable, Sendable, CaseIterable {
     case epoch
     /// It names an event that this log does not have yet.
     case ahead
+    /// Events behind it were removed since (only for the feed of all jobs).
+    case pruned
     /// It is no cursor.
     case malformed
 }

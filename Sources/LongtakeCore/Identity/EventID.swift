@@ -36,6 +36,9 @@ public struct EventID: Hashable, Sendable, CustomStringConvertible {
 public struct EventPosition: Hashable, Comparable, Sendable {
     public let rawValue: Int64
 
+    /// The place before the first event of all.
+    public static let beforeFirst = EventPosition(rawValue: 0)
+
     public init(rawValue: Int64) {
         self.rawValue = rawValue
     }

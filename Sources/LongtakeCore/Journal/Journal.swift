@@ -40,6 +40,9 @@ public protocol Journal: Sendable {
     /// A page of one log after a cursor, from one read. `nil` where this tenant has no such job.
     func events(of job: JobID, of tenant: TenantName, after: EventSequence, limit: Int) async throws -> EventPage?
 
+    /// A page of the events of all jobs of one tenant, in commit order, from one short read.
+    func events(_ query: FeedQuery) async throws -> FeedPage
+
     /// Fails while work cannot be persisted.
     func checkWritable() async throws
 

@@ -21,6 +21,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var timer: Scheduled<Void>?
     private var answer: Task<Void, Never>?
     private var stream: StreamSubscriber?
+    private var socket: StreamSocket?
     private var isHTTP10 = false
 
     /// How long a refused client may go on sending before the connection is cut: long enough for the answer to arrive.
@@ -58,7 +59,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         answer?.cancel()
         stream?.connectionClosed()
         service.connections.remove(self)
-        (stream, watch, self.context) = (nil, nil, nil)
+        (stream, socket, watch, self.context) = (nil, nil, nil, nil)
         context.fireChannelInactive()
     }
 
@@ -178,11 +179,14 @@ final class ConnectionHandler: ChannelInboundHandler {
             context?.close(promise: nil)
             return
         }
-        write(.head(head(response, length: nil)))
-        let opened = service.hub.open(opening, on: channel.eventLoop, sink: self)
+        let (socket, stream) = (
+            StreamSocket(channel), service.hub.makeStream(opening, on: channel.eventLoop, sink: self)
+        )
+        (self.socket, self.stream) = (socket, stream)
+        write(.head(head(response, length: nil)), promise: socket.promise())
+        stream.start(opening)
         // A stream that ended at once has let go already, and the connection may be at its next request.
-        guard state.state == .streaming else { return }
-        stream = opened
+        guard self.stream != nil else { return }
         watch?.readOn()
     }
 
@@ -244,21 +248,30 @@ final class ConnectionHandler: ChannelInboundHandler {
 }
 
 extension ConnectionHandler: StreamSink {
+    var isChunked: Bool { !isHTTP10 }
+
     var hasRoom: Bool { channel.isWritable }
 
-    func write(_ bytes: ByteBuffer, written: EventLoopPromise<Void>) {
-        write(.body(.byteBuffer(bytes)), promise: written)
+    func send(_ bytes: ByteBuffer) -> Bool {
+        guard let socket, let stream, let below = watch?.context else { return true }
+        var rest = bytes
+        if socket.send(&rest) { return true }
+        guard rest.readableBytes > 0 else {
+            below.flush()
+            return true
+        }
+        // Below the encoder, since the bytes are framed already.
+        below.writeAndFlush(NIOAny(rest), promise: socket.promise { stream.kernelTook() })
+        return false
     }
 
-    func flush() { context?.flush() }
-
     func finish() {
-        stream = nil
+        (stream, socket) = (nil, nil)
         endResponse()
     }
 
     func abort() {
-        stream = nil
+        (stream, socket) = (nil, nil)
         context?.close(promise: nil)
     }
 }

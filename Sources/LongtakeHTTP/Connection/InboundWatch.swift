@@ -8,7 +8,8 @@ final class InboundWatch: ChannelInboundHandler {
     typealias InboundOut = ByteBuffer
 
     private let connection: ConnectionHandler
-    private var context: ChannelHandlerContext?
+    /// What is written from here goes out as it is.
+    private(set) var context: ChannelHandlerContext?
 
     init(_ connection: ConnectionHandler) { self.connection = connection }
 

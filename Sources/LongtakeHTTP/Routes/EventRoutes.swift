@@ -21,20 +21,10 @@ struct EventRoutes: Sendable {
             throw Problem.notAcceptable(offered.joined(separator: ", "))
         }
         let job = try context.jobID()
-        let cursor = Self.cursor(request, query)
+        let cursor = Cursor(query.cursor(of: request))
         if type == MediaTypes.json { return try await page(of: job, after: cursor, query) }
-        let isMessage = try query.choice("format", of: ["message"]) != nil
-        let wish = StreamOpener.Wish(
-            format: type == MediaTypes.lines ? .lines : isMessage ? .messages : .events,
-            heartbeatEvents: try query.choice("heartbeat", of: ["event"]) != nil && type == MediaTypes.eventStream,
-            mayBeBrowser: accept.names(MediaTypes.eventStream))
+        let wish = try StreamOpener.Wish(query, accept, type: type)
         return try await opener.open(job, tenant: .anonymous, cursor: cursor, wish: wish, in: context.exchange)
-    }
-
-    /// The first of the three places that has one.
-    static func cursor(_ request: Request, _ query: Query) -> Cursor {
-        let places = [request.headers[.lastEventID], query["last_event_id"], query["after"]]
-        return Cursor(places.compactMap { $0?.trimmed }.first { !$0.isEmpty })
     }
 
     /// One page of the log; with `?wait=` as soon as there is something in it.

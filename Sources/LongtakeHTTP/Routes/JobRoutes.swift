@@ -42,9 +42,8 @@ struct JobRoutes: Sendable {
         guard let job = outcome.job else { throw Problem.keyConflict }
         var response: Response
         if isStream {
-            let wish = StreamOpener.Wish(format: .events, heartbeatEvents: false, mayBeBrowser: true)
             response = try await opener.open(
-                job.id, tenant: .anonymous, cursor: Cursor(request.headers[.lastEventID]), wish: wish,
+                job.id, tenant: .anonymous, cursor: Cursor(request.headers[.lastEventID]), wish: .afterSubmission,
                 status: outcome.isReplay ? .ok : .created, in: context.exchange)
         } else {
             response = try .json(JobDocument(job), status: outcome.isReplay ? .ok : .created)
@@ -115,7 +114,7 @@ private struct JobList: Encodable {
         var container = encoder.container(keyedBy: Key.self)
         try container.encode(page.jobs.map { JobDocument($0, includesQueuePosition: false) }, forKey: .jobs)
         try container.encode(page.next?.description, forKey: .next)
-        try container.encode("\(epoch)-g\(page.position.rawValue)", forKey: .lastEventID)
+        try container.encode("\(FeedID(epoch: epoch, position: page.position))", forKey: .lastEventID)
     }
 }
 

@@ -16,80 +16,115 @@ struct StreamOpener: Sendable {
         /// Whether `Accept` names `text/event-stream`: then a browser may be at the other end, which would give up for good at any status
         /// but 200.
         var mayBeBrowser: Bool
+
+        /// Of the client that submits and follows with one request.
+        static let afterSubmission = Wish(format: .events, heartbeatEvents: false, mayBeBrowser: true)
     }
 
+    /// Follows one job.
     /// - Parameter status: of an answer with a stream.
     func open(
         _ job: JobID, tenant: TenantName, cursor: Cursor, wish: Wish, status: HTTPResponse.Status = .ok,
         in exchange: RequestExchange
     ) async throws -> Response {
-        if hub.isDraining { return try refuse(.draining, Problem.draining, wish, status, job, tenant, exchange) }
-        guard let slot = hub.takeSlot() else {
-            return try refuse(.limit, Problem.tooManyStreams, wish, status, job, tenant, exchange)
+        guard let slot = try takeSlot(wish, exchange) else {
+            return Response(status: status, headers: Self.headers(wish.format))
         }
         let after = cursor.sequence ?? .beforeFirst
-        guard let page = try await journal.events(of: job, of: tenant, after: after, limit: Limits.eventsPerPage) else {
-            throw Problem.noSuchJob
-        }
+        guard let page = try await hub.log.page(of: job, of: tenant, after: after) else { throw Problem.noSuchJob }
         var opening = StreamOpening(
-            job: job, tenant: tenant, format: wish.format, heartbeatEvents: wish.heartbeatEvents, prelude: ByteBuffer(),
-            cursor: after, isEnded: false, slot: slot)
+            source: .job(job), tenant: tenant, format: wish.format, heartbeatEvents: wish.heartbeatEvents,
+            cursor: LogPlace(after), slot: slot)
         switch cursor.resolve(epoch: journal.epoch, head: page.head) {
         case .after(let sequence):
             if page.isFinal && sequence == page.head { return Response(status: .noContent) }
-            resume(&opening, behind: sequence, with: page)
+            hello(&opening, job: job, cursor: id(sequence), head: id(page.head))
+            opening.events = page.frames
+            opening.cursor = LogPlace(page.last ?? sequence)
+            opening.isEnded = page.isFinal && (page.last ?? sequence) == page.head
         case .refused(let reason):
-            try await reset(&opening, reason: reason, requested: cursor.text)
+            try await reset(&opening, to: job, reason: reason, requested: cursor.text)
         }
         exchange.become(opening)
         return Response(status: status, headers: Self.headers(wish.format))
     }
 
-    private func resume(_ opening: inout StreamOpening, behind sequence: EventSequence, with page: EventPage) {
-        hello(&opening, cursor: sequence, head: page.head)
-        for event in page.events {
-            opening.prelude.writeImmutableBuffer(EventFrame(event).bytes(opening.format))
+    /// Follows all jobs of a tenant.
+    func open(
+        _ filter: FeedFilter, tenant: TenantName, cursor: FeedCursor, wish: Wish, in exchange: RequestExchange
+    ) async throws -> Response {
+        let response = Response(status: .ok, headers: Self.headers(wish.format))
+        guard let slot = try takeSlot(wish, exchange) else { return response }
+        let page = try await journal.events(FeedQuery(tenant: tenant, filter: filter, after: cursor.readsAfter))
+        var opening = StreamOpening(
+            source: .feed(filter), tenant: tenant, format: wish.format, heartbeatEvents: wish.heartbeatEvents,
+            cursor: LogPlace(page.head), slot: slot)
+        let head = FeedID(epoch: journal.epoch, position: page.head)
+        switch cursor.resolve(epoch: journal.epoch, head: page.head, prunedThrough: page.prunedThrough) {
+        case .after(let position):
+            let id = FeedID(epoch: journal.epoch, position: position)
+            hello(&opening, job: nil, cursor: id.description, head: head.description)
+            // Without a cursor the page is empty, and the feed begins at the head of its read.
+            opening.events = page.events.map { EventFrame($0) }
+            opening.cursor = LogPlace(max(page.reached, position))
+        case .refused(let reason):
+            hello(&opening, job: nil, cursor: nil, head: head.description)
+            add([.reset(reason: reason, requested: cursor.text), .movedOn(to: head)], to: &opening)
         }
-        opening.cursor = page.events.last?.sequence ?? sequence
-        opening.isEnded = page.isFinal && opening.cursor == page.head
+        exchange.become(opening)
+        return response
     }
 
-    private func reset(_ opening: inout StreamOpening, reason: CursorRefusal, requested: String) async throws {
-        guard let job = try await journal.job(opening.job, of: opening.tenant) else { throw Problem.noSuchJob }
-        hello(&opening, cursor: nil, head: job.lastEvent.sequence)
-        let frames: [ControlFrame] = [
-            .reset(reason: reason, requested: requested),
-            .snapshot(id: job.lastEvent, job: try JSONText.encode(JobDocument(job))),
-        ]
-        for frame in frames { opening.prelude.writeImmutableBuffer(frame.bytes(opening.format)) }
-        opening.cursor = job.lastEvent.sequence
+    private func reset(
+        _ opening: inout StreamOpening, to id: JobID, reason: CursorRefusal, requested: String
+    ) async throws {
+        guard let job = try await journal.job(id, of: opening.tenant) else { throw Problem.noSuchJob }
+        hello(&opening, job: id, cursor: nil, head: job.lastEvent.description)
+        add(
+            [
+                .reset(reason: reason, requested: requested),
+                .snapshot(id: job.lastEvent, job: try JSONText.encode(JobDocument(job))),
+            ], to: &opening)
+        opening.cursor = LogPlace(job.lastEvent.sequence)
         opening.isEnded = job.state.isFinal
     }
 
-    private func hello(_ opening: inout StreamOpening, cursor: EventSequence?, head: EventSequence) {
+    private func id(_ sequence: EventSequence) -> String { "\(EventID(epoch: journal.epoch, sequence: sequence))" }
+
+    private func hello(_ opening: inout StreamOpening, job: JobID?, cursor: String?, head: String) {
         let hello = ControlFrame.hello(
-            job: opening.job, cursor: cursor.map { EventID(epoch: journal.epoch, sequence: $0) },
-            head: EventID(epoch: journal.epoch, sequence: head),
+            job: job, cursor: cursor, head: head,
             heartbeatSeconds: Int(hub.configuration.heartbeat.components.seconds),
             retryMilliseconds: hub.configuration.draw(Limits.retryMilliseconds))
-        opening.prelude.writeImmutableBuffer(hello.bytes(opening.format))
+        add([hello], to: &opening)
     }
 
-    /// A refusal that passes by: a stream that ends at once where a browser may be at the other end, a status for everyone else.
+    private func add(_ frames: [ControlFrame], to opening: inout StreamOpening) {
+        for frame in frames { opening.prelude.writeImmutableBuffer(frame.bytes(opening.format)) }
+    }
+
+    /// A place for a stream. `nil` where there is none and the reader is told so by a stream that ends at once.
     ///
-    /// A job that was just submitted is told as created whatever becomes of its stream.
-    private func refuse(
-        _ reason: StreamEnd, _ problem: Problem, _ wish: Wish, _ status: HTTPResponse.Status, _ job: JobID,
-        _ tenant: TenantName,
-        _ exchange: RequestExchange
-    ) throws -> Response {
-        guard wish.mayBeBrowser else { throw problem }
-        let end = ControlFrame.end(reason: reason, retryMilliseconds: hub.configuration.draw(Limits.retryMilliseconds))
+    /// A refusal that passes by: such a stream where a browser may be at the other end, a status for everyone else. A job that was just
+    /// submitted is told as created whatever becomes of its stream.
+    private func takeSlot(_ wish: Wish, _ exchange: RequestExchange) throws -> StreamSlot? {
+        var refusal: (reason: StreamEnd, problem: Problem)?
+        if hub.isDraining {
+            refusal = (.draining, .draining)
+        } else if let slot = hub.takeSlot() {
+            return slot
+        } else {
+            refusal = (.limit, .tooManyStreams)
+        }
+        guard let refusal else { return nil }
+        guard wish.mayBeBrowser else { throw refusal.problem }
+        let end = ControlFrame.end(
+            reason: refusal.reason, retryMilliseconds: hub.configuration.draw(Limits.retryMilliseconds))
         exchange.become(
             StreamOpening(
-                job: job, tenant: tenant, format: wish.format, heartbeatEvents: false, prelude: end.bytes(wish.format),
-                cursor: .beforeFirst, isEnded: true, slot: nil))
-        return Response(status: status, headers: Self.headers(wish.format))
+                source: .feed(FeedFilter()), tenant: .anonymous, format: wish.format, prelude: end.bytes(wish.format),
+                cursor: LogPlace(EventPosition.beforeFirst), isEnded: true, slot: nil))
+        return nil
     }
 
     /// Told to caches and proxies: keep nothing, change nothing, hold nothing back.
@@ -99,6 +134,28 @@ struct StreamOpener: Sendable {
             .cacheControl: "no-store, no-transform",
             .accelBuffering: "no",
         ]
+    }
+}
+
+extension StreamOpener.Wish {
+    /// What the query and `Accept` ask for, where `type` was chosen.
+    init(_ query: Query, _ accept: Acceptance, type: String) throws(Problem) {
+        let isMessage = try query.choice("format", of: ["message"]) != nil
+        format = type == MediaTypes.lines ? .lines : isMessage ? .messages : .events
+        heartbeatEvents = try query.choice("heartbeat", of: ["event"]) != nil && type == MediaTypes.eventStream
+        mayBeBrowser = accept.names(MediaTypes.eventStream)
+    }
+}
+
+extension FeedCursor {
+    /// Where a read begins that serves this cursor; behind everything where only the head is wanted.
+    fileprivate var readsAfter: EventPosition {
+        switch self {
+        case .now, .malformed: EventPosition(rawValue: .max)
+        case .all: .beforeFirst
+        case .id(let id): id.position
+        case .position(let position): position
+        }
     }
 }
 

@@ -40,6 +40,7 @@ public final class HTTPServer: Sendable {
             random: configuration.random
         ).register(on: routes)
         EventRoutes(journal: journal, hub: hub, opener: opener).register(on: routes)
+        FeedRoutes(opener: opener).register(on: routes)
         DaemonRoutes(journal: journal, catalog: catalog, admission: admission, version: configuration.version)
             .register(on: routes)
         service = RequestService(

@@ -151,7 +151,9 @@ final class JobLedger {
         commit.events.append(
             CommittedEvent(
                 id: EventID(epoch: epoch, sequence: EventSequence(rawValue: job.head)),
-                position: EventPosition(rawValue: position), job: job.id, type: event.type, at: time, payload: payload))
+                position: EventPosition(rawValue: position), job: job.id, tenant: job.tenant,
+                pipeline: job.pipeline.name,
+                type: event.type, at: time, payload: payload))
         return position
     }
 

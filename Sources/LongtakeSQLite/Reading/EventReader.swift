@@ -8,7 +8,7 @@ struct EventReader {
     static let query =
         "SELECT position, seq, type, at, payload FROM event WHERE job = ? AND seq > ? ORDER BY seq LIMIT ?"
     static let headQuery = """
-        SELECT job.key, job.finished_at IS NOT NULL, (SELECT max(seq) FROM event WHERE job = job.key)
+        SELECT job.key, job.finished_at IS NOT NULL, (SELECT max(seq) FROM event WHERE job = job.key), job.pipeline
         FROM job WHERE job.id = ? AND job.tenant = ?
         """
 
@@ -28,7 +28,8 @@ struct EventReader {
             }
             let event = CommittedEvent(
                 id: EventID(epoch: epoch, sequence: EventSequence(rawValue: row[1])),
-                position: EventPosition(rawValue: row[0]), job: id, type: type,
+                position: EventPosition(rawValue: row[0]), job: id, tenant: tenant,
+                pipeline: PipelineName(unchecked: job[3]), type: type,
                 at: Timestamp(millisecondsSince1970: row[3]), payload: row[4])
             bytes += event.json.utf8.count
             if bytes > Limits.bytesPerPage, !events.isEmpty { break }

@@ -48,7 +48,7 @@ struct JobReader {
         let (sql, arguments) = Self.listQuery(query)
         let rows = try Row.fetchAll(try db.cachedStatement(sql: sql), arguments: arguments + [limit + 1])
         let shown = rows.prefix(limit)
-        let position = try Int64.fetchOne(db, sql: "SELECT max(position) FROM event") ?? 0
+        let position = try FeedReader.head(db)
         return JobPage(
             jobs: try shown.map { try view($0, db) },
             next: rows.count > limit ? shown.last.map { JobListCursor(rawValue: $0[0]) } : nil,

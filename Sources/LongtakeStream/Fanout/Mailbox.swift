@@ -2,13 +2,13 @@ import LongtakeCore
 
 /// Frames on their way from the writer to one event loop: bounded in bytes, with at most one delivery under way.
 ///
-/// What does not fit is dropped, but never silently: the head of its job is kept, so that the readers see a gap and read the log.
+/// What does not fit is dropped, but never silently: the head of its log is kept, so that the readers see a gap and read the log.
 struct Mailbox: Sendable {
     struct Delivery: Sendable {
         /// In commit order.
         var frames: [EventFrame] = []
-        /// Jobs of which frames were dropped, with the newest of them.
-        var gaps: [JobID: EventSequence] = [:]
+        /// Logs of which frames were dropped, with the newest place of them.
+        var gaps: [LogKey: LogPlace] = [:]
     }
 
     private var delivery = Delivery()
@@ -21,8 +21,9 @@ struct Mailbox: Sendable {
     /// Puts a frame in. `true` when the caller has to schedule a delivery.
     mutating func put(_ frame: EventFrame) -> Bool {
         let size = frame.byteCount
-        if bytes + size > capacity || delivery.gaps[frame.job] != nil {
-            delivery.gaps[frame.job] = frame.sequence
+        if bytes + size > capacity {
+            delivery.gaps[.job(frame.job)] = LogPlace(frame.sequence)
+            delivery.gaps[.feed] = LogPlace(frame.position)
         } else {
             delivery.frames.append(frame)
             bytes += size

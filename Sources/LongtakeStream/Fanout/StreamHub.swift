@@ -7,8 +7,13 @@ import Synchronization
 public final class StreamHub: Sendable {
     public let configuration: StreamConfiguration
     let journal: any Journal
+    /// Pages of jobs' logs, for streams that begin or lag.
+    public let log: LogReader
     let logger: Logger
     private let shards: [StreamShard]
+    private let rings = FrameRings(capacityBytes: Limits.ringBytes)
+    /// The newest event that was published. Touched by the writer's thread only, but a mutex says so to the compiler.
+    private let published = Mutex(EventPosition.beforeFirst)
     private let census = Mutex(Census())
 
     private struct Census {
@@ -26,14 +31,28 @@ public final class StreamHub: Sendable {
         self.journal = journal
         self.configuration = configuration
         self.logger = logger
+        log = LogReader(journal: journal, rings: rings)
         shards = loops.map(StreamShard.init)
         journal.observeCommits { [weak self] commit in self?.publish(commit) }
     }
 
-    /// Encodes each event that somebody follows once, on the writer's thread, and posts it to the loops.
+    /// Encodes each event that somebody reads once, on the writer's thread, and posts it to the loops.
+    ///
+    /// The rings come before the loops: a reader registers first and reads then, so whoever registers too late to be posted to finds the
+    /// event in the ring.
     private func publish(_ commit: Commit) {
-        let frames = commit.events.filter { event in shards.contains { $0.follows(event.job) } }.map(EventFrame.init)
-        guard !frames.isEmpty else { return }
+        guard let newest = commit.events.last?.position else { return }
+        let previous = published.withLock { published in
+            defer { published = newest }
+            return published
+        }
+        var wanted = Set(rings.collecting(commit.events))
+        for shard in shards where wanted.count < commit.events.count { wanted.formUnion(shard.followed(commit.events)) }
+        guard !wanted.isEmpty else { return }
+        let frames = commit.events.indices.filter(wanted.contains).map { index in
+            EventFrame(commit.events[index], behind: index == 0 ? previous : commit.events[index - 1].position)
+        }
+        rings.append(frames)
         for shard in shards { shard.post(frames) }
     }
 
@@ -54,12 +73,11 @@ public final class StreamHub: Sendable {
         return StreamSlot { [weak self] in self?.census.withLock { $0.slots -= 1 } }
     }
 
-    /// Begins a stream on the loop of its connection; to be called there.
-    public func open(_ opening: StreamOpening, on loop: any EventLoop, sink: any StreamSink) -> StreamSubscriber {
-        let stream = StreamSubscriber(opening, hub: self, shard: shard(of: loop), sink: sink)
-        stream.start()
-        if isDraining { stream.end(after: 1, .draining) }
-        return stream
+    /// Makes a stream for the loop of its connection; to be called there. It begins with ``StreamSubscriber/start(_:)``.
+    ///
+    /// The place is the subscriber's from then on: the caller lets go of its own.
+    public func makeStream(_ opening: StreamOpening, on loop: any EventLoop, sink: any StreamSink) -> StreamSubscriber {
+        StreamSubscriber(opening, hub: self, shard: shard(of: loop), sink: sink)
     }
 
     /// Waits until an event behind `cursor` is committed, or `limit` has passed, or the daemon drains.

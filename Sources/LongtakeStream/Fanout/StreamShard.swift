@@ -2,19 +2,7 @@ import LongtakeCore
 import NIOCore
 import Synchronization
 
-/// Something on an event loop that follows one job's log.
-protocol LogListener: AnyObject {
-    /// An event was committed; several of one commit come one after the other.
-    func take(_ frame: EventFrame)
-    /// Events up to `head` were committed, and the frames of some did not arrive.
-    func gap(upTo head: EventSequence)
-    /// That was all for now: join what was written into one flush, and read what is missing.
-    func settle()
-    /// The daemon stops: do not wait any longer.
-    func drain()
-}
-
-/// The part of the fan-out that belongs to one event loop: who follows which job there, and their timing wheel.
+/// The part of the fan-out that belongs to one event loop: who follows which log there, and their timing wheel.
 ///
 /// The writer puts frames into the mailbox from its own thread; all else happens on the loop.
 final class StreamShard: Sendable {
@@ -25,14 +13,16 @@ final class StreamShard: Sendable {
     /// What the writer sees.
     private struct Inbox {
         var mailbox: Mailbox
-        /// Jobs that somebody on this loop follows, with how many do.
-        var followers: [JobID: Int] = [:]
+        /// Logs that somebody on this loop follows, with how many do.
+        var followers: [LogKey: Int] = [:]
+
+        func follows(_ job: JobID) -> Bool { followers[.feed] != nil || followers[.job(job)] != nil }
     }
 
     private struct Table {
-        var listeners: [JobID: [ObjectIdentifier: any LogListener]] = [:]
-        /// The newest event of each followed job that this loop has seen.
-        var heads: [JobID: EventSequence] = [:]
+        var listeners: [LogKey: [ObjectIdentifier: any LogListener]] = [:]
+        /// The newest place of each followed log that this loop has seen.
+        var heads: [LogKey: LogPlace] = [:]
         var streams: [ObjectIdentifier: StreamSubscriber] = [:]
         var wheel = TimingWheel<StreamSubscriber>(slots: 256)
         var isTurning = false
@@ -51,16 +41,18 @@ final class StreamShard: Sendable {
 
     // MARK: The writer's side
 
-    /// Whether somebody here follows one of these jobs.
-    func follows(_ job: JobID) -> Bool {
-        inbox.withLock { $0.followers[job] != nil }
+    /// Which of these events somebody here follows, by their index.
+    func followed(_ events: [CommittedEvent]) -> [Int] {
+        inbox.withLock { inbox in
+            inbox.followers.isEmpty ? [] : events.indices.filter { inbox.follows(events[$0].job) }
+        }
     }
 
     /// Takes the frames of one commit that somebody here follows, and has them delivered on the loop.
     func post(_ frames: [EventFrame]) {
         let isFirst = inbox.withLock { inbox in
             var isFirst = false
-            for frame in frames where inbox.followers[frame.job] != nil {
+            for frame in frames where inbox.follows(frame.job) {
                 isFirst = inbox.mailbox.put(frame) || isFirst
             }
             return isFirst
@@ -70,50 +62,55 @@ final class StreamShard: Sendable {
 
     // MARK: The loop's side
 
-    /// From here on `listener` is told of every event of `job` that commits; so register first, then read.
-    func register(_ listener: any LogListener, for job: JobID) {
-        table.value.listeners[job, default: [:]][ObjectIdentifier(listener)] = listener
-        inbox.withLock { $0.followers[job, default: 0] += 1 }
+    /// From here on `listener` is told of every event of the log that commits; so register first, then read.
+    func register(_ listener: any LogListener, for log: LogKey) {
+        table.value.listeners[log, default: [:]][ObjectIdentifier(listener)] = listener
+        inbox.withLock { $0.followers[log, default: 0] += 1 }
     }
 
-    func unregister(_ listener: any LogListener, from job: JobID) {
-        guard table.value.listeners[job]?.removeValue(forKey: ObjectIdentifier(listener)) != nil else { return }
-        if table.value.listeners[job]?.isEmpty == true {
-            table.value.listeners[job] = nil
-            table.value.heads[job] = nil
+    func unregister(_ listener: any LogListener, from log: LogKey) {
+        guard table.value.listeners[log]?.removeValue(forKey: ObjectIdentifier(listener)) != nil else { return }
+        if table.value.listeners[log]?.isEmpty == true {
+            table.value.listeners[log] = nil
+            table.value.heads[log] = nil
         }
         inbox.withLock { inbox in
-            let others = (inbox.followers[job] ?? 1) - 1
-            inbox.followers[job] = others > 0 ? others : nil
+            let others = (inbox.followers[log] ?? 1) - 1
+            inbox.followers[log] = others > 0 ? others : nil
         }
     }
 
-    /// The newest event of a followed job that this loop has seen.
-    func head(of job: JobID) -> EventSequence? { table.value.heads[job] }
+    /// The newest place of a followed log that this loop has seen.
+    func head(of log: LogKey) -> LogPlace? { table.value.heads[log] }
 
     private func deliver() {
         let delivery = inbox.withLock { $0.mailbox.take() }
-        var touched: [ObjectIdentifier: any LogListener] = [:]
-        for frame in delivery.frames {
-            note(head: frame.sequence, of: frame.job)
-            for (id, listener) in table.value.listeners[frame.job] ?? [:] {
-                listener.take(frame)
-                touched[id] = listener
-            }
+        if delivery.frames.count == 1, let frame = delivery.frames.first {
+            deliver(delivery.frames, of: .job(frame.job))
+        } else {
+            for (job, frames) in Dictionary(grouping: delivery.frames, by: \.job) { deliver(frames, of: .job(job)) }
         }
-        for (job, head) in delivery.gaps {
-            note(head: head, of: job)
-            for (id, listener) in table.value.listeners[job] ?? [:] {
-                listener.gap(upTo: head)
-                touched[id] = listener
-            }
+        deliver(delivery.frames, of: .feed)
+        for (log, head) in delivery.gaps {
+            guard let listeners = listeners(of: log, seeing: head) else { continue }
+            for listener in listeners { listener.gap(upTo: head) }
         }
-        for listener in touched.values { listener.settle() }
     }
 
-    private func note(head: EventSequence, of job: JobID) {
-        guard table.value.listeners[job] != nil else { return }
-        table.value.heads[job] = max(head, table.value.heads[job] ?? .beforeFirst)
+    /// Puts the bytes together once and hands them to each reader.
+    private func deliver(_ frames: [EventFrame], of log: LogKey) {
+        guard !frames.isEmpty, table.value.listeners[log] != nil else { return }
+        let run = FrameRun(frames, of: log)
+        for listener in listeners(of: log, seeing: run.last) ?? [:].values { listener.take(run) }
+    }
+
+    /// The readers of a log, where it has any; notes how far it is.
+    private func listeners(
+        of log: LogKey, seeing head: LogPlace
+    ) -> Dictionary<ObjectIdentifier, any LogListener>.Values? {
+        guard let listeners = table.value.listeners[log] else { return nil }
+        table.value.heads[log] = max(head, table.value.heads[log] ?? head)
+        return listeners.values
     }
 }
 

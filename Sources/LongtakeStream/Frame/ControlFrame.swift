@@ -3,8 +3,8 @@ public import NIOCore
 
 /// What a stream says about itself, as opposed to the events of the log that it carries.
 public enum ControlFrame: Sendable {
-    /// The first block: the cursor that is honoured (`nil` where it could not be), and the head of the log.
-    case hello(job: JobID, cursor: EventID?, head: EventID, heartbeatSeconds: Int, retryMilliseconds: Int)
+    /// The first block: the job (`nil` for the feed), the cursor that is honoured (`nil` where it could not be), and the head of the log.
+    case hello(job: JobID?, cursor: String?, head: String, heartbeatSeconds: Int, retryMilliseconds: Int)
     /// The cursor cannot be honoured; a snapshot follows.
     case reset(reason: CursorRefusal, requested: String)
     /// The job at the head of its log, in place of the events before it; the text is the job's JSON.
@@ -15,6 +15,9 @@ public enum ControlFrame: Sendable {
     case heartbeat
     /// A sign of life that a page can see.
     case heartbeatEvent
+    /// Moves a reader of the feed on over events that its filter leaves out: an `id:` line and nothing else, which sets the last event
+    /// ID and dispatches no event (WHATWG HTML §9.2.6).
+    case movedOn(to: FeedID)
 
     /// The frame in one format; empty where that format has no such frame (NDJSON has no hello).
     public func bytes(_ format: StreamFormat) -> ByteBuffer {
@@ -22,17 +25,18 @@ public enum ControlFrame: Sendable {
         case .hello(let job, let cursor, let head, let heartbeatSeconds, let retryMilliseconds):
             guard format.isServerSentEvents else { return ByteBuffer() }
             let shown = cursor.map { "\"\($0)\"" } ?? "null"
+            let name = job.map { "\"\($0)\"" } ?? "null"
             return block(
                 format, retry: retryMilliseconds, id: cursor, type: "stream.hello",
                 data:
-                    "\"job\":\"\(job)\",\"cursor\":\(shown),\"head\":\"\(head)\",\"heartbeat_seconds\":\(heartbeatSeconds)"
+                    "\"job\":\(name),\"cursor\":\(shown),\"head\":\"\(head)\",\"heartbeat_seconds\":\(heartbeatSeconds)"
             )
         case .reset(let reason, let requested):
             let quoted = Self.quoted(Self.cut(requested))
             return block(
                 format, type: "stream.reset", data: "\"reason\":\"\(reason.rawValue)\",\"requested\":\(quoted)")
         case .snapshot(let id, let job):
-            return block(format, id: id, type: "job.snapshot", data: "\"id\":\"\(id)\",\"job\":\(job)")
+            return block(format, id: id.description, type: "job.snapshot", data: "\"id\":\"\(id)\",\"job\":\(job)")
         case .end(let reason, let retryMilliseconds):
             return block(
                 format, retry: retryMilliseconds, type: "stream.end", data: "\"reason\":\"\(reason.rawValue)\"")
@@ -40,11 +44,13 @@ public enum ControlFrame: Sendable {
             return ByteBuffer(string: format.isServerSentEvents ? ": hb\n\n" : "\n")
         case .heartbeatEvent:
             return block(format, type: "stream.heartbeat", data: nil)
+        case .movedOn(let id):
+            return ByteBuffer(string: format.isServerSentEvents ? "id: \(id)\n\n" : "\n")
         }
     }
 
     private func block(
-        _ format: StreamFormat, retry: Int? = nil, id: EventID? = nil, type: String, data members: String?
+        _ format: StreamFormat, retry: Int? = nil, id: String? = nil, type: String, data members: String?
     ) -> ByteBuffer {
         let json = "{\"type\":\"\(type)\"" + (members.map { ",\($0)" } ?? "") + "}"
         guard format.isServerSentEvents else { return ByteBuffer(string: json + "\n") }

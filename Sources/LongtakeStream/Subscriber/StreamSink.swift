@@ -2,11 +2,14 @@ public import NIOCore
 
 /// The connection under a stream. All calls are made on its event loop.
 public protocol StreamSink: AnyObject {
+    /// Whether the body is sent in chunks.
+    var isChunked: Bool { get }
     /// Whether the connection takes more without piling it up.
     var hasRoom: Bool { get }
-    /// Queues bytes of the body; `written` is completed when the kernel has taken them, or the connection is gone.
-    func write(_ bytes: ByteBuffer, written: EventLoopPromise<Void>)
-    func flush()
+    /// Sends bytes of the body as they are, behind all that was sent before; with none, sends what has gathered.
+    /// - Returns: whether the kernel has taken them all. Where it has not, ``StreamSubscriber/kernelTook()`` is called once it has, or the
+    ///   connection is gone.
+    func send(_ bytes: ByteBuffer) -> Bool
     /// Ends the body cleanly.
     func finish()
     /// Closes the connection in the middle of the body, so that the reader sees a cut and comes back.

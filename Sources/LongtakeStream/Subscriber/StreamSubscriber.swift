@@ -2,77 +2,55 @@ import Logging
 import LongtakeCore
 import NIOCore
 
-/// One reader of one job's log on its connection's event loop: performs what ``SubscriberState`` decides.
+/// One reader of a log on its connection's event loop: performs what ``SubscriberState`` decides.
 ///
 /// It is neither a task nor a queue: it holds a cursor, and the sink's bytes are bounded by the channel's watermark and one page.
-public final class StreamSubscriber: LogListener {
-    private var opening: StreamOpening
-    private let hub: StreamHub
-    private let shard: StreamShard
-    private var sink: (any StreamSink)?
+public final class StreamSubscriber {
+    let source: StreamSource
+    let tenant: TenantName
+    let form: WireForm
+    let hub: StreamHub
+    let shard: StreamShard
+    private(set) var sink: (any StreamSink)?
     private var slot: StreamSlot?
-    private var state: SubscriberState
-
-    /// Writes that the kernel has not taken yet, and the tick of the last sign that it takes any.
-    private var writesUnderWay = 0
-    private var movedAt: Int
-    private var wroteAt: Int
-    private var endsAt: (tick: Int, reason: StreamEnd)?
-    private var scheduledAt = 0
-    private var hasUnflushed = false
+    var state: SubscriberState
+    var deadlines: StreamDeadlines
+    /// Whether its signs of life are events that a page can see.
+    let showsHeartbeat: Bool
+    /// The last place whose id the reader was told. A filtered reader of the feed may be further.
+    private var told: LogPlace
 
     init(_ opening: StreamOpening, hub: StreamHub, shard: StreamShard, sink: any StreamSink) {
-        self.opening = opening
+        source = opening.source
+        tenant = opening.tenant
+        form = WireForm(format: opening.format, isFeed: opening.source.isFeed, isChunked: sink.isChunked)
         self.hub = hub
         self.shard = shard
         self.sink = sink
         slot = opening.slot
-        // Held in one place only, so that it is given back when the stream ends and not when the last timer lets go.
-        self.opening.slot = nil
         state = SubscriberState(after: opening.cursor)
-        movedAt = shard.now
-        wroteAt = shard.now
+        told = opening.cursor
+        showsHeartbeat = opening.heartbeatEvents
+        deadlines = StreamDeadlines(
+            now: shard.now, heartbeat: StreamShard.ticks(hub.configuration.heartbeat),
+            writing: StreamShard.ticks(Limits.writeDeadline))
     }
 
-    func start() {
+    /// Begins with what the opening that it was made from holds.
+    public func start(_ opening: StreamOpening) {
         hub.streamOpened()
-        if opening.isEnded {
-            write(opening.prelude)
-            return finish()
+        if !opening.isEnded {
+            shard.add(self)
+            // In the table before the first read, so that no commit falls between the two.
+            shard.register(self, for: source.log)
+            if let age = hub.drawAge() { deadlines.end(at: shard.now + StreamShard.ticks(age), .maxAge) }
         }
-        shard.add(self)
-        // In the table before the first read, so that no commit falls between the two.
-        shard.register(self, for: opening.job)
-        if let age = hub.drawAge() {
-            endsAt = (shard.now + StreamShard.ticks(age), .maxAge)
-        }
-        write(opening.prelude)
-        // Up to a page of bytes that nobody needs again.
-        opening.prelude = ByteBuffer()
-        flush()
+        // Also where it is empty: the response's head waits for it.
+        send(form.framed(opening.events, behind: opening.prelude))
+        if opening.isEnded { return finish() }
         roomChanged()
+        if hub.isDraining { end(after: 1, .draining) }
     }
-
-    // MARK: What the fan-out says
-
-    func take(_ frame: EventFrame) {
-        guard state.takes(frame.sequence) else { return }
-        write(frame.bytes(opening.format))
-        perform(state.wrote(frame.sequence, isFinal: frame.isFinal))
-    }
-
-    func gap(upTo head: EventSequence) {
-        _ = state.takes(head)
-    }
-
-    func settle() {
-        flush()
-        roomChanged()
-        perform(state.settle())
-    }
-
-    /// A stream is ended with a word to its reader, spread over time; ``end(after:_:)``.
-    func drain() {}
 
     // MARK: What the connection says
 
@@ -82,57 +60,18 @@ public final class StreamSubscriber: LogListener {
         perform(state.roomChanged(sink.hasRoom))
     }
 
+    /// The kernel has taken one more of the sends that it had not taken at once.
+    public func kernelTook() { deadlines.kernelTook(at: shard.now) }
+
     /// The connection is gone. The job goes on.
     public func connectionClosed() {
         state.end()
         leave()
     }
 
-    /// Ends the stream after `ticks`, telling the reader why.
-    func end(after ticks: Int, _ reason: StreamEnd) {
-        endsAt = (shard.now + ticks, reason)
-        scheduleNext()
-    }
-
-    // MARK: Deadlines
-
-    func tick(_ now: Int) {
-        guard sink != nil, now == scheduledAt else { return }
-        if writesUnderWay > 0, now - movedAt >= StreamShard.ticks(Limits.writeDeadline) {
-            return abort()
-        }
-        if let (tick, reason) = endsAt, now >= tick {
-            return endNow(reason)
-        }
-        if now - wroteAt >= StreamShard.ticks(hub.configuration.heartbeat) {
-            heartbeat()
-        }
-        scheduleNext()
-    }
-
-    private func heartbeat() {
-        let frame: ControlFrame = opening.heartbeatEvents ? .heartbeatEvent : .heartbeat
-        write(frame.bytes(opening.format))
-        flush()
-        roomChanged()
-        perform(state.compare(with: shard.head(of: opening.job) ?? .beforeFirst))
-    }
-
-    /// Has the wheel call back at the earliest of the deadlines. An older appointment that is still in the wheel is ignored then.
-    private func scheduleNext() {
-        guard sink != nil else { return }
-        var next = wroteAt + StreamShard.ticks(hub.configuration.heartbeat)
-        if writesUnderWay > 0 { next = min(next, movedAt + StreamShard.ticks(Limits.writeDeadline)) }
-        if let (tick, _) = endsAt { next = min(next, tick) }
-        next = max(next, shard.now + 1)
-        guard next < scheduledAt || scheduledAt <= shard.now else { return }
-        scheduledAt = next
-        shard.schedule(self, at: next)
-    }
-
     // MARK: Performing
 
-    private func perform(_ action: SubscriberState.Action) {
+    func perform(_ action: SubscriberState.Action) {
         switch action {
         case .nothing:
             break
@@ -143,81 +82,38 @@ public final class StreamSubscriber: LogListener {
         }
     }
 
-    private func read(after cursor: EventSequence) {
-        let (journal, opening, loop) = (hub.journal, opening, shard.loop)
-        let subscriber = NIOLoopBound(self, eventLoop: loop)
-        // A task that lives only for this page: the journal is asynchronous and the loop must not wait for it.
-        Task {
-            do {
-                let page = try await journal.events(
-                    of: opening.job, of: opening.tenant, after: cursor, limit: Limits.eventsPerPage)
-                loop.execute { subscriber.value.pageArrived(page) }
-            } catch {
-                loop.execute { subscriber.value.readFailed(error) }
-            }
-        }
-    }
-
-    private func pageArrived(_ page: EventPage?) {
-        guard sink != nil, state.phase == .replaying else { return }
-        // The job was deleted under its reader; a cut makes it come back and get its 404.
-        guard let page else { return abort() }
-        if !page.events.isEmpty {
-            var bytes = ByteBuffer()
-            for event in page.events {
-                bytes.writeImmutableBuffer(EventFrame(event).bytes(opening.format))
-            }
-            write(bytes)
-            flush()
-            roomChanged()
-        }
-        perform(state.readPage(last: page.events.last?.sequence, head: page.head, isFinal: page.isFinal))
-    }
-
-    private func readFailed(_ error: any Error) {
-        guard sink != nil else { return }
-        hub.logger.warning("stream read failed", metadata: ["job": "\(opening.job)", "error": "\(error)"])
-        abort()
-    }
-
-    private func write(_ bytes: ByteBuffer) {
-        guard let sink, bytes.readableBytes > 0 else { return }
-        if writesUnderWay == 0 { movedAt = shard.now }
-        writesUnderWay += 1
-        wroteAt = shard.now
-        hasUnflushed = true
-        let written = shard.loop.makePromise(of: Void.self)
-        let subscriber = NIOLoopBound(self, eventLoop: shard.loop)
-        written.futureResult.whenComplete { _ in subscriber.value.kernelTook() }
-        sink.write(bytes, written: written)
-    }
-
-    private func flush() {
-        guard hasUnflushed, let sink else { return }
-        hasUnflushed = false
-        sink.flush()
+    func send(_ bytes: ByteBuffer) {
+        guard let sink else { return }
+        deadlines.wrote(at: shard.now)
+        if !sink.send(bytes) { deadlines.kernelRefused(at: shard.now) }
         scheduleNext()
     }
 
-    private func kernelTook() {
-        writesUnderWay -= 1
-        movedAt = shard.now
+    /// Writes a word of the stream itself.
+    func send(_ frame: ControlFrame) { send(form.framed(frame.bytes(form.format))) }
+
+    /// Writes events up to `place`; in the feed some or all may have been left out by the filter.
+    func send(_ frames: [EventFrame], upTo place: LogPlace) {
+        guard !frames.isEmpty else { return }
+        send(form.framed(frames))
+        if let last = frames.last { told = source.isFeed ? LogPlace(last.position) : place }
     }
 
-    private func endNow(_ reason: StreamEnd) {
-        write(ControlFrame.end(reason: reason, retryMilliseconds: hub.drawRetry()).bytes(opening.format))
-        finish()
+    /// Where the reader stands beyond what it was told, so that it would resume too early.
+    func takeUntold() -> FeedID? {
+        guard source.isFeed, state.cursor > told else { return nil }
+        told = state.cursor
+        return FeedID(epoch: hub.journal.epoch, position: EventPosition(rawValue: told.rawValue))
     }
 
-    private func finish() {
+    func finish() {
         guard let sink else { return }
         state.end()
-        flush()
         leave()
         sink.finish()
     }
 
-    private func abort() {
+    func abort() {
         guard let sink else { return }
         state.end()
         leave()
@@ -228,8 +124,51 @@ public final class StreamSubscriber: LogListener {
         guard sink != nil else { return }
         sink = nil
         slot = nil
-        shard.unregister(self, from: opening.job)
+        shard.unregister(self, from: source.log)
         shard.remove(self)
         hub.streamClosed()
+    }
+}
+
+extension StreamSubscriber: LogListener {
+    func take(_ run: FrameRun) {
+        switch state.takes(after: run.previous, upTo: run.last) {
+        case .nothing:
+            break
+        case .all:
+            if !hasFilter, let bytes = run.bytes(form, of: tenant) {
+                send(bytes)
+                told = run.last
+            } else {
+                send(run.frames.filter(accepts), upTo: run.last)
+            }
+            perform(state.wrote(upTo: run.last, isFinal: run.isFinal))
+        case .rest:
+            send(run.frames(behind: state.cursor).filter(accepts), upTo: run.last)
+            perform(state.wrote(upTo: run.last, isFinal: run.isFinal))
+        }
+        settle()
+    }
+
+    func gap(upTo head: LogPlace) {
+        state.gap(upTo: head)
+        settle()
+    }
+
+    /// A stream is ended with a word to its reader, spread over time; ``end(after:_:)``.
+    func drain() {}
+
+    private func settle() {
+        roomChanged()
+        perform(state.settle())
+    }
+
+    private var hasFilter: Bool {
+        if case .feed(let filter) = source { !filter.isEmpty } else { false }
+    }
+
+    private func accepts(_ frame: EventFrame) -> Bool {
+        guard case .feed(let filter) = source else { return true }
+        return frame.tenant == tenant && filter.accepts(job: frame.job, pipeline: frame.pipeline, type: frame.type)
     }
 }

@@ -1,13 +1,11 @@
-import LongtakeCore
-
 /// Where one reader of a log is, as a value: what it may be given next so that nothing is missing and nothing comes twice.
 ///
 /// ```text
 ///                 page(short, cursor = known head)
-///   replaying ─────────────────────────────────────► live ──┐ frame(cursor + 1): written
+///   replaying ─────────────────────────────────────► live ──┐ run behind the cursor: written
 ///    ▲  │  ▲                                          │  ▲──┘
-///    │  │  └──────────── frame beyond a gap ──────────┤
-///    │  │ page, no room                               │ frame, no room
+///    │  │  └───────────── run beyond a gap ───────────┤
+///    │  │ page, no room                               │ run, no room
 ///    │  ▼                                             ▼
 ///    └─ behind ◄──────────────────────────────────────┘        a final event written, from anywhere: ended
 ///       room
@@ -30,51 +28,65 @@ struct SubscriberState: Hashable, Sendable {
     enum Action: Hashable, Sendable {
         case nothing
         /// Read a page behind this event.
-        case read(after: EventSequence)
+        case read(after: LogPlace)
         /// End the body: the final event is written.
         case end
     }
 
     private(set) var phase: Phase
     /// The last event that was written.
-    private(set) var cursor: EventSequence
+    private(set) var cursor: LogPlace
     /// The newest event that is known to exist.
-    private(set) var knownHead: EventSequence
+    private(set) var knownHead: LogPlace
     private var hasRoom = false
 
     /// A reader that has all up to `cursor`. It begins to read when it is told that there is room.
-    init(after cursor: EventSequence) {
+    init(after cursor: LogPlace) {
         phase = .behind
         self.cursor = cursor
         knownHead = cursor
     }
 
-    /// A committed event arrived from the fan-out. `true` when it is to be written now; then call ``wrote(_:isFinal:)``.
-    mutating func takes(_ sequence: EventSequence) -> Bool {
-        knownHead = max(knownHead, sequence)
-        return phase == .live && hasRoom && sequence == cursor.next
+    /// What a live reader takes of a run.
+    enum Taking: Hashable, Sendable {
+        case nothing
+        /// Every event of it.
+        case all
+        /// Those behind the cursor.
+        case rest
     }
 
-    /// The frame that ``takes(_:)`` allowed was written.
-    mutating func wrote(_ sequence: EventSequence, isFinal: Bool) -> Action {
-        precondition(phase == .live && sequence == cursor.next, "only the next event is written to a live reader")
-        cursor = sequence
+    /// Consecutive committed events arrived from the fan-out, the first right behind `previous`. Write what is taken, then call
+    /// ``wrote(upTo:isFinal:)``.
+    mutating func takes(after previous: LogPlace, upTo last: LogPlace) -> Taking {
+        knownHead = max(knownHead, last)
+        guard phase == .live, hasRoom, previous <= cursor, cursor < last else { return .nothing }
+        return previous == cursor ? .all : .rest
+    }
+
+    /// What ``takes(after:upTo:)`` allowed was written.
+    mutating func wrote(upTo last: LogPlace, isFinal: Bool) -> Action {
+        precondition(phase == .live && last > cursor, "only what is behind the cursor is written to a live reader")
+        cursor = last
         guard isFinal else { return .nothing }
         phase = .ended
         return .end
     }
 
-    /// All frames of one commit were offered. A live reader that did not take the newest has a gap, and reads.
+    /// Events up to `head` were committed that did not arrive.
+    mutating func gap(upTo head: LogPlace) { knownHead = max(knownHead, head) }
+
+    /// All that was committed was offered. A live reader that did not take the newest has a gap, and reads.
     mutating func settle() -> Action {
         phase == .live && cursor < knownHead ? readOrWait() : .nothing
     }
 
     /// A page was read and its events, if any, were written.
     /// - Parameters:
-    ///   - last: the page's last event; `nil` where it was empty.
+    ///   - last: how far the page goes, the place of its last event or beyond; `nil` where it moves the reader nowhere.
     ///   - head: the head of the log in the same read.
     ///   - isFinal: whether that head is a final event.
-    mutating func readPage(last: EventSequence?, head: EventSequence, isFinal: Bool) -> Action {
+    mutating func readPage(last: LogPlace?, head: LogPlace, isFinal: Bool) -> Action {
         guard phase == .replaying else { return .nothing }
         if let last {
             precondition(last > cursor, "a page begins behind the cursor")
@@ -99,7 +111,7 @@ struct SubscriberState: Hashable, Sendable {
     }
 
     /// The second line of defence, at every heartbeat: a live reader behind what the loop has seen reads the log.
-    mutating func compare(with head: EventSequence) -> Action {
+    mutating func compare(with head: LogPlace) -> Action {
         knownHead = max(knownHead, head)
         return settle()
     }

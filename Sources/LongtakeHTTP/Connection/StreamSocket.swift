@@ -1,0 +1,57 @@
+import NIOCore
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// The way of a stream's bytes to the kernel: at once with `send(2)` where nothing waits before them, and through the channel otherwise.
+///
+/// Past the channel because this is what a delivered event costs: the system call and hardly anything else, no promise, no pending write,
+/// no walk through handlers. What the kernel does not take goes to the channel, which waits for room as always. docs/benchmarks.md has
+/// the measurement.
+final class StreamSocket {
+    private let channel: any Channel
+    /// Used only while the channel is active, so never after it was closed and its number given to another socket.
+    private let descriptor: CInt?
+    /// Writes that are with the channel and that the kernel has not taken yet. While there are any, all else has to queue behind them.
+    private var waiting = 0
+
+    /// On the channel's event loop.
+    init(_ channel: any Channel) {
+        self.channel = channel
+        // Where there is none, as in a test without a socket, everything goes through the channel.
+        descriptor = try? channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
+            $0
+        }
+    }
+
+    /// Gives the kernel what it takes now. `bytes` is left with the rest.
+    /// - Returns: whether nothing is left.
+    func send(_ bytes: inout ByteBuffer) -> Bool {
+        guard waiting == 0, let descriptor, channel.isActive, bytes.readableBytes > 0 else { return false }
+        let flags = CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL)
+        let taken = bytes.withUnsafeReadableBytes { bytes in
+            #if canImport(Glibc)
+                Glibc.send(descriptor, bytes.baseAddress, bytes.count, flags)
+            #else
+                Musl.send(descriptor, bytes.baseAddress, bytes.count, flags)
+            #endif
+        }
+        // An error is met again by the channel, which knows what to do about it.
+        if taken > 0 { bytes.moveReaderIndex(forwardBy: taken) }
+        return bytes.readableBytes == 0
+    }
+
+    /// A promise for a write that goes through the channel; `taken` is called when the kernel has it, or the connection is gone.
+    func promise(taken: @escaping () -> Void = {}) -> EventLoopPromise<Void> {
+        waiting += 1
+        let promise = channel.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenComplete { _ in
+            self.waiting -= 1
+            taken()
+        }
+        return promise
+    }
+}

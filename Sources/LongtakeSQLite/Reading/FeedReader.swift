@@ -1,0 +1,110 @@
+import GRDB
+import LongtakeCore
+
+/// Pages of the events of all jobs, read within a transaction that the caller has opened.
+///
+/// Named jobs are found by the index of their logs and rare types by an index of their own; for everything else a bounded number of
+/// events is looked at in order, and the page says how far that was. So no read is long, whatever the filter.
+struct FeedReader {
+    let epoch: Epoch
+
+    private static let columns = """
+        event.position, event.seq, event.type, event.at, event.payload, job.id, job.tenant, job.pipeline
+        FROM event CROSS JOIN job ON job.key = event.job
+        """
+    /// Along the log of one job, whose index holds the positions too.
+    static let jobQuery = """
+        SELECT event.position, event.seq, event.type, event.at, event.payload, job.id, job.tenant, job.pipeline
+        FROM job CROSS JOIN event ON event.job = job.key
+        WHERE job.id = ? AND event.position > ? ORDER BY event.seq LIMIT ?
+        """
+    static let typeQuery = """
+        SELECT \(columns)
+        WHERE event.type = ? AND event.type <> 'stage.progress' AND event.position > ? ORDER BY event.position LIMIT ?
+        """
+    static let orderQuery = "SELECT \(columns) WHERE event.position > ? ORDER BY event.position LIMIT ?"
+
+    /// The newest position. Not `max(position)`: the newest event may have been removed, and a position is never given out again.
+    static func head(_ db: Database) throws -> Int64 {
+        try Int64.fetchOne(try db.cachedStatement(sql: "SELECT seq FROM sqlite_sequence WHERE name = 'event'")) ?? 0
+    }
+
+    func page(_ query: FeedQuery, _ db: Database) throws -> FeedPage {
+        let head = EventPosition(rawValue: try Self.head(db))
+        let pruned = try String.fetchOne(
+            try db.cachedStatement(sql: "SELECT value FROM meta WHERE name = 'pruned_through'"))
+        var page = FeedPage(
+            events: [], reached: min(query.after, head), head: head,
+            prunedThrough: EventPosition(rawValue: pruned.flatMap { Int64($0) } ?? 0))
+        guard query.after < page.head else { return page }
+        let seeks = Self.seeks(query.filter)
+        try seeks.isEmpty ? lookThrough(query, &page, db) : merge(seeks, query, &page, db)
+        return page
+    }
+
+    /// Looks at every event in commit order, a bounded number of them.
+    private func lookThrough(_ query: FeedQuery, _ page: inout FeedPage, _ db: Database) throws {
+        let cursor = try Row.fetchCursor(
+            try db.cachedStatement(sql: Self.orderQuery),
+            arguments: [query.after.rawValue, Limits.feedEventsExamined])
+        var (count, bytes) = (0, 0)
+        while let row = try cursor.next() {
+            count += 1
+            guard try add(row, query, &page, &bytes) else { return }
+        }
+        if count < Limits.feedEventsExamined { page.reached = page.head }
+    }
+
+    /// Merges what several seeks find. Behind the end of one that was cut short nothing is known, so the page ends there.
+    private func merge(
+        _ seeks: [(sql: String, value: String)], _ query: FeedQuery, _ page: inout FeedPage, _ db: Database
+    ) throws {
+        let limit = max(1, query.limit)
+        var (rows, known) = ([Row](), page.head.rawValue)
+        for seek in seeks {
+            let found = try Row.fetchAll(
+                try db.cachedStatement(sql: seek.sql), arguments: [seek.value, query.after.rawValue, limit])
+            if found.count == limit, let last = found.last { known = min(known, last[0]) }
+            rows += found
+        }
+        var bytes = 0
+        for row in rows.sorted(by: { ($0[0] as Int64) < $1[0] }) where row[0] <= known {
+            guard try add(row, query, &page, &bytes) else { return }
+        }
+        page.reached = EventPosition(rawValue: known)
+    }
+
+    /// - Returns: whether the page takes more.
+    private func add(_ row: Row, _ query: FeedQuery, _ page: inout FeedPage, _ bytes: inout Int) throws -> Bool {
+        let event = try event(row)
+        if event.tenant == query.tenant,
+            query.filter.accepts(job: event.job, pipeline: event.pipeline, type: event.type)
+        {
+            bytes += event.payload.utf8.count
+            guard bytes <= Limits.bytesPerPage || page.events.isEmpty else { return false }
+            page.events.append(event)
+        }
+        page.reached = event.position
+        return page.events.count < max(1, query.limit)
+    }
+
+    private func event(_ row: Row) throws -> CommittedEvent {
+        guard let type = EventType(rawValue: row[2]), let job = JobID(row[5] as String) else {
+            throw UnreadableRow("event \(row[0] as Int64)")
+        }
+        return CommittedEvent(
+            id: EventID(epoch: epoch, sequence: EventSequence(rawValue: row[1])),
+            position: EventPosition(rawValue: row[0]), job: job, tenant: TenantName(unchecked: row[6]),
+            pipeline: PipelineName(unchecked: row[7]), type: type, at: Timestamp(millisecondsSince1970: row[3]),
+            payload: row[4])
+    }
+
+    /// The seeks that find what the filter wants; none where only looking through helps.
+    private static func seeks(_ filter: FeedFilter) -> [(sql: String, value: String)] {
+        if !filter.jobs.isEmpty { return filter.jobs.map { (jobQuery, $0.description) } }
+        if !filter.types.isEmpty, !filter.types.contains(.stageProgress) {
+            return filter.types.map { (typeQuery, $0.rawValue) }
+        }
+        return []
+    }
+}

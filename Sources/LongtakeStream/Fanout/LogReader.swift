@@ -1,0 +1,74 @@
+public import LongtakeCore
+import Synchronization
+
+/// Reads pages of jobs' logs for all streams: from the rings where they have them, and otherwise once for all who ask for the same.
+public final class LogReader: Sendable {
+    private let journal: any Journal
+    let rings: FrameRings
+    private let underWay = Mutex<[Key: [CheckedContinuation<FramePage?, any Error>]]>([:])
+
+    private struct Key: Hashable {
+        let job: JobID
+        let tenant: TenantName
+        let after: EventSequence
+    }
+
+    init(journal: any Journal, rings: FrameRings) {
+        self.journal = journal
+        self.rings = rings
+    }
+
+    /// The page behind `after`, at once; `nil` where the log has to be read.
+    func known(of job: JobID, of tenant: TenantName, after: EventSequence) -> FramePage? {
+        rings.page(of: job, of: tenant, after: after)
+    }
+
+    /// The page behind `after`. `nil` where this tenant has no such job.
+    ///
+    /// No event that was committed before the call is missing from what is behind the cursor, unless the page says that more follows.
+    public func page(of job: JobID, of tenant: TenantName, after: EventSequence) async throws -> FramePage? {
+        let key = Key(job: job, tenant: tenant, after: after)
+        while true {
+            if let page = known(of: job, of: tenant, after: after) { return page }
+            let (page, isOwn) = try await shared(key)
+            // A read that somebody else had begun may be older than this call. The ring that it left is not; without it, read again.
+            guard let page, !isOwn, !page.isSettled else { return page }
+        }
+    }
+
+    private func shared(_ key: Key) async throws -> (FramePage?, isOwn: Bool) {
+        let isOwn = Mutex(false)
+        let page = try await withCheckedThrowingContinuation {
+            (caller: CheckedContinuation<FramePage?, any Error>) in
+            let isFirst = underWay.withLock { underWay in
+                defer { underWay[key, default: []].append(caller) }
+                return underWay[key] == nil
+            }
+            isOwn.withLock { $0 = isFirst }
+            guard isFirst else { return }
+            // Unstructured, since it serves all who wait for it, and the one who began it may be the first to leave.
+            Task {
+                let result: Result<FramePage?, any Error>
+                do { result = .success(try await self.read(key)) } catch { result = .failure(error) }
+                for caller in self.underWay.withLock({ $0.removeValue(forKey: key) }) ?? [] {
+                    caller.resume(with: result)
+                }
+            }
+        }
+        return (page, isOwn.withLock { $0 })
+    }
+
+    private func read(_ key: Key) async throws -> FramePage? {
+        let token = rings.prepare(key.job, of: key.tenant)
+        do {
+            let page = try await journal.events(
+                of: key.job, of: key.tenant, after: key.after, limit: Limits.eventsPerPage
+            ).map(FramePage.init)
+            if let page { rings.fill(key.job, token, with: page) } else { rings.discard(key.job, token) }
+            return page
+        } catch {
+            rings.discard(key.job, token)
+            throw error
+        }
+    }
+}

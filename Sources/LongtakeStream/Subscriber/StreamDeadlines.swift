@@ -1,0 +1,67 @@
+/// When a stream has to do something by itself, in ticks of its loop's wheel: say that it lives, give up a reader that is stuck, end.
+struct StreamDeadlines: Hashable, Sendable {
+    /// What is due.
+    enum Due: Hashable, Sendable {
+        /// The appointment was an old one; the stream makes another where it needs one.
+        case nothing
+        case heartbeat
+        /// The kernel took nothing for as long as a write may take.
+        case giveUp
+        case end(StreamEnd)
+    }
+
+    private let heartbeat: Int32
+    private let writing: Int32
+    /// Sends that the kernel has not taken yet, and the tick of the last sign that it takes any.
+    private var sendsUnderWay: Int32 = 0
+    private var movedAt: Int
+    private var wroteAt: Int
+    private var endsAt = Int.max
+    private var endReason = StreamEnd.draining
+    /// The appointment that stands with the wheel. Older ones may still be in it.
+    private var scheduledAt = 0
+
+    /// - Parameters:
+    ///   - heartbeat: ticks without a write after which the stream says that it lives.
+    ///   - writing: ticks that a send may take.
+    init(now: Int, heartbeat: Int, writing: Int) {
+        self.heartbeat = Int32(heartbeat)
+        self.writing = Int32(writing)
+        movedAt = now
+        wroteAt = now
+    }
+
+    mutating func wrote(at now: Int) { wroteAt = now }
+
+    /// A send was not taken by the kernel at once.
+    mutating func kernelRefused(at now: Int) {
+        if sendsUnderWay == 0 { movedAt = now }
+        sendsUnderWay += 1
+    }
+
+    mutating func kernelTook(at now: Int) {
+        sendsUnderWay -= 1
+        movedAt = now
+    }
+
+    /// The stream ends at this tick; the last word on it counts.
+    mutating func end(at tick: Int, _ reason: StreamEnd) { (endsAt, endReason) = (tick, reason) }
+
+    /// What is due now that the wheel has called back.
+    func due(at now: Int) -> Due {
+        guard now == scheduledAt else { return .nothing }
+        if sendsUnderWay > 0, now - movedAt >= writing { return .giveUp }
+        if now >= endsAt { return .end(endReason) }
+        return now - wroteAt >= heartbeat ? .heartbeat : .nothing
+    }
+
+    /// The tick at which the wheel is to call back; `nil` where an appointment stands that is early enough.
+    mutating func appointment(at now: Int) -> Int? {
+        var next = min(wroteAt + Int(heartbeat), endsAt)
+        if sendsUnderWay > 0 { next = min(next, movedAt + Int(writing)) }
+        next = max(next, now + 1)
+        guard next < scheduledAt || scheduledAt <= now else { return nil }
+        scheduledAt = next
+        return next
+    }
+}

@@ -1,0 +1,75 @@
+import Logging
+import LongtakeCore
+import NIOCore
+
+/// Pages of the log, for a reader that begins or lags: from memory where a ring has them, from the journal otherwise.
+extension StreamSubscriber {
+    func read(after cursor: LogPlace) {
+        switch source {
+        case .job(let job):
+            let sequence = EventSequence(rawValue: cursor.rawValue)
+            if let page = hub.log.known(of: job, of: tenant, after: sequence) {
+                pageArrived(page)
+            } else {
+                readLog(of: job, after: sequence)
+            }
+        case .feed(let filter):
+            readFeed(
+                FeedQuery(tenant: tenant, filter: filter, after: EventPosition(rawValue: cursor.rawValue)))
+        }
+    }
+
+    private func readLog(of job: JobID, after cursor: EventSequence) {
+        let (log, tenant, loop) = (hub.log, tenant, shard.loop)
+        let subscriber = NIOLoopBound(self, eventLoop: loop)
+        // A task that lives only for this page: the journal is asynchronous and the loop must not wait for it.
+        Task {
+            do {
+                let page = try await log.page(of: job, of: tenant, after: cursor)
+                loop.execute { subscriber.value.pageArrived(page) }
+            } catch {
+                loop.execute { subscriber.value.readFailed(error) }
+            }
+        }
+    }
+
+    private func readFeed(_ query: FeedQuery) {
+        let (journal, loop) = (hub.journal, shard.loop)
+        let subscriber = NIOLoopBound(self, eventLoop: loop)
+        // As above, a task for one page.
+        Task {
+            do {
+                let page = try await journal.events(query)
+                loop.execute { subscriber.value.pageArrived(page) }
+            } catch {
+                loop.execute { subscriber.value.readFailed(error) }
+            }
+        }
+    }
+
+    private func pageArrived(_ page: FramePage?) {
+        guard sink != nil, state.phase == .replaying else { return }
+        // The job was deleted under its reader; a cut makes it come back and get its 404.
+        guard let page else { return abort() }
+        send(page.frames, upTo: LogPlace(page.last ?? page.head))
+        arrived(last: page.last.map { LogPlace($0) }, head: LogPlace(page.head), isFinal: page.isFinal)
+    }
+
+    private func pageArrived(_ page: FeedPage) {
+        guard sink != nil, state.phase == .replaying else { return }
+        let reached = LogPlace(page.reached)
+        send(page.events.map { EventFrame($0) }, upTo: reached)
+        arrived(last: reached > state.cursor ? reached : nil, head: LogPlace(page.head), isFinal: false)
+    }
+
+    private func arrived(last: LogPlace?, head: LogPlace, isFinal: Bool) {
+        roomChanged()
+        perform(state.readPage(last: last, head: head, isFinal: isFinal))
+    }
+
+    private func readFailed(_ error: any Error) {
+        guard sink != nil else { return }
+        hub.logger.warning("stream read failed", metadata: ["log": "\(source.log)", "error": "\(error)"])
+        abort()
+    }
+}

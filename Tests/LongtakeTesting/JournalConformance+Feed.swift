@@ -1,0 +1,65 @@
+import LongtakeCore
+import Synchronization
+
+extension JournalConformance {
+    public func feedsAllJobsInCommitOrder() async throws {
+        let journal = try await make(ManualClock())
+        let seen = SeenEvents()
+        journal.observeCommits { commit in seen.list.withLock { $0 += commit.events } }
+        let submissions = (1...6).map { Samples.submission($0, tenant: $0 == 6 ? "other" : "anonymous") }
+        for submission in submissions { _ = try await journal.submit(submission) }
+        for _ in 1...3 {
+            let claim = try await claim(journal)
+            for step in 1...5 { try await journal.report(report(Double(step) / 10), for: claim) }
+            _ = try await journal.finish(claim, with: .succeeded(output: nil))
+        }
+        _ = try await journal.cancel(submissions[4].id, of: .anonymous)
+        let committed = seen.list.withLock { $0 }
+        let all = committed.filter { $0.tenant == .anonymous }
+        try expect(all.count < committed.count, "the feed of one tenant is tested beside another's")
+
+        let filters: [(FeedFilter, String)] = [
+            (FeedFilter(), "the feed tells every event of the tenant"),
+            (FeedFilter(jobs: [submissions[0].id]), "the feed can be of one job"),
+            (FeedFilter(jobs: [submissions[0].id, submissions[2].id]), "the feed of some jobs is in commit order"),
+            (FeedFilter(types: [.jobQueued, .jobCanceled]), "the feed can be of rare types"),
+            (FeedFilter(types: [.stageProgress]), "the feed can be of the frequent type"),
+            (
+                FeedFilter(jobs: [submissions[1].id, submissions[4].id], types: [.stageProgress, .jobCanceled]),
+                "a filter can be of jobs and types"
+            ),
+            (FeedFilter(pipelines: [Samples.submission(1).pipeline.name]), "the feed can be of a pipeline"),
+            (
+                FeedFilter(pipelines: [PipelineName(unchecked: "elsewhere")]),
+                "no event passes another pipeline's filter"
+            ),
+            (FeedFilter(jobs: [submissions[5].id]), "another tenant's job is nobody else's"),
+        ]
+        for (filter, sentence) in filters {
+            let wanted = all.filter { filter.accepts(job: $0.job, pipeline: $0.pipeline, type: $0.type) }
+            for limit in [1, 2, 1_000] {
+                var (found, query) = (
+                    [CommittedEvent](), FeedQuery(tenant: .anonymous, filter: filter, after: .beforeFirst)
+                )
+                query.limit = limit
+                var page = try await journal.events(query)
+                while page.reached > query.after {
+                    found += page.events
+                    try expect(page.events.count <= limit, "a page has no more events than asked for")
+                    let ends = page.events.last.map { $0.position <= page.reached } ?? true
+                    try expect(ends && page.reached <= page.head, "a page says how far it has looked")
+                    query.after = page.reached
+                    page = try await journal.events(query)
+                }
+                try expect(found == wanted, sentence)
+                try expect(query.after == committed.last?.position, "the pages together go up to the head")
+            }
+        }
+        let beyond = try await journal.events(
+            FeedQuery(tenant: .anonymous, after: EventPosition(rawValue: .max)))
+        try expect(
+            beyond.events.isEmpty && beyond.reached == beyond.head && beyond.head == committed.last?.position,
+            "a read behind the head tells the head")
+        try await journal.close()
+    }
+}
