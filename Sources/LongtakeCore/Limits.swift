@@ -19,6 +19,8 @@ public enum Limits {
     public static let reportsPerStage = 1_000
     /// Between two reports of one stage, the last excepted: four a second look like a moving bar.
     public static let reportInterval: Duration = .milliseconds(250)
+    /// What the setting may say: a stage that reports more often than 100 times a second shows nobody anything new.
+    public static let reportIntervalMilliseconds = 10...60_000
     /// The text of one report; it is in every reader's stream.
     public static let reportMessageBytes = 512
     /// The `message` of an error.

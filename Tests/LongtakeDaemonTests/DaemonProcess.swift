@@ -10,18 +10,24 @@ final class DaemonProcess: @unchecked Sendable {
     private let arguments: [String]
     private let environment: [String]
     private let ownsDirectory: Bool
+    private let isInNamespace: Bool
 
     struct DidNotStart: Error, CustomStringConvertible {
         let description: String
     }
 
     /// Starts a daemon and waits until it is ready.
-    init(_ arguments: String..., environment: [String] = [], directory: String? = nil, port: Int? = nil) throws {
+    /// - Parameter inNamespace: gives it a network of its own, and a Unix socket at ``unixSocket``.
+    init(
+        _ arguments: String..., environment: [String] = [], directory: String? = nil, port: Int? = nil,
+        inNamespace: Bool = false
+    ) throws {
         self.directory = try directory ?? Self.temporaryDirectory()
         ownsDirectory = directory == nil
         self.port = try port ?? Self.freePort()
         self.arguments = arguments
-        self.environment = environment
+        isInNamespace = inNamespace
+        self.environment = environment + (inNamespace ? ["LONGTAKE_HTTP_UNIX_SOCKET=\(self.directory)/socket"] : [])
         try start()
     }
 
@@ -37,10 +43,10 @@ final class DaemonProcess: @unchecked Sendable {
         let begin = ContinuousClock.now
         pid = try Self.spawn(
             ["serve", "--data", directory + "/data", "--port", "\(port)"] + arguments, environment: environment,
-            log: directory + "/log")
+            log: directory + "/log", inNamespace: isInNamespace)
         let deadline = Deadline(20)
         while !deadline.isOver {
-            if (try? Socket(port: port).exchange("GET /readyz HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").status)
+            if (try? connect().exchange("GET /readyz HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").status)
                 == 200
             {
                 return .now - begin
@@ -87,7 +93,13 @@ final class DaemonProcess: @unchecked Sendable {
 
     var log: String { (try? String(contentsOfFile: directory + "/log", encoding: .utf8)) ?? "" }
 
-    func connect() throws -> Socket { try Socket(port: port) }
+    func connect(receiveBuffer: CInt? = nil) throws -> Socket {
+        guard isInNamespace else { return try Socket(port: port, receiveBuffer: receiveBuffer) }
+        return try Namespace.inside(pid) { try Socket(port: port, receiveBuffer: receiveBuffer) }
+    }
+
+    /// Where it listens beside its port, with a network of its own.
+    var unixSocket: String { directory + "/socket" }
 
     // MARK: Processes
 
@@ -99,14 +111,19 @@ final class DaemonProcess: @unchecked Sendable {
     }()
 
     /// Starts the binary with an environment of its own. Its standard streams go to `log`.
-    static func spawn(_ arguments: [String], environment: [String] = [], log: String) throws -> pid_t {
+    static func spawn(
+        _ arguments: [String], environment: [String] = [], log: String, inNamespace: Bool = false
+    ) throws -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
-        return try spawn(path: binary, [binary] + arguments, environment, &actions)
+        guard inNamespace else { return try spawn(path: binary, [binary] + arguments, environment, &actions) }
+        // `unshare` becomes the shell and that the daemon, so the process is the same.
+        let unshare = ["/usr/bin/unshare", "-n", "--", "/bin/sh", "-c", Namespace.script, binary]
+        return try spawn(path: unshare[0], unshare + arguments, environment, &actions)
     }
 
     static func spawn(
@@ -114,7 +131,7 @@ final class DaemonProcess: @unchecked Sendable {
     ) throws -> pid_t {
         var pid: pid_t = 0
         var argv = arguments.map { strdup($0) } + [nil]
-        var envp = (["PATH=/usr/bin:/bin"] + environment).map { strdup($0) } + [nil]
+        var envp = (["PATH=/usr/sbin:/usr/bin:/sbin:/bin"] + environment).map { strdup($0) } + [nil]
         defer { for text in argv + envp { free(text) } }
         let result = posix_spawn(&pid, path, &actions, nil, &argv, &envp)
         guard result == 0 else { throw DidNotStart(description: "\(path): \(String(cString: strerror(result)))") }

@@ -83,10 +83,26 @@ extension DaemonProcess {
         return try connect().exchange("GET \(path) HTTP/1.1\r\nHost: t\r\n\(lines)\r\n")
     }
 
+    /// Asks over the Unix socket.
+    /// - Returns: the head, and nothing of the body.
+    func headOverUnixSocket(_ path: String, _ fields: String...) throws -> ResponseHead {
+        let lines = fields.map { $0 + "\r\n" }.joined()
+        let socket = try Socket(path: unixSocket)
+        try socket.send("GET \(path) HTTP/1.1\r\nHost: t\r\n\(lines)\r\n")
+        return try socket.readHead()
+    }
+
     /// Opens a stream of a job's log.
     func follow(_ job: String, _ query: String = "", _ fields: String...) throws -> EventReader {
         let lines = fields.map { $0 + "\r\n" }.joined()
         return try EventReader(connect(), "GET /v1/jobs/\(job)/events\(query) HTTP/1.1\r\nHost: t\r\n\(lines)\r\n")
+    }
+
+    /// Opens a stream of all jobs.
+    func feed(_ query: String = "", _ fields: String..., receiveBuffer: CInt? = nil) throws -> EventReader {
+        let lines = fields.map { $0 + "\r\n" }.joined()
+        return try EventReader(
+            connect(receiveBuffer: receiveBuffer), "GET /v1/events\(query) HTTP/1.1\r\nHost: t\r\n\(lines)\r\n")
     }
 
     /// Follows a job to its end.

@@ -13,8 +13,12 @@ final class Socket {
     private(set) var isAtEnd = false
 
     /// Connects to a port of the loopback interface.
-    init(port: Int) throws {
+    /// - Parameter receiveBuffer: bytes that the kernel may take before they are read, about; `nil` for its own choice.
+    init(port: Int, receiveBuffer: CInt? = nil) throws {
         descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        if var receiveBuffer {
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBuffer, socklen_t(MemoryLayout<CInt>.size))
+        }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = in_port_t(UInt16(port).bigEndian)
@@ -54,6 +58,24 @@ final class Socket {
 
     /// Says that nothing more will be sent.
     func finishSending() { shutdown(descriptor, CInt(SHUT_WR)) }
+
+    /// Has the close of this socket be a reset, as of a process that died with unread bytes.
+    func resetAtClose() {
+        var atOnce = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &atOnce, socklen_t(MemoryLayout<linger>.size))
+    }
+
+    /// Waits, without reading a byte, until the other side has cut the connection.
+    func waitForCut(within seconds: Double) -> Bool {
+        var wanted = pollfd(fd: descriptor, events: 0, revents: 0)
+        return poll(&wanted, 1, Deadline(seconds).milliseconds) > 0
+    }
+
+    /// Whether there is something to read at this moment.
+    var hasBytes: Bool {
+        var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return !buffer.isEmpty || poll(&wanted, 1, 0) > 0
+    }
 
     /// Reads up to and with `mark`; what is there at the end of the connection, if that comes first.
     func read(through mark: String, within seconds: Double = 30) throws -> [UInt8] {

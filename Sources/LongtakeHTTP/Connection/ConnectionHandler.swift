@@ -271,6 +271,7 @@ extension ConnectionHandler: StreamSink {
     }
 
     func abort() {
+        socket?.resetAtClose()
         (stream, socket) = (nil, nil)
         context?.close(promise: nil)
     }

@@ -44,6 +44,14 @@ final class StreamSocket {
         return bytes.readableBytes == 0
     }
 
+    /// Has the close be a reset, so that the kernel lets go at once of what a stuck reader does not take (SO_LINGER in socket(7)).
+    func resetAtClose() {
+        guard let descriptor, channel.isActive else { return }
+        var atOnce = linger(l_onoff: 1, l_linger: 0)
+        // Where it fails, the close is an orderly one, and the kernel gives up by itself.
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &atOnce, socklen_t(MemoryLayout<linger>.size))
+    }
+
     /// A promise for a write that goes through the channel; `taken` is called when the kernel has it, or the connection is gone.
     func promise(taken: @escaping () -> Void = {}) -> EventLoopPromise<Void> {
         waiting += 1

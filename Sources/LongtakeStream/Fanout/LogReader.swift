@@ -18,6 +18,9 @@ public final class LogReader: Sendable {
         self.rings = rings
     }
 
+    /// How many wait for reads that are under way.
+    var waiting: Int { underWay.withLock { $0.values.reduce(0) { $0 + $1.count } } }
+
     /// The page behind `after`, at once; `nil` where the log has to be read.
     func known(of job: JobID, of tenant: TenantName, after: EventSequence) -> FramePage? {
         rings.page(of: job, of: tenant, after: after)

@@ -113,11 +113,14 @@ struct Daemon: Sendable {
     private func makeEngine(_ journal: SQLiteJournal) -> Engine {
         let settings = loaded.settings
         let workers = settings.queues.map { (QueueName(unchecked: $0.key), $0.value.workers) }
+        let interval = Duration.milliseconds(settings.reports.intervalMilliseconds)
         return Engine(
             configuration: EngineConfiguration(
                 workers: Dictionary(uniqueKeysWithValues: workers), speed: settings.simulation.speed,
-                reportInterval: Limits.reportInterval),
-            journal: journal, runner: SimulatedRunner(speed: settings.simulation.speed, clock: ContinuousClock()),
+                reportInterval: interval),
+            journal: journal,
+            runner: SimulatedRunner(
+                speed: settings.simulation.speed, clock: ContinuousClock(), reportInterval: interval),
             clock: ContinuousClock(), wallClock: clock, logger: logger)
     }
 

@@ -9,6 +9,7 @@ struct Settings: Hashable, Sendable {
     var queues: [String: Queue] = ["cpu": Queue(workers: 4), "gpu": Queue(workers: 2), "io": Queue(workers: 8)]
     /// The file of the pipelines, beside the settings' file.
     var pipelines = "pipelines.yaml"
+    var reports = Reports()
     var simulation = SimulationSettings()
     var shutdown = Shutdown()
     var log = Log()
@@ -33,6 +34,10 @@ struct Settings: Hashable, Sendable {
 
     struct Queue: Hashable, Sendable {
         var workers: Int
+    }
+
+    struct Reports: Hashable, Sendable {
+        var intervalMilliseconds = 250
     }
 
     struct SimulationSettings: Hashable, Sendable {

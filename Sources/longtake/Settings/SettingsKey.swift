@@ -18,6 +18,8 @@ struct SettingsKey: Sendable {
         integer("stream.max_streams", \.stream.maxStreams, 1...1_000_000),
         integer("stream.max_age_seconds", \.stream.maxAgeSeconds, 0...604_800),
         text("pipelines", \.pipelines, "a file", { !$0.isEmpty }),
+        integer(
+            "reports.interval_milliseconds", \.reports.intervalMilliseconds, Limits.reportIntervalMilliseconds),
         SettingsKey(
             name: "simulation.speed",
             rule: "a number from \(Limits.simulationSpeed.lowerBound) to \(Int(Limits.simulationSpeed.upperBound))",

@@ -1,0 +1,133 @@
+import Glibc
+import Testing
+
+/// Readers that lag or die, on real sockets.
+@Suite(.serialized) struct LaggingReaderTests {
+    /// Many events in a short time.
+    private static let busy = [
+        "LONGTAKE_REPORTS_INTERVAL_MILLISECONDS=10", "LONGTAKE_QUEUES_GPU_WORKERS=64", "LONGTAKE_QUEUES_CPU_WORKERS=64",
+    ]
+
+    @Test("a reader that is far behind gets everything, as fast as its socket drains")
+    func lagging() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess("--speed", "100", environment: Self.busy)
+            let lagging = try daemon.feed("?after=0", receiveBuffer: 4_096)
+            let jobs = try (0..<20).map { _ in try daemon.submit() }
+            // Others are not held up by it.
+            let logs = try jobs.map { try daemon.wholeLog(of: $0) }
+            for log in logs { try log.checkWhole() }
+            let wanted = logs.reduce(0) { $0 + $1.lines.count }
+            var lines: [String] = []
+            while lines.count < wanted, let block = try lagging.next() {
+                if block.isLogged, let data = block.data { lines.append(data) }
+            }
+            #expect(lines.count == wanted && Set(lines) == Set(logs.flatMap(\.lines)), "nothing thinned")
+        }
+    }
+
+    @Test("a reader that never reads is cut off, holds nobody up, and resumes exactly", .tags(.slow))
+    func stuck() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess("--speed", "100", environment: Self.busy + ["LONGTAKE_STREAM_MAX_STREAMS=2"])
+            let stuck = try daemon.feed("?after=0", receiveBuffer: 4_096)
+            let jobs = try (0..<30).map { _ in try daemon.submit() }
+            let logs = try jobs.map { try daemon.wholeLog(of: $0).lines }
+            // The write deadline is 10 seconds from when the kernel took the last byte.
+            #expect(stuck.socket.waitForCut(within: 25))
+            let other = try daemon.feed("?after=0")
+            #expect(other.head.status == 200)
+            // What had arrived before the cut is a whole beginning.
+            var seen: [String] = []
+            var last = ""
+            while let block = try? stuck.next() {
+                if let id = block.id { last = id }
+                if block.isLogged, let data = block.data { seen.append(data) }
+            }
+            let wanted = logs.reduce(0) { $0 + $1.count }
+            try #require(seen.count < wanted, "it was stuck")
+            // Its place is free: this is the second of two.
+            let rest = try daemon.feed("", "Last-Event-ID: \(last)")
+            try #require(rest.head.status == 200)
+            while seen.count < wanted, let block = try rest.next() {
+                if block.isLogged, let data = block.data { seen.append(data) }
+            }
+            #expect(seen.count == wanted && Set(seen) == Set(logs.flatMap { $0 }))
+        }
+    }
+
+    @Test("a reader that dies gives its place back at once")
+    func reset() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess(environment: [
+                "LONGTAKE_STREAM_MAX_STREAMS=1", "LONGTAKE_QUEUES_CPU_WORKERS=0",
+            ])
+            let id = try daemon.submit()
+            for _ in 0..<3 {
+                do {
+                    let reader = try daemon.follow(id)
+                    try #require(reader.head.status == 200)
+                    _ = try reader.next()
+                    reader.socket.resetAtClose()
+                }
+                let deadline = Deadline(10)
+                while try daemon.follow(id, "", "Accept: application/x-ndjson").head.status != 200 {
+                    try #require(!deadline.isOver)
+                }
+            }
+        }
+    }
+
+    @Test(
+        "a reader whose machine is gone without a word is given up", .tags(.slow), .enabled(if: Namespace.isAvailable))
+    func silence() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess(
+                environment: [
+                    "LONGTAKE_STREAM_HEARTBEAT_SECONDS=1", "LONGTAKE_STREAM_MAX_STREAMS=1",
+                    "LONGTAKE_QUEUES_CPU_WORKERS=0",
+                ], inNamespace: true)
+            let id = try daemon.submit()
+            let reader = try daemon.follow(id)
+            #expect(try reader.next()?.event == "stream.hello")
+            // No packet arrives any more, in either direction.
+            try Namespace.setLoopback(up: false, of: daemon.pid)
+            // Asked over the Unix socket, which is no network.
+            let deadline = Deadline(60)
+            while try daemon.headOverUnixSocket("/v1/jobs/\(id)/events", "Accept: application/x-ndjson").status != 200 {
+                try #require(!deadline.isOver)
+                poll(nil, 0, 100)
+            }
+        }
+    }
+
+    @Test("a drain spreads the ends of many streams, and tells each")
+    func drainSpread() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
+            let id = try daemon.submit()
+            let readers = try (0..<200).map { _ in try daemon.follow(id, "?after=1") }
+            for reader in readers { #expect(try reader.next()?.event == "stream.hello") }
+            daemon.signal(SIGTERM)
+            var wanted = readers.map { pollfd(fd: $0.socket.descriptor, events: Int16(POLLIN), revents: 0) }
+            #expect(poll(&wanted, nfds_t(wanted.count), 20_000) > 0)
+            // When the first is told, most are not: ends, and returns, come one after the other.
+            #expect(readers.count { $0.socket.hasBytes } < 100)
+            for reader in readers {
+                #expect(try reader.next()?.data == #"{"type":"stream.end","reason":"draining"}"#)
+                #expect(try reader.next() == nil && reader.endedCleanly)
+            }
+            #expect(daemon.wait(within: 10) == 0)
+        }
+    }
+
+    @Test("a stream of lines begins at once, also where there is nothing to tell")
+    func quietLines() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
+            let id = try daemon.submit()
+            let reader = try daemon.follow(id, "?after=1", "Accept: application/x-ndjson")
+            #expect(reader.head.status == 200, "the head does not wait for the first line")
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import Glibc
+
+/// A network of a daemon's own, so that a test can take it away. Needs root, `unshare` and `ip`.
+enum Namespace {
+    /// Whether this machine lets us make one.
+    static let isAvailable: Bool =
+        getuid() == 0 && (try? run(["/usr/bin/unshare", "-n", "--", "/bin/sh", "-c", script, "/bin/true"])) == 0
+
+    /// Starts what follows with a loopback interface that is up, in the same process.
+    static let script = "ip link set lo up && exec \"$0\" \"$@\""
+
+    struct Failure: Error { let errno: Int32 }
+
+    /// Runs `body` with this thread in the network of a process. Sockets stay in the network that they were made in.
+    static func inside<Value>(_ pid: pid_t, _ body: () throws -> Value) throws -> Value {
+        let (own, other) = (try open("/proc/thread-self/ns/net"), try open("/proc/\(pid)/ns/net"))
+        defer {
+            close(own)
+            close(other)
+        }
+        guard enter(other) == 0 else { throw Failure(errno: errno) }
+        defer { precondition(enter(own) == 0, "the way back is open") }
+        return try body()
+    }
+
+    /// Takes the network of a process down, or gives it back.
+    static func setLoopback(up: Bool, of pid: pid_t) throws {
+        let status = try run(
+            ["/usr/bin/nsenter", "--net=/proc/\(pid)/ns/net", "ip", "link", "set", "lo", up ? "up" : "down"])
+        guard status == 0 else { throw Failure(errno: status) }
+    }
+
+    /// setns(2), which glibc shows only to programs that define `_GNU_SOURCE`.
+    private static func enter(_ network: CInt) -> CInt {
+        typealias Setns = @convention(c) (CInt, CInt) -> CInt
+        guard let symbol = dlsym(nil, "setns") else { return -1 }
+        return unsafeBitCast(symbol, to: Setns.self)(network, 0x4000_0000)
+    }
+
+    private static func open(_ path: String) throws -> CInt {
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Failure(errno: errno) }
+        return descriptor
+    }
+
+    private static func run(_ arguments: [String]) throws -> CInt {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        for descriptor in CInt(0)...2 { posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0) }
+        let pid = try DaemonProcess.spawn(
+            path: arguments[0], arguments, ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"], &actions)
+        var status: CInt = 0
+        guard waitpid(pid, &status, 0) == pid else { throw Failure(errno: errno) }
+        return status == 0 ? 0 : 1
+    }
+}

@@ -1,0 +1,169 @@
+import LongtakeCore
+import LongtakeTesting
+import Testing
+
+@testable import LongtakeStream
+
+@Suite struct FrameRingsTests {
+    private let job = Samples.submission(1).id
+    private let rings = FrameRings(capacityBytes: 1 << 20)
+
+    private func publish(_ sequences: ClosedRange<Int64>, type: EventType = .stageProgress) {
+        rings.append(sequences.map { EventFrame(Frames.event($0, of: job, type: type)) })
+    }
+
+    /// What a read of the log gives whose head is `head`.
+    private func page(after: Int64, head: Int64, limit: Int64 = 256, isFinal: Bool = false) -> FramePage {
+        let last = min(head, after + limit)
+        return FramePage(
+            EventPage(
+                events: after < last ? (after + 1...last).map { Frames.event($0, of: job) } : [],
+                head: EventSequence(rawValue: head), isFinal: isFinal))
+    }
+
+    private func known(after: Int64, of tenant: TenantName = .anonymous) -> [Int64]? {
+        rings.page(of: job, of: tenant, after: EventSequence(rawValue: after)).map {
+            $0.frames.map(\.sequence.rawValue)
+        }
+    }
+
+    /// | reader           | writer          |
+    /// |------------------|-----------------|
+    /// | prepare          |                 |
+    /// |                  | publish 5       |
+    /// | read: 1…4        |                 |  a snapshot from before 5
+    /// |                  | publish 6       |
+    /// | fill             |                 |
+    @Test("what is published while the log is read follows on what was read")
+    func publishedMeanwhile() {
+        let token = rings.prepare(job, of: .anonymous)
+        publish(5...5)
+        let read = page(after: 0, head: 4)
+        publish(6...6)
+        #expect(known(after: 4) == nil, "until the read is in, the ring does not know whether it is whole")
+        rings.fill(job, token, with: read)
+        #expect(known(after: 0) == [1, 2, 3, 4, 5, 6])
+        #expect(known(after: 3) == [4, 5, 6])
+        #expect(known(after: 6) == [])
+        #expect(known(after: 7) == nil, "ahead of the log; the journal says so")
+    }
+
+    /// | reader           | writer          |
+    /// |------------------|-----------------|
+    /// | prepare          |                 |
+    /// |                  | publish 4, 5    |
+    /// | read: 1…5        |                 |  a snapshot from after 5
+    /// | fill             |                 |
+    @Test("what was published and read is there once")
+    func publishedAndRead() {
+        let token = rings.prepare(job, of: .anonymous)
+        publish(4...5)
+        rings.fill(job, token, with: page(after: 0, head: 5))
+        #expect(known(after: 0) == [1, 2, 3, 4, 5])
+        publish(5...6)
+        #expect(known(after: 2) == [3, 4, 5, 6])
+    }
+
+    /// | reader A         | reader B         | writer        |
+    /// |------------------|------------------|---------------|
+    /// | prepare          |                  |               |
+    /// | read: 3…4        |                  |               |
+    /// |                  | prepare          |               |
+    /// |                  | read: 1…5        |               |
+    /// |                  | fill             |               |
+    /// | fill             |                  |               |  a shorter and older page
+    @Test("a shorter page does not take away what a longer one brought")
+    func twoReaders() {
+        let first = rings.prepare(job, of: .anonymous)
+        let read = page(after: 2, head: 4)
+        let second = rings.prepare(job, of: .anonymous)
+        publish(5...5)
+        rings.fill(job, second, with: page(after: 0, head: 5))
+        rings.fill(job, first, with: read)
+        #expect(known(after: 0) == [1, 2, 3, 4, 5])
+    }
+
+    /// | reader           | writer          | the cap         |
+    /// |------------------|-----------------|-----------------|
+    /// | prepare          |                 |                 |
+    /// | read: 1…4        |                 |                 |
+    /// |                  |                 | the ring goes   |
+    /// |                  | publish 5       |                 |  to no ring
+    /// | (B) prepare      |                 |                 |  a new life
+    /// | fill             |                 |                 |  of the old one: refused
+    @Test("a page that was read for an earlier life of the ring is not put into the next")
+    func lives() {
+        let token = rings.prepare(job, of: .anonymous)
+        let read = page(after: 0, head: 4)
+        rings.discard(job, token)
+        publish(5...5)
+        _ = rings.prepare(job, of: .anonymous)
+        rings.fill(job, token, with: read)
+        #expect(known(after: 0) == nil, "otherwise 5 would be missing")
+    }
+
+    @Test("a page that does not reach the head of the log makes no ring")
+    func cutPage() {
+        let token = rings.prepare(job, of: .anonymous)
+        rings.fill(job, token, with: page(after: 0, head: 300))
+        #expect(known(after: 0) == nil && rings.memoryBytes == 0)
+    }
+
+    @Test("a job that has ended has no ring, since nothing is to come")
+    func finals() {
+        let token = rings.prepare(job, of: .anonymous)
+        rings.fill(job, token, with: page(after: 0, head: 3))
+        #expect(known(after: 1) == [2, 3])
+        publish(4...4, type: .jobCanceled)
+        #expect(known(after: 1) == nil && rings.memoryBytes == 0)
+        let late = rings.prepare(job, of: .anonymous)
+        rings.fill(job, late, with: page(after: 0, head: 4, isFinal: true))
+        #expect(known(after: 1) == nil && rings.memoryBytes == 0)
+    }
+
+    @Test("a hole in what is published ends the ring rather than being told")
+    func hole() {
+        let token = rings.prepare(job, of: .anonymous)
+        rings.fill(job, token, with: page(after: 0, head: 3))
+        publish(5...5)
+        #expect(known(after: 1) == nil)
+    }
+
+    @Test("a ring is one tenant's, and says nothing to another")
+    func tenants() {
+        let token = rings.prepare(job, of: .anonymous)
+        rings.fill(job, token, with: page(after: 0, head: 3))
+        let stranger = TenantName(unchecked: "other")
+        #expect(known(after: 0, of: stranger) == nil)
+        #expect(rings.prepare(job, of: stranger) == nil)
+        #expect(known(after: 0) == [1, 2, 3])
+    }
+
+    @Test("a ring keeps the newest events, and only whole answers")
+    func longLogs() throws {
+        let token = rings.prepare(job, of: .anonymous)
+        rings.fill(job, token, with: page(after: 0, head: 3))
+        publish(4...10_000)
+        #expect(known(after: 10) == nil, "that far back only the log goes")
+        let kept = Int64(Limits.ringEvents)
+        let first = try #require(known(after: 10_000 - kept))
+        #expect(first.first == 10_000 - kept + 1 && first.count == min(Limits.eventsPerPage, Int(kept)))
+    }
+
+    @Test("all rings together have one cap, which the lately used survive")
+    func cap() throws {
+        let rings = FrameRings(capacityBytes: 256 * 1024)
+        let jobs = (1...500).map { Samples.submission($0).id }
+        for job in jobs {
+            let token = rings.prepare(job, of: .anonymous)
+            let events = (1...8).map { Frames.event(Int64($0), of: job) }
+            rings.fill(
+                job, token,
+                with: FramePage(EventPage(events: events, head: EventSequence(rawValue: 8), isFinal: false)))
+            _ = rings.page(of: jobs[0], of: .anonymous, after: .beforeFirst)
+            #expect(rings.memoryBytes <= 256 * 1024 + 8_192)
+        }
+        #expect(rings.page(of: jobs[0], of: .anonymous, after: .beforeFirst)?.frames.count == 8)
+        #expect(rings.page(of: jobs[1], of: .anonymous, after: .beforeFirst) == nil)
+    }
+}

@@ -1,0 +1,70 @@
+import LongtakeCore
+import LongtakeTesting
+import NIOCore
+import Testing
+
+@testable import LongtakeStream
+
+@Suite struct FrameRunTests {
+    private static let job = Samples.submission(1).id
+
+    private static func frame(
+        _ sequence: Int64, at position: Int64, behind previous: Int64, tenant: String = "anonymous",
+        type: EventType = .stageProgress
+    ) -> EventFrame {
+        EventFrame(
+            Frames.event(sequence, of: job, at: position, type: type, tenant: TenantName(unchecked: tenant)),
+            behind: EventPosition(rawValue: previous))
+    }
+
+    @Test("what a form looks like is put together once for all readers")
+    func shared() throws {
+        let run = FrameRun([Self.frame(7, at: 20, behind: 18), Self.frame(8, at: 21, behind: 20)], of: .job(Self.job))
+        let form = WireForm(format: .events, isFeed: false, isChunked: true)
+        let (one, two) = (run.bytes(form, of: .anonymous), run.bytes(form, of: .anonymous))
+        let address = { (bytes: ByteBuffer?) in bytes?.withUnsafeReadableBytes { $0.baseAddress } }
+        #expect(address(one) != nil && address(one) == address(two))
+        #expect(run.bytes(form, of: TenantName(unchecked: "other")) == nil, "nobody gets another tenant's bytes")
+        #expect(
+            run.previous == LogPlace(EventSequence(rawValue: 6)) && run.last == LogPlace(EventSequence(rawValue: 8)))
+    }
+
+    @Test("in the feed, a run of several tenants is cut for each of them")
+    func tenants() {
+        let run = FrameRun(
+            [Self.frame(7, at: 20, behind: 19), Self.frame(8, at: 21, behind: 20, tenant: "other")], of: .feed)
+        let form = WireForm(format: .events, isFeed: true, isChunked: false)
+        #expect(run.bytes(form, of: .anonymous) == nil)
+    }
+
+    @Test("what is not consecutive is not passed off as such")
+    func holes() {
+        let feed = FrameRun([Self.frame(7, at: 20, behind: 19), Self.frame(8, at: 25, behind: 24)], of: .feed)
+        #expect(feed.frames.map(\.position.rawValue) == [25] && feed.previous.rawValue == 24)
+        let log = FrameRun([Self.frame(7, at: 20, behind: 19), Self.frame(8, at: 25, behind: 24)], of: .job(Self.job))
+        #expect(log.frames.count == 2 && log.previous.rawValue == 6)
+        let holed = FrameRun(
+            [Self.frame(5, at: 20, behind: 19), Self.frame(8, at: 25, behind: 24)], of: .job(Self.job))
+        #expect(holed.frames.count == 1 && holed.previous.rawValue == 7)
+    }
+
+    @Test("a final event ends its job's log and not the feed")
+    func finals() {
+        let frame = Self.frame(9, at: 30, behind: 29, type: .jobSucceeded)
+        #expect(FrameRun([frame], of: .job(Self.job)).isFinal && !FrameRun([frame], of: .feed).isFinal)
+    }
+}
+
+/// Events without a journal.
+enum Frames {
+    static func event(
+        _ sequence: Int64, of job: JobID, at position: Int64? = nil, type: EventType = .stageProgress,
+        tenant: TenantName = .anonymous, payload: String = #"{"progress":0.31}"#
+    ) -> CommittedEvent {
+        CommittedEvent(
+            id: EventID(epoch: Epoch(rawValue: 1), sequence: EventSequence(rawValue: sequence)),
+            position: EventPosition(rawValue: position ?? sequence), job: job, tenant: tenant,
+            pipeline: PipelineName(unchecked: "clip"), type: type, at: Timestamp(millisecondsSince1970: 0),
+            payload: payload)
+    }
+}

@@ -1,0 +1,118 @@
+import LongtakeCore
+import LongtakeTesting
+import Synchronization
+import Testing
+
+@testable import LongtakeStream
+
+@Suite struct LogReaderTests {
+    @Test("many who ask for the same page at once share one read")
+    func shared() async throws {
+        let journal = GatedJournal()
+        _ = try await journal.submit(Samples.submission(1))
+        let reader = LogReader(journal: journal, rings: FrameRings(capacityBytes: 1 << 20))
+        let job = Samples.submission(1).id
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            for _ in 0..<100 {
+                group.addTask { try await reader.page(of: job, of: .anonymous, after: .beforeFirst)?.frames.count ?? 0 }
+            }
+            while reader.waiting < 100 { await Task.yield() }
+            journal.open.give()
+            for try await count in group { #expect(count == 1) }
+        }
+        // The others ask once more, since they came later, and the ring answers.
+        #expect(journal.reads.withLock { $0 } == 1)
+    }
+
+    /// | reader A           | reader B              | writer          |
+    /// |--------------------|-----------------------|-----------------|
+    /// | read begins: 1     |                       |                 |
+    /// |                    |                       | commit 2        |
+    /// |                    | asks the same         |                 |
+    /// | read ends          | gets A's page: 1      |                 |  2 was committed before B asked
+    @Test("who joins a read that began earlier does not get its old page")
+    func joiner() async throws {
+        let journal = GatedJournal()
+        _ = try await journal.submit(Samples.submission(1))
+        // The place of the ring is somebody else's, so that nothing but a second read can help.
+        let rings = FrameRings(capacityBytes: 1 << 20)
+        _ = rings.prepare(Samples.submission(1).id, of: TenantName(unchecked: "other"))
+        let reader = LogReader(journal: journal, rings: rings)
+        let job = Samples.submission(1).id
+        async let first = reader.page(of: job, of: .anonymous, after: .beforeFirst)
+        await journal.arrived.wait()
+        _ = try await journal.inner.cancel(job, of: .anonymous)
+        async let second = reader.page(of: job, of: .anonymous, after: .beforeFirst)
+        while reader.waiting < 2 { await Task.yield() }
+        journal.open.give()
+        #expect(try await first?.frames.isEmpty == false)
+        #expect(try await second?.frames.map(\.type) == [.jobQueued, .jobCanceled])
+    }
+
+    @Test("a failed read fails all who waited for it, and the next reads anew")
+    func failure() async throws {
+        let journal = GatedJournal()
+        _ = try await journal.submit(Samples.submission(1))
+        let reader = LogReader(journal: journal, rings: FrameRings(capacityBytes: 1 << 20))
+        let job = Samples.submission(1).id
+        journal.fails.withLock { $0 = true }
+        journal.open.give()
+        await #expect(throws: JournalError.overloaded) {
+            try await reader.page(of: job, of: .anonymous, after: .beforeFirst)
+        }
+        journal.fails.withLock { $0 = false }
+        #expect(try await reader.page(of: job, of: .anonymous, after: .beforeFirst)?.frames.count == 1)
+    }
+
+    @Test("a stranger finds no job, and leaves no ring")
+    func stranger() async throws {
+        let journal = GatedJournal()
+        _ = try await journal.submit(Samples.submission(1))
+        journal.open.give()
+        let rings = FrameRings(capacityBytes: 1 << 20)
+        let reader = LogReader(journal: journal, rings: rings)
+        let other = TenantName(unchecked: "other")
+        #expect(try await reader.page(of: Samples.submission(1).id, of: other, after: .beforeFirst) == nil)
+        #expect(rings.memoryBytes == 0)
+    }
+}
+
+/// The journal in memory, whose reads of logs take their snapshot first and are given out when the test opens the gate.
+private final class GatedJournal: Journal {
+    let inner = MemoryJournal(epoch: Epoch(rawValue: 1), clock: ManualClock())
+    let arrived = Signal()
+    let open = Signal()
+    let reads = Mutex(0)
+    let fails = Mutex(false)
+
+    var epoch: Epoch { inner.epoch }
+
+    func events(
+        of job: JobID, of tenant: TenantName, after: EventSequence, limit: Int
+    ) async throws -> EventPage? {
+        let page = try await inner.events(of: job, of: tenant, after: after, limit: limit)
+        reads.withLock { $0 += 1 }
+        arrived.give()
+        await open.wait()
+        if fails.withLock({ $0 }) { throw JournalError.overloaded }
+        return page
+    }
+
+    func observeCommits(_ observer: @escaping @Sendable (Commit) -> Void) { inner.observeCommits(observer) }
+    func submit(_ submission: Submission) async throws -> SubmissionOutcome { try await inner.submit(submission) }
+    func claim(queue: QueueName, limit: Int) async throws -> ClaimResult {
+        try await inner.claim(queue: queue, limit: limit)
+    }
+    func report(_ report: StageReport, for claim: Claim) async throws { try await inner.report(report, for: claim) }
+    func finish(_ claim: Claim, with outcome: StageOutcome) async throws -> JobState {
+        try await inner.finish(claim, with: outcome)
+    }
+    func cancel(_ job: JobID, of tenant: TenantName) async throws -> Job? {
+        try await inner.cancel(job, of: tenant)
+    }
+    func job(_ job: JobID, of tenant: TenantName) async throws -> Job? { try await inner.job(job, of: tenant) }
+    func jobs(_ query: JobQuery) async throws -> JobPage { try await inner.jobs(query) }
+    func events(_ query: FeedQuery) async throws -> FeedPage { try await inner.events(query) }
+    func checkWritable() async throws { try await inner.checkWritable() }
+    func close() async throws { try await inner.close() }
+}
