@@ -70,6 +70,27 @@ public enum Limits {
     /// Reads that run or wait at once; beyond it a read is refused, since a queue without a deadline helps nobody.
     public static let readsWaiting = 4_096
 
+    // MARK: Pruning
+
+    /// Rows that one transaction of pruning deletes: what a submission may have to wait for. Measured in docs/decisions/0005.
+    public static let rowsPerPrune = 1_000
+    /// Other transactions that go before one of pruning while commands wait: it gives way, and still gets on.
+    public static let commitsPerChore = 8
+    /// After a transaction of pruning, so many times as long as it took: it takes at most a fifth of the writer's time.
+    public static let prunePauses = 4
+    /// Between two looks, so that jobs that become due in a row are removed together.
+    public static let pruneInterval: Duration = .seconds(10)
+    /// A job that has finished stays for so long however large the database is: whoever watches it is told how it ended.
+    public static let finishedJobStays: Duration = .seconds(10)
+    /// After a transaction of pruning that failed, on a full disk for one.
+    public static let pruneRetryDelay: Duration = .seconds(60)
+    /// Between two lines of the log about it.
+    public static let pruneLogInterval: Duration = .seconds(60)
+    /// Free pages that are kept in the file at least, 64 MB.
+    public static let freePagesKept: Int64 = 16_384
+    /// Pages that one transaction gives back to the file system; each may move another page and the pointer to it.
+    public static let pagesPerShrink = 256
+
     // MARK: HTTP
 
     public static let requestBodyBytes = 64 * 1024

@@ -132,6 +132,14 @@ public final class SQLiteJournal: Journal {
         withExtendedLifetime(held) {}
     }
 
+    /// Does what nobody waits for, in a transaction of its own between those of callers. What it writes, no observer is told of.
+    func chore<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+        try await writer.perform(isChore: true) { try body($1) }
+    }
+
+    /// Calls `observer` on the writer whenever the database may have grown by some megabytes since the last time.
+    func observeGrowth(_ observer: @escaping @Sendable () -> Void) { writer.observeGrowth(observer) }
+
     /// The writer's connection, for tests that look at its settings.
     func inspectWriter<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) throws -> Value {
         try pool.unsafeReentrantWrite(body)

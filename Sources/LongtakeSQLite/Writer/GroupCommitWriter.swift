@@ -12,6 +12,7 @@ final class GroupCommitWriter: @unchecked Sendable {
     private let wal: WALPages
     private let lanes = Mutex(CommandLanes<WriteCommand>())
     private let observers = Mutex<[@Sendable (Commit) -> Void]>([])
+    private let growthObservers = Mutex<[@Sendable () -> Void]>([])
     private let onFatal: @Sendable (String) -> Void
     private var pauseMilliseconds = 0
     /// Set when the outcome of a commit became unknown: from then on nothing is carried out or told.
@@ -26,9 +27,12 @@ final class GroupCommitWriter: @unchecked Sendable {
 
     func observe(_ observer: @escaping @Sendable (Commit) -> Void) { observers.withLock { $0.append(observer) } }
 
+    /// Calls `observer` on the writer whenever the database may have grown by some megabytes since the last time.
+    func observeGrowth(_ observer: @escaping @Sendable () -> Void) { growthObservers.withLock { $0.append(observer) } }
+
     /// Waits until the command is durable. Cancelling the caller's task does not take the command back: nobody could tell how far it was.
     func perform<Value: Sendable>(
-        isSubmission: Bool = false, isVital: Bool = false,
+        isSubmission: Bool = false, isVital: Bool = false, isChore: Bool = false,
         _ body: @escaping @Sendable (JobLedger, Database) throws -> Value
     ) async throws -> Value {
         try await withCheckedThrowingContinuation { (caller: CheckedContinuation<Value, any Error>) in
@@ -39,7 +43,10 @@ final class GroupCommitWriter: @unchecked Sendable {
                 caller.resume(throwing: $0)
             }
             do {
-                if try lanes.withLock({ try $0.add(command, isSubmission: isSubmission) }) { schedule() }
+                let isAsleep = try lanes.withLock { lanes in
+                    try isChore ? lanes.addChore(command) : lanes.add(command, isSubmission: isSubmission)
+                }
+                if isAsleep { schedule() }
             } catch {
                 caller.resume(throwing: error)
             }
@@ -87,7 +94,9 @@ final class GroupCommitWriter: @unchecked Sendable {
                 }
             }
         }
-        wal.checkpointIfDue(db)
+        if wal.checkpointIfDue(db) {
+            for observer in growthObservers.withLock({ $0 }) { observer() }
+        }
         return true
     }
 

@@ -22,10 +22,12 @@ final class WALPages: @unchecked Sendable {
     }
 
     /// Between two transactions. A checkpoint that fails loses nothing: the log stays, and the next one goes on.
-    func checkpointIfDue(_ db: Database) {
-        guard count > Self.passive else { return }
+    /// - Returns: whether it was due, which it is once per so much growth.
+    func checkpointIfDue(_ db: Database) -> Bool {
+        guard count > Self.passive else { return false }
         let isLong = count > Self.truncate
         count = 0
         _ = try? db.checkpoint(isLong ? .truncate : .passive)
+        return true
     }
 }

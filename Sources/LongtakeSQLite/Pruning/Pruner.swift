@@ -1,0 +1,114 @@
+public import Logging
+public import LongtakeCore
+import Synchronization
+
+/// Removes finished jobs when they are due, between the commits of callers. A thin shell: ``PrunerState`` says when, ``PruneCommand`` what.
+///
+/// It never polls. It looks at the start, when the job that finished first becomes due, when the database has grown by some megabytes, and
+/// where only active jobs hold the database above its bound, when one of them finishes.
+public final class Pruner: Sendable {
+    private let journal: SQLiteJournal
+    private let retention: Retention
+    private let clock: any Clock<Duration>
+    private let wallClock: any WallClock
+    private let rows: Int
+    private let logger: Logger
+    private let looks: AsyncStream<Void>
+    private let look: AsyncStream<Void>.Continuation
+    /// Set and read on the writer, so that no finish falls between the look that found nothing and the wish to be told.
+    private let awaitsFinish = Atomic(false)
+
+    /// - Parameters:
+    ///   - clock: measures waits.
+    ///   - wallClock: the one that the journal stamps jobs with.
+    ///   - rows: how many a transaction deletes.
+    public init(
+        journal: SQLiteJournal, retention: Retention, clock: any Clock<Duration>, wallClock: any WallClock,
+        rows: Int = Limits.rowsPerPrune, logger: Logger
+    ) {
+        self.journal = journal
+        self.retention = retention
+        self.clock = clock
+        self.wallClock = wallClock
+        self.rows = rows
+        self.logger = logger
+        // All say the same; one that lies there already says it too.
+        (looks, look) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Prunes until its task is cancelled or the journal is closed. Called once.
+    public func run() async {
+        journal.observeGrowth { [look] in look.yield() }
+        journal.observeCommits { [self] commit in
+            guard awaitsFinish.load(ordering: .relaxed), commit.events.contains(where: { $0.type.isFinal }) else {
+                return
+            }
+            look.yield()
+        }
+        look.yield()
+        await withDiscardingTaskGroup { group in
+            var state = PrunerState(retention)
+            var timer: Timestamp?
+            for await _ in looks {
+                let next = await prune(&state)
+                let now = wallClock.now()
+                // One that is set for earlier will look anyway. A millisecond at least, so that two clocks that disagree cannot make this spin.
+                guard let next, timer.map({ next < $0 || $0 <= now }) ?? true else { continue }
+                timer = next
+                let wait = max(1, next.millisecondsSince1970 - now.millisecondsSince1970)
+                group.addTask {
+                    guard (try? await self.clock.sleep(for: .milliseconds(wait))) != nil else { return }
+                    self.look.yield()
+                }
+            }
+            group.cancelAll()
+            if let note = state.stopped() { tell(note) }
+        }
+    }
+
+    /// Transactions of pruning until nothing is due.
+    /// - Returns: when to look again.
+    private func prune(_ state: inout PrunerState) async -> Timestamp? {
+        while !Task.isCancelled {
+            do {
+                let (outcome, worked) = try await slice(state)
+                let (next, notes) = state.sliced(outcome, at: wallClock.now())
+                for note in notes { tell(note) }
+                guard case .slice = next else {
+                    guard case .look(let time) = next else { return nil }
+                    return time
+                }
+                // Thrown only when the pruner is cancelled.
+                try? await clock.sleep(for: worked * Limits.prunePauses)
+            } catch JournalError.closed, JournalError.outcomeUnknown {
+                look.finish()
+                return nil
+            } catch {
+                logger.warning("cannot prune, will try again", metadata: ["error": "\(error)"])
+                return wallClock.now().advanced(by: Limits.pruneRetryDelay)
+            }
+        }
+        return nil
+    }
+
+    private func slice(_ state: PrunerState) async throws -> (outcome: PruneOutcome, worked: Duration) {
+        let command = PruneCommand(retention: retention, time: wallClock.now(), rows: rows)
+        return try await journal.chore { [self] db in
+            var outcome = PruneOutcome()
+            let worked = try clock.measure { outcome = try command.run(db) }
+            awaitsFinish.store(state.isBlocked(outcome), ordering: .relaxed)
+            return (outcome, worked)
+        }
+    }
+
+    private func tell(_ note: PrunerState.Note) {
+        switch note {
+        case .pruned(let jobs, let events):
+            logger.info("pruned finished jobs", metadata: ["jobs": "\(jobs)", "events": "\(events)"])
+        case .blocked(let usedBytes):
+            logger.warning(
+                "the database is larger than storage.max_gigabytes, and all jobs in it are active",
+                metadata: ["used_bytes": "\(usedBytes)"])
+        }
+    }
+}

@@ -1,0 +1,150 @@
+import Logging
+import LongtakeCore
+import LongtakeSQLite
+import LongtakeTesting
+import Synchronization
+import Testing
+
+@Suite("the pruner")
+struct PrunerTests {
+    private let clock = TestClock()
+    private let wall = ManualClock()
+    private let scratch = ScratchDirectory()
+    private let log = NoteLog()
+
+    private func pruner(_ journal: SQLiteJournal, _ retention: Retention) -> Pruner {
+        let log = log
+        return Pruner(
+            journal: journal, retention: retention, clock: TickingClock(base: clock), wallClock: wall,
+            logger: Logger(label: "test") { _ in log })
+    }
+
+    private func advance(by duration: Duration) {
+        wall.advance(by: duration)
+        clock.advance(by: duration)
+    }
+
+    /// Runs the pruner beside the body.
+    private func pruning(
+        _ journal: SQLiteJournal, _ retention: Retention, _ body: () async throws -> Void
+    ) async throws {
+        let pruner = pruner(journal, retention)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await pruner.run() }
+            try await body()
+            group.cancelAll()
+        }
+        try await journal.close()
+    }
+
+    @Test("looks when the oldest job becomes due, and not before")
+    func due() async throws {
+        let journal = try await scratch.open(wall)
+        try await journal.finishJob(1)
+        try await pruning(journal, Retention(age: .seconds(3600), maxBytes: nil)) { () async throws in
+            await clock.sleepers(1)
+            advance(by: .seconds(3599))
+            #expect(try await journal.job(Samples.submission(1).id, of: .anonymous) != nil)
+            advance(by: .seconds(1))
+            await log.pruned.wait()
+            #expect(try await journal.job(Samples.submission(1).id, of: .anonymous) == nil)
+            #expect(log.notes == ["pruned finished jobs events=7 jobs=1"])
+        }
+    }
+
+    @Test("looks when the database has grown, without any timer")
+    func growth() async throws {
+        let journal = try await scratch.open(wall)
+        try await pruning(journal, Retention(age: nil, maxBytes: 1_000_000)) { () async throws in
+            let prompt = String(repeating: "x", count: 60_000)
+            for number in 1...60 {
+                try await journal.finishJob(number, prompt: prompt)
+                wall.advance(by: .seconds(1))
+            }
+            await log.pruned.wait()
+            #expect(try await journal.job(Samples.submission(1).id, of: .anonymous) == nil)
+            #expect(try await journal.job(Samples.submission(60).id, of: .anonymous) != nil)
+        }
+    }
+
+    @Test("above its bound with active jobs alone, it says so once and waits for one to finish")
+    func blocked() async throws {
+        let journal = try await scratch.open(wall)
+        for number in 1...2 { _ = try await journal.submit(Samples.submission(number)) }
+        try await pruning(journal, Retention(age: nil, maxBytes: 1)) { () async throws in
+            await log.blocked.wait()
+            _ = try await journal.cancel(Samples.submission(1).id, of: .anonymous)
+            await clock.sleepers(1)
+            advance(by: .seconds(10))
+            await log.pruned.wait()
+            #expect(try await journal.job(Samples.submission(1).id, of: .anonymous) == nil)
+            #expect(try await journal.job(Samples.submission(2).id, of: .anonymous) != nil)
+        }
+        #expect(log.notes.count { $0.contains("all jobs in it are active") } <= 2)
+    }
+
+    //  pruner                     caller
+    //  slice 1
+    //  pauses ──────────────────► submits, is answered
+    //  slice 2 ◄────────────────  moves time on
+    @Test("submissions go on between two transactions of pruning")
+    func interleaved() async throws {
+        let journal = try await scratch.open(wall)
+        try await journal.finishJob(1, reports: 3 * Limits.rowsPerPrune)
+        wall.advance(by: .seconds(3600))
+        try await pruning(journal, Retention(age: .seconds(3600), maxBytes: nil)) { () async throws in
+            for number in 2...4 {
+                await clock.sleepers(1)
+                #expect(try await journal.submit(Samples.submission(number)).job != nil)
+                #expect(try await journal.job(Samples.submission(1).id, of: .anonymous) == nil)
+                #expect(log.notes.isEmpty)
+                clock.advance(by: .seconds(1))
+            }
+            await log.pruned.wait()
+            #expect(log.notes == ["pruned finished jobs events=3007 jobs=1"])
+            #expect(try await journal.jobs(JobQuery()).jobs.count == 3)
+        }
+    }
+}
+
+/// Moves on by a millisecond whenever it is looked at, so that work takes time.
+private struct TickingClock: Clock {
+    let base: TestClock
+
+    var now: TestClock.Instant {
+        base.advance(by: .milliseconds(1))
+        return base.now
+    }
+    var minimumResolution: Duration { base.minimumResolution }
+
+    func sleep(until deadline: TestClock.Instant, tolerance: Duration?) async throws {
+        try await base.sleep(until: deadline, tolerance: tolerance)
+    }
+}
+
+/// What was logged, and signals for what a test waits for.
+private final class NoteLog: LogHandler {
+    let pruned = Signal()
+    let blocked = Signal()
+    private let lines = Mutex<[String]>([])
+
+    var notes: [String] { lines.withLock { $0 } }
+    var logLevel: Logger.Level {
+        get { .info }
+        set {}
+    }
+    var metadata: Logger.Metadata {
+        get { [:] }
+        set {}
+    }
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { nil }
+        set {}
+    }
+
+    func log(event: LogEvent) {
+        let values = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }
+        lines.withLock { $0.append("\(event.message)" + values.joined()) }
+        if "\(event.message)".contains("pruned") { pruned.give() } else { blocked.give() }
+    }
+}
