@@ -48,6 +48,9 @@ struct Daemon: Sendable {
             throw failed("cannot listen on \(settings.http.host):\(settings.http.port)", error)
         }
         engine.start()
+        let pruner = makePruner(journal)
+        // Unstructured, since it runs beside everything until the drain cancels it.
+        let pruning = Task { await pruner.run() }
         manager.notify("READY=1", "STATUS=Serving on \(addresses.joined(separator: ", "))")
         logger.info(
             "ready",
@@ -65,18 +68,22 @@ struct Daemon: Sendable {
         }
         // The manager expects signs of life until the process is gone, so the drain is under its watch too.
         defer { watchdog?.cancel() }
-        try await drain(journal, engine, server)
+        try await drain(journal, engine, server, pruning)
     }
 
     /// The order of the stop: nothing new, work put back and journaled, streams ended, connections closed, database closed.
-    private func drain(_ journal: SQLiteJournal, _ engine: Engine, _ server: HTTPServer) async throws {
+    private func drain(
+        _ journal: SQLiteJournal, _ engine: Engine, _ server: HTTPServer, _ pruning: Task<Void, Never>
+    ) async throws {
         let grace = Duration.seconds(loaded.settings.shutdown.graceSeconds)
         manager.notify("STOPPING=1", "STATUS=Draining")
         startLastResort(after: grace)
         server.beginDrain()
+        pruning.cancel()
         await engine.drain(deadline: grace * 3 / 10)
         await server.finishStreams(within: min(Limits.drainSpread, grace / 2))
         await server.stop()
+        await pruning.value
         do {
             try await journal.close()
         } catch {
@@ -122,6 +129,15 @@ struct Daemon: Sendable {
             runner: SimulatedRunner(
                 speed: settings.simulation.speed, clock: ContinuousClock(), reportInterval: interval),
             clock: ContinuousClock(), wallClock: clock, logger: logger)
+    }
+
+    private func makePruner(_ journal: SQLiteJournal) -> Pruner {
+        let storage = loaded.settings.storage
+        let retention = Retention(
+            age: storage.retentionHours > 0 ? .seconds(storage.retentionHours * 3600) : nil,
+            maxBytes: storage.maxGigabytes > 0 ? Int64(storage.maxGigabytes * 1e9) : nil)
+        return Pruner(
+            journal: journal, retention: retention, clock: ContinuousClock(), wallClock: clock, logger: logger)
     }
 
     private func makeServer(_ journal: SQLiteJournal, maxStreams: Int) -> HTTPServer {

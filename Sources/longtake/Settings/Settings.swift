@@ -23,6 +23,10 @@ struct Settings: Hashable, Sendable {
 
     struct Storage: Hashable, Sendable {
         var path = ".longtake"
+        /// From the finish of a job on; 0 for ever.
+        var retentionHours = 168
+        /// Of 10⁹ bytes; 0 for no bound.
+        var maxGigabytes = 20.0
     }
 
     struct Stream: Hashable, Sendable {

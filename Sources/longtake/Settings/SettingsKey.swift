@@ -14,21 +14,15 @@ struct SettingsKey: Sendable {
         integer("http.port", \.http.port, 0...65_535),
         text("http.unix_socket", \.http.unixSocket, "a path of at most 100 bytes", { $0.utf8.count <= 100 }),
         text("storage.path", \.storage.path, "a directory", { !$0.isEmpty }),
+        integer("storage.retention_hours", \.storage.retentionHours, 0...87_600),
+        number("storage.max_gigabytes", \.storage.maxGigabytes, 0...100_000),
         integer("stream.heartbeat_seconds", \.stream.heartbeatSeconds, 1...300),
         integer("stream.max_streams", \.stream.maxStreams, 1...1_000_000),
         integer("stream.max_age_seconds", \.stream.maxAgeSeconds, 0...604_800),
         text("pipelines", \.pipelines, "a file", { !$0.isEmpty }),
         integer(
             "reports.interval_milliseconds", \.reports.intervalMilliseconds, Limits.reportIntervalMilliseconds),
-        SettingsKey(
-            name: "simulation.speed",
-            rule: "a number from \(Limits.simulationSpeed.lowerBound) to \(Int(Limits.simulationSpeed.upperBound))",
-            read: { text, settings in
-                guard let speed = Double(text), Limits.simulationSpeed.contains(speed) else { return false }
-                settings.simulation.speed = speed
-                return true
-            },
-            show: { Int64(exactly: $0.simulation.speed).map(String.init) ?? String($0.simulation.speed) }),
+        number("simulation.speed", \.simulation.speed, Limits.simulationSpeed),
         integer("shutdown.grace_seconds", \.shutdown.graceSeconds, 1...600),
         choice("log.level", \.log.level),
         choice("log.format", \.log.format),
@@ -91,6 +85,20 @@ struct SettingsKey: Sendable {
                 return true
             },
             show: { String($0[keyPath: path]) })
+    }
+
+    private static func number(
+        _ name: String, _ path: any WritableKeyPath<Settings, Double> & Sendable, _ range: ClosedRange<Double>
+    ) -> SettingsKey {
+        @Sendable func show(_ number: Double) -> String { Int64(exactly: number).map(String.init) ?? String(number) }
+        return SettingsKey(
+            name: name, rule: "a number from \(show(range.lowerBound)) to \(show(range.upperBound))",
+            read: { text, settings in
+                guard let value = Double(text), range.contains(value) else { return false }
+                settings[keyPath: path] = value
+                return true
+            },
+            show: { show($0[keyPath: path]) })
     }
 
     private static func choice<Value: RawRepresentable<String> & CaseIterable & SendableMetatype>(
