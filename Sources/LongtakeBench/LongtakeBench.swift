@@ -10,7 +10,8 @@ struct LongtakeBench: AsyncParsableCommand {
         discussion: """
             Each line compares two ways to do the same durable work, in turn (A B A B …), on fresh databases in one directory. The ratio is \
             the median of the pairs' ratios, so it holds where the machine's speed drifts.
-            """)
+            """,
+        subcommands: [Growth.self])
 
     @Option(help: "How long each side of a pair runs.")
     var seconds = 3.0

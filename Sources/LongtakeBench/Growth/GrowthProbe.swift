@@ -1,0 +1,94 @@
+import LongtakeCore
+import LongtakeSQLite
+
+/// One database under measurement: times of single calls, one caller, in microseconds.
+final class GrowthProbe {
+    let directory: String
+    /// Finished jobs that were seeded; their keys are 1 to this.
+    let jobs: Int
+    private let clock = GrowthClock()
+    private var journal: SQLiteJournal
+    private var claims: [Claim] = []
+    private var random = SystemRandomNumberGenerator()
+
+    init(directory: String, jobs: Int) async throws {
+        self.directory = directory
+        self.jobs = jobs
+        journal = try await GrowthDatabase.open(directory, clock)
+    }
+
+    /// What is measured, by name.
+    static var calls: [(name: String, call: (GrowthProbe) async throws -> Duration)] {
+        [
+            (
+                "submit",
+                { probe in try await probe.time { _ = try await $0.submit(GrowthSample.submission(probe.clock)) } }
+            ),
+            (
+                "claim",
+                { probe in
+                    try await probe.time {
+                        probe.claims += try await $0.claim(queue: GrowthSample.queue, limit: 1).claims
+                    }
+                }
+            ),
+            ("resume a running job", { probe in try await probe.resume(probe.claims.last?.job, after: 1) }),
+            ("resume a finished job", { probe in try await probe.resume(probe.anyFinished(), after: 4) }),
+            (
+                "look at a finished job",
+                { probe in
+                    let id = probe.anyFinished()
+                    return try await probe.time { _ = try await $0.job(id, of: .anonymous) }
+                }
+            ),
+            ("list, first page", { probe in try await probe.time { _ = try await $0.jobs(JobQuery()) } }),
+            (
+                "list, state=failed",
+                { probe in try await probe.time { _ = try await $0.jobs(JobQuery(state: .failed)) } }
+            ),
+            (
+                "list, a page deep inside",
+                { probe in
+                    let cursor = JobListCursor(
+                        rawValue: .random(in: Int64(probe.jobs / 2)...Int64(probe.jobs), using: &probe.random))
+                    return try await probe.time { _ = try await $0.jobs(JobQuery(after: cursor)) }
+                }
+            ),
+        ]
+    }
+
+    /// From closed to ready, in an orderly restart.
+    func reopen() async throws -> Duration {
+        for claim in claims { _ = try? await journal.finish(claim, with: .interrupted(.shutdown)) }
+        claims = []
+        try await journal.close()
+        let begin = ContinuousClock.now
+        journal = try await GrowthDatabase.open(directory, clock)
+        return ContinuousClock.now - begin
+    }
+
+    func close() async throws { try await journal.close() }
+
+    private func anyFinished() -> JobID {
+        let digits = String(Int.random(in: 1..<jobs, using: &random))
+        guard let id = JobID("job_" + String(repeating: "0", count: 26 - digits.count) + digits) else {
+            preconditionFailure("the seed's ids are well-formed")
+        }
+        return id
+    }
+
+    private func resume(_ job: JobID?, after: Int64) async throws -> Duration {
+        guard let job else { preconditionFailure("a job was claimed before") }
+        return try await time { journal in
+            let page = try await journal.events(
+                of: job, of: .anonymous, after: EventSequence(rawValue: after), limit: Limits.eventsPerPage)
+            precondition(page?.events.isEmpty == false, "the job is there")
+        }
+    }
+
+    private func time(_ body: (SQLiteJournal) async throws -> Void) async throws -> Duration {
+        let begin = ContinuousClock.now
+        try await body(journal)
+        return ContinuousClock.now - begin
+    }
+}
