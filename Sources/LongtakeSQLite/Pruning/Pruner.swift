@@ -17,6 +17,8 @@ public final class Pruner: Sendable {
     private let look: AsyncStream<Void>.Continuation
     /// Set and read on the writer, so that no finish falls between the look that found nothing and the wish to be told.
     private let awaitsFinish = Atomic(false)
+    /// When the earliest of the timers that run will look.
+    private let timer = Mutex<Timestamp?>(nil)
 
     /// - Parameters:
     ///   - clock: measures waits.
@@ -48,22 +50,31 @@ public final class Pruner: Sendable {
         look.yield()
         await withDiscardingTaskGroup { group in
             var state = PrunerState(retention)
-            var timer: Timestamp?
             for await _ in looks {
-                let next = await prune(&state)
-                let now = wallClock.now()
-                // One that is set for earlier will look anyway. A millisecond at least, so that two clocks that disagree cannot make this spin.
-                guard let next, timer.map({ next < $0 || $0 <= now }) ?? true else { continue }
-                timer = next
-                let wait = max(1, next.millisecondsSince1970 - now.millisecondsSince1970)
-                group.addTask {
-                    guard (try? await self.clock.sleep(for: .milliseconds(wait))) != nil else { return }
-                    self.look.yield()
-                }
+                guard let next = await prune(&state), isEarliest(next) else { continue }
+                // A millisecond at least, so that two clocks that disagree cannot make this spin.
+                let wait = max(1, next.millisecondsSince1970 - wallClock.now().millisecondsSince1970)
+                group.addTask { await self.sleep(for: .milliseconds(wait), thenLookAt: next) }
             }
             group.cancelAll()
             if let note = state.stopped() { tell(note) }
         }
+    }
+
+    /// Whether no timer that runs looks earlier; then that time is the earliest.
+    private func isEarliest(_ next: Timestamp) -> Bool {
+        timer.withLock { earliest in
+            if let set = earliest, set <= next { return false }
+            earliest = next
+            return true
+        }
+    }
+
+    /// Forgets the timer when its wait is over rather than when its time has come: the wall clock may be behind the one that waits.
+    private func sleep(for wait: Duration, thenLookAt time: Timestamp) async {
+        guard (try? await clock.sleep(for: wait)) != nil else { return }
+        timer.withLock { if $0 == time { $0 = nil } }
+        look.yield()
     }
 
     /// Transactions of pruning until nothing is due.

@@ -12,10 +12,10 @@ struct PrunerTests {
     private let scratch = ScratchDirectory()
     private let log = NoteLog()
 
-    private func pruner(_ journal: SQLiteJournal, _ retention: Retention) -> Pruner {
+    private func pruner(_ journal: SQLiteJournal, _ retention: Retention, rows: Int) -> Pruner {
         let log = log
         return Pruner(
-            journal: journal, retention: retention, clock: TickingClock(base: clock), wallClock: wall,
+            journal: journal, retention: retention, clock: TickingClock(base: clock), wallClock: wall, rows: rows,
             logger: Logger(label: "test") { _ in log })
     }
 
@@ -26,9 +26,10 @@ struct PrunerTests {
 
     /// Runs the pruner beside the body.
     private func pruning(
-        _ journal: SQLiteJournal, _ retention: Retention, _ body: () async throws -> Void
+        _ journal: SQLiteJournal, _ retention: Retention, rows: Int = Limits.rowsPerPrune,
+        _ body: () async throws -> Void
     ) async throws {
-        let pruner = pruner(journal, retention)
+        let pruner = pruner(journal, retention, rows: rows)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await pruner.run() }
             try await body()
@@ -49,6 +50,21 @@ struct PrunerTests {
             await log.pruned.wait()
             #expect(try await journal.job(Samples.submission(1).id, of: .anonymous) == nil)
             #expect(log.notes == ["pruned finished jobs events=7 jobs=1"])
+        }
+    }
+
+    @Test("a wall clock that is behind when the wait is over is waited for again")
+    func wallClockBehind() async throws {
+        let journal = try await scratch.open(wall)
+        try await journal.finishJob(1)
+        try await pruning(journal, Retention(age: .seconds(3600), maxBytes: nil)) { () async throws in
+            await clock.sleepers(1)
+            wall.advance(by: .seconds(3599))
+            clock.advance(by: .seconds(3600))
+            await clock.sleepers(1)
+            advance(by: .seconds(10))
+            await log.pruned.wait()
+            #expect(try await journal.job(Samples.submission(1).id, of: .anonymous) == nil)
         }
     }
 
@@ -90,9 +106,9 @@ struct PrunerTests {
     @Test("submissions go on between two transactions of pruning")
     func interleaved() async throws {
         let journal = try await scratch.open(wall)
-        try await journal.finishJob(1, reports: 3 * Limits.rowsPerPrune)
+        try await journal.finishJob(1, reports: 60)
         wall.advance(by: .seconds(3600))
-        try await pruning(journal, Retention(age: .seconds(3600), maxBytes: nil)) { () async throws in
+        try await pruning(journal, Retention(age: .seconds(3600), maxBytes: nil), rows: 20) { () async throws in
             for number in 2...4 {
                 await clock.sleepers(1)
                 #expect(try await journal.submit(Samples.submission(number)).job != nil)
@@ -101,7 +117,7 @@ struct PrunerTests {
                 clock.advance(by: .seconds(1))
             }
             await log.pruned.wait()
-            #expect(log.notes == ["pruned finished jobs events=3007 jobs=1"])
+            #expect(log.notes == ["pruned finished jobs events=67 jobs=1"])
             #expect(try await journal.jobs(JobQuery()).jobs.count == 3)
         }
     }
