@@ -1,7 +1,7 @@
 import LongtakeCore
 import LongtakeSQLite
 
-/// One database under measurement: times of single calls, one caller, in microseconds.
+/// One database under measurement: times of single calls of one caller.
 final class GrowthProbe {
     let directory: String
     /// Finished jobs that were seeded; their keys are 1 to this.
@@ -9,6 +9,7 @@ final class GrowthProbe {
     private let clock = GrowthClock()
     private var journal: SQLiteJournal
     private var claims: [Claim] = []
+    private var submitted: [JobID] = []
     private var random = SystemRandomNumberGenerator()
 
     init(directory: String, jobs: Int) async throws {
@@ -22,7 +23,11 @@ final class GrowthProbe {
         [
             (
                 "submit",
-                { probe in try await probe.time { _ = try await $0.submit(GrowthSample.submission(probe.clock)) } }
+                { probe in
+                    let submission = GrowthSample.submission(probe.clock)
+                    probe.submitted.append(submission.id)
+                    return try await probe.time { _ = try await $0.submit(submission) }
+                }
             ),
             (
                 "claim",
@@ -33,11 +38,12 @@ final class GrowthProbe {
                 }
             ),
             ("resume a running job", { probe in try await probe.resume(probe.claims.last?.job, after: 1) }),
-            ("resume a finished job", { probe in try await probe.resume(probe.anyFinished(), after: 4) }),
+            ("resume a recent job", { probe in try await probe.resume(probe.finished(ofLast: 400), after: 4) }),
+            ("resume any finished job", { probe in try await probe.resume(probe.finished(), after: 4) }),
             (
-                "look at a finished job",
+                "look at any finished job",
                 { probe in
-                    let id = probe.anyFinished()
+                    let id = probe.finished()
                     return try await probe.time { _ = try await $0.job(id, of: .anonymous) }
                 }
             ),
@@ -67,10 +73,15 @@ final class GrowthProbe {
         return ContinuousClock.now - begin
     }
 
-    func close() async throws { try await journal.close() }
+    /// With nothing active left behind, since a database that is measured again would be one with a longer queue.
+    func close() async throws {
+        for job in submitted { _ = try await journal.cancel(job, of: .anonymous) }
+        try await journal.close()
+    }
 
-    private func anyFinished() -> JobID {
-        let digits = String(Int.random(in: 1..<jobs, using: &random))
+    /// One of those that finished last, or of all.
+    private func finished(ofLast count: Int? = nil) -> JobID {
+        let digits = String(Int.random(in: max(1, jobs - (count ?? jobs))..<jobs, using: &random))
         guard let id = JobID("job_" + String(repeating: "0", count: 26 - digits.count) + digits) else {
             preconditionFailure("the seed's ids are well-formed")
         }
