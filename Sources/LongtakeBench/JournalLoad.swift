@@ -6,9 +6,12 @@ import Synchronization
 /// Submits jobs from a number of callers, each waiting for its answer before it goes on.
 struct SubmitLoad {
     let callers: Int
+    /// Is told how many events the commits held.
+    var commits = CommitSize()
 
     func rate(in directory: String, for time: Duration) async throws -> Double {
         let journal = try await openJournal(directory)
+        commits.follow(journal)
         let rate = try await measure(time, callers: callers) { _, number in
             _ = try await journal.submit(Samples.submission(number))
         }
@@ -42,7 +45,20 @@ struct ReportLoad {
     }
 }
 
-private func openJournal(_ directory: String) async throws -> SQLiteJournal {
+/// How many events a commit of a journal holds on average: so that the other side of a comparison can do alike.
+final class CommitSize: Sendable {
+    private let seen = Mutex((events: 0, commits: 0))
+
+    var average: Int { seen.withLock { max(1, Int((Double($0.events) / Double(max(1, $0.commits))).rounded())) } }
+
+    func follow(_ journal: some Journal) {
+        journal.observeCommits { commit in
+            self.seen.withLock { $0 = ($0.events + commit.events.count, $0.commits + 1) }
+        }
+    }
+}
+
+func openJournal(_ directory: String) async throws -> SQLiteJournal {
     try await SQLiteJournal.open(
         directory: directory, clock: MonotonicWallClock(),
         logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() }
@@ -87,7 +103,7 @@ private struct MonotonicWallClock: WallClock {
 }
 
 /// The jobs that are submitted.
-private enum Samples {
+enum Samples {
     static let queue = QueueName(unchecked: "gpu")
 
     static func submission(_ number: Int) -> Submission {
@@ -97,7 +113,15 @@ private enum Samples {
             input: .object(["prompt": .string("a paper boat in the rain, number \(number)")]))
     }
 
-    private static let pipeline = Pipeline(
+    /// A report of the first stage, as the log tells it.
+    static func progress(_ share: Double) -> JobEvent {
+        let place = StagePlace(stage: pipeline.stages[0].name, index: 1, of: pipeline.stages.count)
+        return JobEvent(
+            progress: Progress(share / 8),
+            change: .stageProgress(place, progress: Progress(share), message: "frame 101 of 192"))
+    }
+
+    static let pipeline = Pipeline(
         name: PipelineName(unchecked: "bench"),
         stages: (1...8).map { index in
             Stage(

@@ -27,19 +27,20 @@ struct LongtakeBench: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let submits = CommitSize()
         let pairs: [Comparison] = [
             Comparison(
                 name: "durable submits, 64 at once / one at a time",
                 left: { try await SubmitLoad(callers: 64).rate(in: $0, for: $1) },
                 right: { try await SubmitLoad(callers: 1).rate(in: $0, for: $1) }),
             Comparison(
-                name: "durable submits, 64 at once / bare rows, 64 a commit",
-                left: { try await SubmitLoad(callers: 64).rate(in: $0, for: $1) },
-                right: { try BareRows(rowsPerCommit: 64, tables: 4).rate(in: $0, for: $1) }),
+                name: "durable submits, 64 at once / the same rows by bare SQLite, as many a commit",
+                left: { try await SubmitLoad(callers: 64, commits: submits).rate(in: $0, for: $1) },
+                right: { try await BareRows { submits.average }.submits(in: $0, for: $1) }),
             Comparison(
-                name: "reports of 1,000 stages / bare event rows, 500 a commit",
+                name: "reports of 1,000 stages / the same rows by bare SQLite, 500 a commit",
                 left: { try await ReportLoad(stages: 1_000).rate(in: $0, for: $1) },
-                right: { try BareRows(rowsPerCommit: 500, tables: 1).rate(in: $0, for: $1) }),
+                right: { try await BareRows { 500 }.reports(of: 1_000, in: $0, for: $1) }),
         ]
         print("\(rounds) pairs of \(seconds) s each, databases in \(directory), synchronous=FULL on both sides")
         for pair in pairs {

@@ -11,6 +11,7 @@ public final class SQLiteJournal: Journal {
     private let pool: DatabasePool
     private let writer: GroupCommitWriter
     private let reads = Mutex(0)
+    private let pipelineTexts = PipelineTexts()
     /// Held to the end: letting it go is what lets the next daemon in.
     private let lock: Mutex<DirectoryLock?>
 
@@ -62,14 +63,15 @@ public final class SQLiteJournal: Journal {
         let wal = WALPages()
         let pool = try opening.pool(wal)
         let (epoch, number) = try pool.write { db in try BootRecord.begin(db) }
-        let ledger = JobLedger(epoch: epoch, clock: clock)
-        let (recovered, version) = try pool.writeWithoutTransaction { db in
+        let (ledger, recovered, version) = try pool.writeWithoutTransaction { db in
+            let ledger = try JobLedger(epoch: epoch, clock: clock, db)
             var recovered = 0
             try db.inTransaction(.immediate) {
                 recovered = try ledger.recover(db)
+                try ledger.completeTransaction(db)
                 return .commit
             }
-            return (recovered, try String.fetchOne(db, sql: "SELECT sqlite_version()") ?? "")
+            return (ledger, recovered, try String.fetchOne(db, sql: "SELECT sqlite_version()") ?? "")
         }
         // Nobody watches yet; what was recovered is in the log.
         _ = ledger.takeCommit()
@@ -81,7 +83,13 @@ public final class SQLiteJournal: Journal {
     public func observeCommits(_ observer: @escaping @Sendable (Commit) -> Void) { writer.observe(observer) }
 
     public func submit(_ submission: Submission) async throws -> SubmissionOutcome {
-        try await writer.perform(isSubmission: true) { try $0.submit(submission, $1) }
+        let encoded: EncodedSubmission
+        do {
+            encoded = try EncodedSubmission(submission, texts: pipelineTexts)
+        } catch {
+            throw JournalError.cannotPersist("\(error)")
+        }
+        return try await writer.perform(isSubmission: true) { try $0.submit(encoded, $1) }
     }
 
     public func claim(queue: QueueName, limit: Int) async throws -> ClaimResult {

@@ -5,7 +5,7 @@ struct ActiveJob {
     let key: Int64
     let id: JobID
     let tenant: TenantName
-    let priority: Int
+    let priority: Priority
     let pipeline: Pipeline
     var life: JobLife
     /// The last event of its log.

@@ -9,7 +9,11 @@ extension JobLedger {
         let time = clock.now()
         try wakeDue(on: queue, at: time, db)
         var claims: [Claim] = []
-        while claims.count < limit, let claim = try claimNext(on: queue, at: time, db) { claims.append(claim) }
+        while claims.count < limit {
+            try writeShares(db)
+            guard let claim = try claimNext(on: queue, at: time, db) else { break }
+            claims.append(claim)
+        }
         let due = try Int64.fetchOne(
             try db.cachedStatement(sql: "SELECT min(due_at) FROM stage WHERE queue = ? AND due_at IS NOT NULL"),
             arguments: [queue.description])
@@ -25,8 +29,8 @@ extension JobLedger {
             guard let id = JobID(text), var job = try load(id, db) else { throw UnreadableRow("job.id “\(text)”") }
             try db.cachedStatement(sql: "UPDATE stage SET due_at = NULL WHERE job = ? AND number = ?")
                 .execute(arguments: [job.key, job.life.stageIndex])
-            try addWaiting(1, on: queue, of: job.tenant, db)
             job.dueAt = nil
+            waiting.add(1, on: queue, of: job.tenant, at: job.priority)
             remember(job)
         }
     }

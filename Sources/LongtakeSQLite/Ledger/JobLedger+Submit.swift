@@ -2,52 +2,51 @@ import GRDB
 import LongtakeCore
 
 extension JobLedger {
-    func submit(_ submission: Submission, _ db: Database) throws -> SubmissionOutcome {
-        let reader = JobReader(epoch: epoch)
-        let fingerprint = try submission.fingerprint()
-        if let key = submission.idempotencyKey,
+    func submit(_ encoded: EncodedSubmission, _ db: Database) throws -> SubmissionOutcome {
+        if let known = try replay(encoded, db) { return known }
+        let submission = encoded.submission
+        let time = clock.now()
+        let queue = submission.pipeline.stages[encoded.life.stageIndex].queue
+        let position = waiting.position(on: queue, of: submission.tenant, at: submission.priority)
+        var job = ActiveJob(
+            key: try insert(encoded, at: time, db), id: submission.id, tenant: submission.tenant,
+            priority: submission.priority, pipeline: submission.pipeline, life: encoded.life, head: 0)
+        if let key = submission.idempotencyKey, let fingerprint = encoded.fingerprint {
+            try statements(db).insertKey.run(submission.tenant.description, key, fingerprint, job.key)
+        }
+        _ = try append(encoded.firstEvent, encoded.payload, to: &job, at: time, db)
+        try insertStage(job, db)
+        addReady(1, job)
+        remember(job)
+        let head = EventID(epoch: epoch, sequence: EventSequence(rawValue: job.head))
+        return .created(encoded.job(createdAt: time, queuePosition: position, lastEvent: head))
+    }
+
+    /// What the same key made before; `nil` where it is new.
+    private func replay(_ encoded: EncodedSubmission, _ db: Database) throws -> SubmissionOutcome? {
+        let tenant = encoded.submission.tenant
+        guard let key = encoded.submission.idempotencyKey,
             let known = try Row.fetchOne(
                 try db.cachedStatement(
                     sql: """
                         SELECT idempotency.fingerprint, job.id FROM idempotency JOIN job ON job.key = idempotency.job
                         WHERE idempotency.tenant = ? AND idempotency.key = ?
-                        """), arguments: [submission.tenant.description, key])
-        {
-            guard known[0] as String == fingerprint, let id = JobID(known[1] as String),
-                let job = try reader.job(id, of: submission.tenant, db)
-            else { return .conflict }
-            return .replayed(job)
-        }
-        let time = clock.now()
-        let decision = JobStateMachine(pipeline: submission.pipeline).submit(priority: submission.priority)
-        var job = ActiveJob(
-            key: try insert(submission, at: time, db), id: submission.id, tenant: submission.tenant,
-            priority: submission.priority.rawValue, pipeline: submission.pipeline, life: decision.life, head: 0)
-        if let key = submission.idempotencyKey {
-            try db.cachedStatement(sql: "INSERT INTO idempotency (tenant, key, fingerprint, job) VALUES (?, ?, ?, ?)")
-                .execute(arguments: [submission.tenant.description, key, fingerprint, job.key])
-        }
-        try apply(decision, to: &job, at: time, delay: nil, db)
-        guard let view = try reader.job(submission.id, of: submission.tenant, db) else {
-            throw UnreadableRow("a job that was just written")
-        }
-        return .created(view)
+                        """), arguments: [tenant.description, key])
+        else { return nil }
+        // The position of a job that waits is read out of the shares.
+        try writeShares(db)
+        guard known[0] as String == encoded.fingerprint, let id = JobID(known[1] as String),
+            let job = try JobReader(epoch: epoch).job(id, of: tenant, db)
+        else { return .conflict }
+        return .replayed(job)
     }
 
-    private func insert(_ submission: Submission, at time: Timestamp, _ db: Database) throws -> Int64 {
-        try db.cachedStatement(
-            sql: """
-                INSERT INTO job (id, tenant, pipeline, definition, state, phase, stage_index, priority, input, metadata, simulation,
-                    created_at)
-                VALUES (?, ?, ?, ?, 'queued', 'queued', 0, ?, ?, ?, ?, ?)
-                """
-        ).execute(arguments: [
+    private func insert(_ encoded: EncodedSubmission, at time: Timestamp, _ db: Database) throws -> Int64 {
+        let submission = encoded.submission
+        try statements(db).insertJob.run(
             submission.id.description, submission.tenant.description, submission.pipeline.name.description,
-            try JSONText.encode(submission.pipeline), submission.priority.rawValue,
-            try JSONText.encode(submission.input),
-            try JSONText.encode(submission.metadata), try submission.simulation.map { try JSONText.encode($0) },
-            time.millisecondsSince1970,
-        ])
+            encoded.definition, submission.priority.rawValue, encoded.input, encoded.metadata, encoded.simulation,
+            time.millisecondsSince1970)
         return db.lastInsertedRowID
     }
 }

@@ -3,30 +3,51 @@ import LongtakeCore
 
 /// Judges commands and writes what follows, within the transaction that the writer has opened. Used on the writer's queue only.
 ///
-/// Active jobs are kept as decided last, so that a report costs one INSERT and no read. The cache is right because this is the only
-/// connection that writes, and it is dropped whenever a transaction is rolled back.
+/// Active jobs are kept as decided last, so that a report costs one INSERT and no read; and stages that wait are counted, so that a
+/// submission reads nothing either. Both are right because this is the only connection that writes, and because what a transaction did to
+/// them is taken back whenever it is rolled back.
 final class JobLedger {
     let epoch: Epoch
     let clock: any WallClock
+    var waiting = WaitingStages()
     private var active: [JobID: ActiveJob] = [:]
     private var commit = Commit()
+    private var prepared: LedgerStatements?
     /// Above it the cache starts anew. A job with its pipeline takes a few kilobytes.
     private static let activeJobs = 16_384
 
-    init(epoch: Epoch, clock: any WallClock) {
+    init(epoch: Epoch, clock: any WallClock, _ db: Database) throws {
         self.epoch = epoch
         self.clock = clock
+        try loadWaiting(db)
     }
+
+    func statements(_ db: Database) throws -> LedgerStatements {
+        if let prepared { return prepared }
+        let new = try LedgerStatements(db)
+        prepared = new
+        return new
+    }
+
+    /// Lets go of the connection, which cannot be closed before.
+    func close() { prepared = nil }
+
+    // MARK: Transactions
+
+    /// Writes what is written once a transaction; the last thing before COMMIT.
+    func completeTransaction(_ db: Database) throws { try writeShares(db) }
 
     /// What the transaction that was just committed has changed.
     func takeCommit() -> Commit {
         defer { commit = Commit() }
+        waiting.keep()
         return commit
     }
 
     /// The transaction was rolled back: nothing of it has happened.
     func forget() {
         active.removeAll(keepingCapacity: true)
+        waiting.undo()
         commit = Commit()
     }
 
@@ -98,8 +119,9 @@ final class JobLedger {
             stageProgress: JobReader.stageProgress(checkpoint: row[9], lastType: row[14], told: row[16]),
             progress: Progress(row[15]), stageStartedAt: Timestamp(column: row[10]),
             startedAt: Timestamp(column: row[6]))
+        guard let priority = Priority(row[2]) else { throw UnreadableRow("job.priority of \(id)") }
         let job = ActiveJob(
-            key: row[0], id: id, tenant: TenantName(unchecked: row[1]), priority: row[2],
+            key: row[0], id: id, tenant: TenantName(unchecked: row[1]), priority: priority,
             pipeline: try JSONText.decode(Pipeline.self, from: row[3]), life: life, head: row[13], token: row[11],
             dueAt: Timestamp(column: row[12]))
         remember(job)
@@ -128,7 +150,7 @@ final class JobLedger {
             job.token = before.token
             return
         }
-        guard before.life != job.life || before.head == 0 else {
+        guard before.life != job.life else {
             job.token = before.token
             return
         }
@@ -138,22 +160,26 @@ final class JobLedger {
         job.dueAt = delay.map { time.advanced(by: $0) }
         try writeJob(job, decision, at: time, db)
         try writeStage(from: before, to: job, at: time, db)
-        try countWaiting(from: before, to: job, db)
+        countWaiting(from: before, to: job)
     }
 
     private func append(_ event: JobEvent, to job: inout ActiveJob, at time: Timestamp, _ db: Database) throws -> Int64
     {
+        try append(event.type, try event.payload(), to: &job, at: time, db)
+    }
+
+    /// - Returns: the event's position.
+    func append(
+        _ type: EventType, _ payload: String, to job: inout ActiveJob, at time: Timestamp, _ db: Database
+    ) throws -> Int64 {
         job.head += 1
-        let payload = try event.payload()
-        try db.cachedStatement(sql: "INSERT INTO event (job, seq, type, at, payload) VALUES (?, ?, ?, ?, ?)")
-            .execute(arguments: [job.key, job.head, event.type.rawValue, time.millisecondsSince1970, payload])
+        try statements(db).insertEvent.run(job.key, job.head, type.rawValue, time.millisecondsSince1970, payload)
         let position = db.lastInsertedRowID
         commit.events.append(
             CommittedEvent(
                 id: EventID(epoch: epoch, sequence: EventSequence(rawValue: job.head)),
                 position: EventPosition(rawValue: position), job: job.id, tenant: job.tenant,
-                pipeline: job.pipeline.name,
-                type: event.type, at: time, payload: payload))
+                pipeline: job.pipeline.name, type: type, at: time, payload: payload))
         return position
     }
 
@@ -166,74 +192,74 @@ final class JobLedger {
         case .failed(let reason): error = try JSONText.encode(reason)
         default: break
         }
-        try db.cachedStatement(
-            sql: """
-                UPDATE job SET state = ?, phase = ?, stage_index = ?, output = ?, error = ?, started_at = ?, finished_at = ?
-                WHERE key = ?
-                """
-        ).execute(arguments: [
+        try statements(db).updateJob.run(
             job.life.state.rawValue, job.life.phase.column, job.life.stageIndex, output, error,
             job.life.startedAt?.millisecondsSince1970, job.life.state.isFinal ? time.millisecondsSince1970 : nil,
-            job.key,
-        ])
+            job.key)
     }
 
     private func writeStage(from before: ActiveJob, to job: ActiveJob, at time: Timestamp, _ db: Database) throws {
         if job.life.stageIndex > before.life.stageIndex {
-            try db.cachedStatement(
-                sql: """
-                    UPDATE stage SET state = 'succeeded', token = NULL, checkpoint = 1, finished_at = ? WHERE job = ? AND number = ?
-                    """
-            ).execute(arguments: [time.millisecondsSince1970, job.key, before.life.stageIndex])
-            try insertStage(job, db)
-        } else if before.head == 0 {
+            try statements(db).completeStage.run(time.millisecondsSince1970, job.key, before.life.stageIndex)
             try insertStage(job, db)
         } else {
-            try db.cachedStatement(
-                sql: """
-                    UPDATE stage SET state = ?, mark = ?, attempt = ?, token = ?, checkpoint = ?, due_at = ?, started_at = ?,
-                        finished_at = ?
-                    WHERE job = ? AND number = ?
-                    """
-            ).execute(arguments: [
+            try statements(db).updateStage.run(
                 job.life.stageState.rawValue, job.life.phase.mark, job.life.attempt, job.token,
                 job.life.stageProgress.value,
                 job.dueAt?.millisecondsSince1970, job.life.stageStartedAt?.millisecondsSince1970,
-                job.life.state.isFinal ? time.millisecondsSince1970 : nil, job.key, job.life.stageIndex,
-            ])
+                job.life.state.isFinal ? time.millisecondsSince1970 : nil, job.key, job.life.stageIndex)
         }
     }
 
-    private func insertStage(_ job: ActiveJob, _ db: Database) throws {
-        try db.cachedStatement(
-            sql: """
-                INSERT INTO stage (job, number, queue, tenant, priority, state, attempt, checkpoint)
-                VALUES (?, ?, ?, ?, ?, 'queued', 0, 0)
-                """
-        ).execute(arguments: [
-            job.key, job.life.stageIndex, job.stage.queue.description, job.tenant.description, job.priority,
-        ])
+    /// The row of the job's current stage, which waits for its first claim.
+    func insertStage(_ job: ActiveJob, _ db: Database) throws {
+        try statements(db).insertStage.run(
+            job.key, job.life.stageIndex, job.stage.queue.description, job.tenant.description, job.priority.rawValue)
     }
 
-    /// Keeps the number of claimable stages of each tenant, which makes the next claim a seek, and notes whom to wake.
-    private func countWaiting(from before: ActiveJob, to job: ActiveJob, _ db: Database) throws {
-        if before.head > 0, before.isReady { try addWaiting(-1, on: before.stage.queue, of: job.tenant, db) }
+    /// Keeps count of the claimable stages, and notes whom to wake.
+    private func countWaiting(from before: ActiveJob, to job: ActiveJob) {
+        if before.isReady { addReady(-1, before) }
         guard job.life.stageState == .queued else { return }
-        let queue = job.stage.queue
         if let due = job.dueAt {
+            let queue = job.stage.queue
             commit.delayedQueues[queue] = min(due, commit.delayedQueues[queue] ?? due)
         } else {
-            try addWaiting(1, on: queue, of: job.tenant, db)
-            commit.readyQueues.insert(queue)
+            addReady(1, job)
         }
     }
 
-    func addWaiting(_ count: Int, on queue: QueueName, of tenant: TenantName, _ db: Database) throws {
-        // Not an upsert alone: SQLite checks the row to be inserted first, and −1 breaks `waiting >= 0`.
-        try db.cachedStatement(sql: "INSERT OR IGNORE INTO share (queue, tenant, served, waiting) VALUES (?, ?, 0, 0)")
-            .execute(arguments: [queue.description, tenant.description])
-        try db.cachedStatement(sql: "UPDATE share SET waiting = waiting + ? WHERE queue = ? AND tenant = ?")
-            .execute(arguments: [count, queue.description, tenant.description])
+    /// Counts the job's current stage in or out of those that can be claimed, and wakes its queue where there is one more.
+    func addReady(_ count: Int, _ job: ActiveJob) {
+        waiting.add(count, on: job.stage.queue, of: job.tenant, at: job.priority)
+        if count > 0 { commit.readyQueues.insert(job.stage.queue) }
+    }
+
+    // MARK: Shares
+
+    private func loadWaiting(_ db: Database) throws {
+        let rows = try Row.fetchCursor(db, sql: Self.waitingQuery)
+        while let row = try rows.next() {
+            guard let priority = Priority(row[2]) else { throw UnreadableRow("stage.priority") }
+            let share = WaitingStages.Share(
+                queue: QueueName(unchecked: row[0]), tenant: TenantName(unchecked: row[1]))
+            waiting.load(row[3], of: share, at: priority)
+        }
+    }
+
+    static let waitingQuery = """
+        SELECT queue, tenant, priority, count(*) FROM stage INDEXED BY stage_ready
+        WHERE state = 'queued' AND due_at IS NULL GROUP BY queue, tenant, priority
+        """
+
+    /// Brings the rows up to what was decided: before a claim reads them, and before COMMIT.
+    func writeShares(_ db: Database) throws {
+        for (share, count) in waiting.takeUnwritten() where count != 0 {
+            let (queue, tenant) = (share.queue.description, share.tenant.description)
+            try statements(db).updateShare.run(count, queue, tenant)
+            // Not an upsert: SQLite checks the row to be inserted first, and −1 breaks `waiting >= 0`.
+            if db.changesCount == 0 { try statements(db).insertShare.run(queue, tenant, count) }
+        }
     }
 }
 

@@ -31,11 +31,9 @@ struct FeedReader {
 
     func page(_ query: FeedQuery, _ db: Database) throws -> FeedPage {
         let head = EventPosition(rawValue: try Self.head(db))
-        let pruned = try String.fetchOne(
-            try db.cachedStatement(sql: "SELECT value FROM meta WHERE name = 'pruned_through'"))
         var page = FeedPage(
             events: [], reached: min(query.after, head), head: head,
-            prunedThrough: EventPosition(rawValue: pruned.flatMap { Int64($0) } ?? 0))
+            prunedThrough: EventPosition(rawValue: try PruneRecord.prunedThrough(db)))
         guard query.after < page.head else { return page }
         let seeks = Self.seeks(query.filter)
         try seeks.isEmpty ? lookThrough(query, &page, db) : merge(seeks, query, &page, db)

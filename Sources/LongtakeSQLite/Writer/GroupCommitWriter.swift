@@ -65,6 +65,7 @@ final class GroupCommitWriter: @unchecked Sendable {
                 }
                 // The last chance to fold the log in; where a reader is in the way, the next boot does it.
                 _ = try? db.checkpoint(.truncate)
+                self.ledger.close()
                 caller.resume()
             }
         }
@@ -113,6 +114,7 @@ final class GroupCommitWriter: @unchecked Sendable {
                     answers.append { command.fail(error) }
                 }
             }
+            try ledger.completeTransaction(db)
         } catch {
             undo(db)
             return error

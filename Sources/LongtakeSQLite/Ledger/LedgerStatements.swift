@@ -1,0 +1,50 @@
+import GRDB
+
+/// What the ledger writes, compiled once for the writer's connection.
+final class LedgerStatements {
+    let insertJob: PreparedStatement
+    let insertStage: PreparedStatement
+    let insertEvent: PreparedStatement
+    let insertKey: PreparedStatement
+    let updateJob: PreparedStatement
+    let updateStage: PreparedStatement
+    let completeStage: PreparedStatement
+    let updateShare: PreparedStatement
+    let insertShare: PreparedStatement
+
+    init(_ db: Database) throws {
+        insertJob = try PreparedStatement(
+            """
+            INSERT INTO job (id, tenant, pipeline, definition, state, phase, stage_index, priority, input, metadata, simulation,
+                created_at)
+            VALUES (?, ?, ?, ?, 'queued', 'queued', 0, ?, ?, ?, ?, ?)
+            """, db)
+        insertStage = try PreparedStatement(
+            """
+            INSERT INTO stage (job, number, queue, tenant, priority, state, attempt, checkpoint)
+            VALUES (?, ?, ?, ?, ?, 'queued', 0, 0)
+            """, db)
+        insertEvent = try PreparedStatement(
+            "INSERT INTO event (job, seq, type, at, payload) VALUES (?, ?, ?, ?, ?)", db)
+        insertKey = try PreparedStatement(
+            "INSERT INTO idempotency (tenant, key, fingerprint, job) VALUES (?, ?, ?, ?)", db)
+        updateJob = try PreparedStatement(
+            """
+            UPDATE job SET state = ?, phase = ?, stage_index = ?, output = ?, error = ?, started_at = ?, finished_at = ?
+            WHERE key = ?
+            """, db)
+        updateStage = try PreparedStatement(
+            """
+            UPDATE stage SET state = ?, mark = ?, attempt = ?, token = ?, checkpoint = ?, due_at = ?, started_at = ?, finished_at = ?
+            WHERE job = ? AND number = ?
+            """, db)
+        completeStage = try PreparedStatement(
+            """
+            UPDATE stage SET state = 'succeeded', token = NULL, checkpoint = 1, finished_at = ? WHERE job = ? AND number = ?
+            """, db)
+        updateShare = try PreparedStatement(
+            "UPDATE share SET waiting = waiting + ? WHERE queue = ? AND tenant = ?", db)
+        insertShare = try PreparedStatement(
+            "INSERT INTO share (queue, tenant, served, waiting) VALUES (?, ?, 0, ?)", db)
+    }
+}
