@@ -9,6 +9,7 @@ package final class PreparedStatement {
     private let owner: Statement
     private let statement: OpaquePointer
     private let connection: OpaquePointer
+    private let places: CInt
 
     /// - Throws: `DatabaseError`.
     package init(_ sql: String, _ db: Database) throws {
@@ -16,16 +17,19 @@ package final class PreparedStatement {
         owner = try db.makeStatement(sql: sql)
         statement = owner.sqliteStatement
         self.connection = connection
+        places = sqlite3_bind_parameter_count(statement)
     }
 
-    /// Runs the statement with a value for each `?`, in their order.
-    /// - Throws: `DatabaseError`. The statement can be run again after it.
+    /// Runs the statement, which gives no rows, with a value for each `?`, in their order.
+    /// - Throws: `DatabaseError`, where it has changed nothing. The statement can be run again after it.
     package func run<each Value: StatementValue>(_ value: repeat each Value) throws {
         var place: CInt = 0
         for value in repeat each value {
             place += 1
             guard value.bind(to: statement, at: place) == SQLITE_OK else { throw failure() }
         }
+        // SQLite itself would take those of the run before for what is missing.
+        guard place == places else { throw DatabaseError(resultCode: .SQLITE_RANGE, sql: owner.sql) }
         // Resetting repeats the error of the step, and ends the statement's hold on the transaction either way.
         defer { sqlite3_reset(statement) }
         guard sqlite3_step(statement) == SQLITE_DONE else { throw failure() }

@@ -1,0 +1,193 @@
+import GRDB
+import LongtakeCore
+import LongtakeTesting
+import Testing
+
+@testable import LongtakeSQLite
+
+/// What the ledger keeps in memory against a recount of the database, after every transaction of random histories. A third of the
+/// transactions is rolled back, some of them by a job that is there already, and now and then a new boot counts anew.
+@Suite("the ledger's memory")
+struct LedgerHistoryTests {
+    @Test("counts, shares and places are those of the database", arguments: [1, 2, 3, 4, 5, 6] as [UInt64])
+    func counts(_ seed: UInt64) throws {
+        let history = try LedgerHistory(seed: seed)
+        try history.queue.writeWithoutTransaction { db in
+            for step in 1...150 {
+                let isKept = history.random.below(3) > 0
+                try history.transaction(isKept: isKept, db)
+                let place = Comment(rawValue: "seed \(seed), step \(step), kept \(isKept)")
+                let shares = try history.shares(db)
+                #expect(shares.written == shares.counted, place)
+                #expect(try history.toldPositions() == history.countedPositions(db), place)
+                if step % 40 == 0 { try history.reboot(db) }
+            }
+            #expect(history.kept > 50 && history.broken > 5, "the history went everywhere")
+        }
+    }
+
+    @Test("a new job is told as a reader finds it", arguments: [7, 8] as [UInt64])
+    func views(_ seed: UInt64) throws {
+        let history = try LedgerHistory(seed: seed)
+        try history.queue.writeWithoutTransaction { db in
+            for _ in 1...60 {
+                try history.transaction(isKept: true, db)
+                try db.beginTransaction(.immediate)
+                guard case .created(let told) = try history.submit(db) else {
+                    Issue.record("a new job is created")
+                    return
+                }
+                try history.end(keeping: true, db)
+                #expect(try JobReader(epoch: history.epoch).job(told.id, of: told.tenant, db) == told)
+            }
+        }
+    }
+}
+
+/// A ledger on a database of its own, and a die.
+private final class LedgerHistory {
+    let queue = try! DatabaseQueue()
+    let epoch = Epoch(rawValue: 1)
+    var random: SplitMix
+    private(set) var kept = 0
+    private(set) var broken = 0
+    private let clock = ManualClock()
+    private let texts = PipelineTexts()
+    private var ledger: JobLedger
+    private var claims: [Claim] = []
+    private var jobs = 0
+
+    private static let tenants = ["anonymous", "b", "c"].map(TenantName.init(unchecked:))
+
+    init(seed: UInt64) throws {
+        random = SplitMix(state: seed)
+        try Schema.migrator.migrate(queue)
+        ledger = try queue.writeWithoutTransaction { [epoch, clock] in try JobLedger(epoch: epoch, clock: clock, $0) }
+    }
+
+    func transaction(isKept: Bool, _ db: Database) throws {
+        try db.beginTransaction(.immediate)
+        do {
+            for _ in 0...random.below(6) { try command(db) }
+            try end(keeping: isKept, db)
+        } catch is DatabaseError {
+            broken += 1
+            try end(keeping: false, db)
+        }
+    }
+
+    /// As the writer does it.
+    func end(keeping isKept: Bool, _ db: Database) throws {
+        // Rolled back either before or after the shares were written.
+        if isKept || random.below(2) == 0 { try ledger.completeTransaction(db) }
+        if isKept {
+            try db.commit()
+            _ = ledger.takeCommit()
+            kept += 1
+        } else {
+            ledger.forget()
+            if db.isInsideTransaction { try db.rollback() }
+        }
+    }
+
+    /// Everything that runs is put back, and all counts are read anew.
+    func reboot(_ db: Database) throws {
+        ledger.close()
+        ledger = try JobLedger(epoch: epoch, clock: clock, db)
+        try db.beginTransaction(.immediate)
+        _ = try ledger.recover(db)
+        try end(keeping: true, db)
+        claims = []
+    }
+
+    func submit(_ db: Database) throws -> SubmissionOutcome {
+        jobs += 1
+        return try submit(number: jobs, db)
+    }
+
+    private func submit(number: Int, _ db: Database) throws -> SubmissionOutcome {
+        let submission = Samples.submission(
+            number, tenant: Self.tenants[random.below(3)].description, priority: random.below(4) - 1)
+        return try ledger.submit(try EncodedSubmission(submission, texts: texts), db)
+    }
+
+    private func command(_ db: Database) throws {
+        clock.advance(by: .milliseconds(random.below(900)))
+        do {
+            switch random.below(20) {
+            case 0: _ = try submit(number: max(1, jobs), db)
+            case 1...6: _ = try submit(db)
+            case 7...10:
+                claims += try ledger.claim(queue: [Samples.cpu, Samples.gpu][random.below(2)], limit: 2, db).claims
+            case 11,
+                12 where jobs > 0:
+                _ = try ledger.cancel(
+                    Samples.submission(1 + random.below(jobs)).id, of: Self.tenants[random.below(3)], db)
+            case 13... where !claims.isEmpty:
+                let claim = claims[random.below(claims.count)]
+                let error = JobError(code: "stage_failed", message: "no", stage: claim.stage.name)
+                let commands: [JobCommand] = [
+                    .report(StageReport(progress: Progress(0.5), message: "half")), .succeed(output: .integer(1)),
+                    .succeed(output: nil), .retry(error: error, delay: .seconds(2)), .fail(error),
+                    .interrupt(.shutdown),
+                ]
+                _ = try ledger.change(claim, by: commands[random.below(commands.count)], db)
+            default: break
+            }
+        } catch is JournalError {
+            // Refused before anything was written: the transaction goes on.
+        }
+    }
+
+    // MARK: What is compared
+
+    private struct Key: Hashable {
+        let queue: QueueName
+        let tenant: TenantName
+        var priority = 0
+    }
+
+    /// The rows of `share`, and what they should hold.
+    func shares(_ db: Database) throws -> (written: [String: Int], counted: [String: Int]) {
+        func counts(_ sql: String) throws -> [String: Int] {
+            try Row.fetchAll(db, sql: sql).reduce(into: [:]) { $0["\($1[0] as String)/\($1[1] as String)"] = $1[2] }
+        }
+        return (
+            try counts("SELECT queue, tenant, waiting FROM share WHERE waiting > 0"),
+            try counts(
+                "SELECT queue, tenant, count(*) FROM stage WHERE state = 'queued' AND due_at IS NULL GROUP BY 1, 2")
+        )
+    }
+
+    /// The place of a new job on each queue, of each tenant, at each priority.
+    func toldPositions() -> [[Int]] {
+        places { ledger.waiting.position(on: $0.queue, of: $0.tenant, at: Priority($0.priority)!) }
+    }
+
+    func countedPositions(_ db: Database) throws -> [[Int]] {
+        var waiting: [Key: Int] = [:]
+        for row in try Row.fetchAll(
+            db, sql: "SELECT queue, tenant, priority FROM stage WHERE state = 'queued' AND due_at IS NULL")
+        {
+            let key = Key(
+                queue: QueueName(unchecked: row[0]), tenant: TenantName(unchecked: row[1]), priority: row[2])
+            waiting[key, default: 0] += 1
+        }
+        return places { place in
+            let here = waiting.filter { $0.key.queue == place.queue }
+            let ahead = here.filter { $0.key.tenant == place.tenant && $0.key.priority >= place.priority }
+            let others = Self.tenants.filter { $0 != place.tenant }.map { tenant in
+                here.filter { $0.key.tenant == tenant }.values.reduce(0, +)
+            }
+            return QueueOutlook.position(ahead: ahead.values.reduce(0, +), others: others)
+        }
+    }
+
+    private func places(_ position: (Key) -> Int) -> [[Int]] {
+        [Samples.cpu, Samples.gpu].flatMap { queue in
+            Self.tenants.map { tenant in
+                (-9...9).map { position(Key(queue: queue, tenant: tenant, priority: $0)) }
+            }
+        }
+    }
+}
