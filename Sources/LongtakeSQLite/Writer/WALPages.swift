@@ -7,10 +7,10 @@ import GRDBSQLite
 /// calls the hook within COMMIT, so the number is only touched on the writer's queue.
 final class WALPages: @unchecked Sendable {
     private var count: Int32 = 0
-    /// SQLite's own default.
-    private static let passive: Int32 = 1_000
-    /// 64 MB of 4 KiB pages. TRUNCATE waits for no reader here (no busy handler), it is tried again after the next commit.
-    private static let truncate: Int32 = 16_384
+    private var plan = CheckpointPlan()
+    /// How long a long log waits for the readers that keep it from beginning anew: each holds it for one page of a list. Those that come
+    /// meanwhile read what is folded in already (sqlite.org/c3ref/wal_checkpoint_v2.html), so that there is an end to them.
+    private static let patienceMilliseconds: Int32 = 250
 
     func install(on db: Database) {
         sqlite3_wal_hook(
@@ -24,10 +24,10 @@ final class WALPages: @unchecked Sendable {
     /// Between two transactions. A checkpoint that fails loses nothing: the log stays, and the next one goes on.
     /// - Returns: whether it was due, which it is once per so much growth.
     func checkpointIfDue(_ db: Database) -> Bool {
-        guard count > Self.passive else { return false }
-        let isLong = count > Self.truncate
-        count = 0
-        _ = try? db.checkpoint(isLong ? .truncate : .passive)
+        guard let mode = plan.due(at: count) else { return false }
+        if mode == .truncate { sqlite3_busy_timeout(db.sqliteConnection, Self.patienceMilliseconds) }
+        _ = try? db.checkpoint(mode)
+        if mode == .truncate { sqlite3_busy_timeout(db.sqliteConnection, 0) }
         return true
     }
 }

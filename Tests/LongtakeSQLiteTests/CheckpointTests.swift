@@ -1,0 +1,115 @@
+import Foundation
+import GRDB
+import LongtakeCore
+import LongtakeTesting
+import Synchronization
+import Testing
+
+@testable import LongtakeSQLite
+
+@Suite("checkpoints")
+struct CheckpointTests {
+    @Test("are due each time the log has grown by a step, and wait for readers once it is long")
+    func plan() {
+        var plan = CheckpointPlan()
+        let (step, long) = (CheckpointPlan.step, CheckpointPlan.long)
+        #expect(plan.due(at: step) == nil)
+        #expect(plan.due(at: step + 1) == .passive)
+        #expect(plan.due(at: step + 2) == nil, "what readers hold back is not tried again at every commit")
+        #expect(plan.due(at: 2 * step + 2) == .passive)
+        #expect(plan.due(at: 3) == nil)
+        #expect(plan.due(at: step + 1) == .passive, "a log that began anew counts from its begin")
+        #expect(plan.due(at: long + 1) == .truncate)
+        #expect(plan.due(at: long + 2) == nil)
+        #expect(plan.due(at: long + step + 2) == .truncate)
+    }
+
+    /// ```
+    /// reader A   ──begin──read───────────────────end   begin──read── …
+    /// reader B   …─────────────end   begin──read─────────────────end
+    /// ```
+    @Test("keep the log bounded while there is never a moment without a reader")
+    func readers() async throws {
+        let scratch = ScratchDirectory()
+        let journal = try await scratch.open()
+        let relay = try ReaderRelay(scratch.database)
+        let log = LogFile(scratch.database + "-wal")
+        async let reading: Void = relay.run()
+        // 200 MB in all.
+        let prompt = String(repeating: "x", count: 100_000)
+        try await withThrowingTaskGroup(of: Void.self) { writers in
+            for writer in 0..<8 {
+                writers.addTask {
+                    for number in 1...250 {
+                        _ = try await journal.submit(Samples.submission(writer * 250 + number, prompt: prompt))
+                        try log.measure()
+                    }
+                }
+            }
+            try await writers.waitForAll()
+        }
+        relay.stop()
+        try await reading
+        // 64 MB, and what is written until a reader has ended.
+        #expect(log.longest < 128 << 20)
+        try await journal.close()
+    }
+}
+
+/// Two connections that read in turn, the next before the last has ended.
+private final class ReaderRelay: Sendable {
+    private let readers: [DatabaseQueue]
+    private let isStopped = Atomic(false)
+
+    init(_ path: String) throws {
+        var settings = Configuration()
+        settings.readonly = true
+        settings.allowsUnsafeTransactions = true
+        readers = try [0, 1].map { _ in try DatabaseQueue(path: path, configuration: settings) }
+    }
+
+    func stop() { isStopped.store(true, ordering: .relaxed) }
+
+    /// Off the cooperative pool, whose threads the journal's callers need.
+    func run() async throws {
+        try await withCheckedThrowingContinuation { caller in
+            DispatchQueue.global().async { caller.resume(with: Result { try self.read() }) }
+        }
+    }
+
+    private func read() throws {
+        var turn = 0
+        while !isStopped.load(ordering: .relaxed) {
+            try readers[turn % 2].writeWithoutTransaction { db in
+                try db.beginTransaction(.deferred)
+                _ = try Int.fetchOne(db, sql: "SELECT count(*) FROM meta")
+            }
+            turn += 1
+            try readers[turn % 2].writeWithoutTransaction { if $0.isInsideTransaction { try $0.rollback() } }
+            // As long as a page of a list takes.
+            try readers[(turn + 1) % 2].writeWithoutTransaction { db in
+                _ = try Int.fetchOne(
+                    db,
+                    sql:
+                        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 20000) SELECT max(n) FROM n"
+                )
+            }
+        }
+        for reader in readers { try reader.close() }
+    }
+}
+
+/// How long a file has ever been.
+private final class LogFile: Sendable {
+    private let path: String
+    private let size = Mutex(0)
+
+    init(_ path: String) { self.path = path }
+
+    var longest: Int { size.withLock { $0 } }
+
+    func measure() throws {
+        let now = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
+        size.withLock { $0 = max($0, now) }
+    }
+}
