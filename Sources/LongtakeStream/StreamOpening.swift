@@ -14,6 +14,8 @@ public struct StreamOpening: Sendable {
     public var events: [EventFrame]
     /// The last event that the prelude and the events hold or stand for.
     public var cursor: LogPlace
+    /// In the feed: the newest position that pruning had removed by then, so that what it removes later is noticed.
+    public var prunedThrough: EventPosition
     /// Whether the body ends behind them.
     public var isEnded: Bool
     /// The stream's place among those that may be open; `nil` where it ends at once.
@@ -21,8 +23,8 @@ public struct StreamOpening: Sendable {
 
     public init(
         source: StreamSource, tenant: TenantName, format: StreamFormat, heartbeatEvents: Bool = false,
-        prelude: ByteBuffer = ByteBuffer(), events: [EventFrame] = [], cursor: LogPlace, isEnded: Bool = false,
-        slot: StreamSlot?
+        prelude: ByteBuffer = ByteBuffer(), events: [EventFrame] = [], cursor: LogPlace,
+        prunedThrough: EventPosition = .beforeFirst, isEnded: Bool = false, slot: StreamSlot?
     ) {
         self.source = source
         self.tenant = tenant
@@ -31,6 +33,7 @@ public struct StreamOpening: Sendable {
         self.prelude = prelude
         self.events = events
         self.cursor = cursor
+        self.prunedThrough = prunedThrough
         self.isEnded = isEnded
         self.slot = slot
     }

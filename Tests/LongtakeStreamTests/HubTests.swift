@@ -49,6 +49,20 @@ import Testing
         #expect(stage.hub.takeSlot() != nil)
     }
 
+    @Test("a reader of the feed under whom something was pruned that it had not read is cut, to come back and be told")
+    func prunedMeanwhile() async throws {
+        let stage = try await Stage()
+        stage.journal.prunedThrough.withLock { $0 = EventPosition(rawValue: 1) }
+        try await stage.open(after: 0, isFeed: true)
+        try await stage.until { $0.isAborted }
+        // What was gone when it began is no news.
+        let later = try await Stage()
+        later.journal.prunedThrough.withLock { $0 = EventPosition(rawValue: 1) }
+        try await later.open(after: 0, isFeed: true, prunedThrough: 1)
+        try await later.until { $0.text.contains("event: job.queued\n") }
+        #expect(later.sink.state.withLock { !$0.isAborted })
+    }
+
     @Test("a page that waits is woken by the next event")
     func waiting() async throws {
         let stage = try await Stage()
@@ -77,14 +91,14 @@ private final class Flag: Sendable {
 /// What a test of the hub stands on.
 private final class Stage: Sendable {
     let loop = NIOAsyncTestingEventLoop()
-    let journal: MemoryJournal
+    let journal = GatedJournal()
     let hub: StreamHub
     let job: JobID
     let sink = RecordingSink()
     private let slot = Mutex<StreamSlot?>(nil)
 
     init(maxStreams: Int = 10) async throws {
-        journal = MemoryJournal(epoch: Epoch(rawValue: 1), clock: ManualClock())
+        journal.open.give()
         hub = StreamHub(
             journal: journal, loops: [loop],
             configuration: StreamConfiguration(
@@ -100,10 +114,11 @@ private final class Stage: Sendable {
         slot.withLock { $0 = hub.takeSlot() }
     }
 
-    func open(after cursor: Int64) async throws {
+    func open(after cursor: Int64, isFeed: Bool = false, prunedThrough: Int64 = 0) async throws {
         let opening = StreamOpening(
-            source: .job(job), tenant: .anonymous, format: .events, prelude: ByteBuffer(string: "hello\n"),
-            cursor: LogPlace(EventSequence(rawValue: cursor)),
+            source: isFeed ? .feed(FeedFilter()) : .job(job), tenant: .anonymous, format: .events,
+            prelude: ByteBuffer(string: "hello\n"), cursor: LogPlace(EventSequence(rawValue: cursor)),
+            prunedThrough: EventPosition(rawValue: prunedThrough),
             slot: slot.withLock { slot in
                 defer { slot = nil }
                 return slot

@@ -58,7 +58,7 @@ struct StreamOpener: Sendable {
         let page = try await journal.events(FeedQuery(tenant: tenant, filter: filter, after: cursor.readsAfter))
         var opening = StreamOpening(
             source: .feed(filter), tenant: tenant, format: wish.format, heartbeatEvents: wish.heartbeatEvents,
-            cursor: LogPlace(page.head), slot: slot)
+            cursor: LogPlace(page.head), prunedThrough: page.prunedThrough, slot: slot)
         let head = FeedID(epoch: journal.epoch, position: page.head)
         switch cursor.resolve(epoch: journal.epoch, head: page.head, prunedThrough: page.prunedThrough) {
         case .after(let position):

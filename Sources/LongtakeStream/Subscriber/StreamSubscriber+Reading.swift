@@ -57,6 +57,8 @@ extension StreamSubscriber {
 
     private func pageArrived(_ page: FeedPage) {
         guard sink != nil, state.phase == .replaying else { return }
+        // What was removed before the reader got there is missing for ever; a cut makes it come back and be told so.
+        if page.prunedThrough > prunedThrough, state.cursor < LogPlace(page.prunedThrough) { return abort() }
         let reached = LogPlace(page.reached)
         send(page.events.map { EventFrame($0) }, upTo: reached)
         arrived(last: reached > state.cursor ? reached : nil, head: LogPlace(page.head), isFinal: false)

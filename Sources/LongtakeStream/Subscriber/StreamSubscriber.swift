@@ -17,6 +17,8 @@ public final class StreamSubscriber {
     var deadlines: StreamDeadlines
     /// Whether its signs of life are events that a page can see.
     let showsHeartbeat: Bool
+    /// In the feed: what pruning had removed when the stream began.
+    let prunedThrough: EventPosition
     /// The last place whose id the reader was told. A filtered reader of the feed may be further.
     private var told: LogPlace
 
@@ -30,6 +32,7 @@ public final class StreamSubscriber {
         slot = opening.slot
         state = SubscriberState(after: opening.cursor)
         told = opening.cursor
+        prunedThrough = opening.prunedThrough
         showsHeartbeat = opening.heartbeatEvents
         deadlines = StreamDeadlines(
             now: shard.now, heartbeat: StreamShard.ticks(hub.configuration.heartbeat),
