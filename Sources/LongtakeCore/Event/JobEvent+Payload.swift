@@ -55,9 +55,18 @@ extension JobEvent {
 private struct EventObject {
     private(set) var text = "{"
 
+    /// Most events fit, so that their text is moved only once.
+    init() { text.reserveCapacity(160) }
+
+    private mutating func begin(_ name: String) {
+        text += text.utf8.count > 1 ? ",\"" : "\""
+        text += name
+        text += "\":"
+    }
+
     mutating func add(_ name: String, json: String) {
-        if text.utf8.count > 1 { text += "," }
-        text += "\"\(name)\":\(json)"
+        begin(name)
+        text += json
     }
 
     mutating func add(_ name: String, _ value: Int64) { add(name, json: String(value)) }
@@ -67,10 +76,19 @@ private struct EventObject {
         add(name, json: value == value.rounded() ? String(Int64(value)) : String(value))
     }
 
-    mutating func add(_ name: String, _ value: String) { add(name, json: Self.quoted(value)) }
+    mutating func add(_ name: String, _ value: String) {
+        begin(name)
+        quote(value)
+    }
 
     mutating func add(_ name: String, _ values: [String]) {
-        add(name, json: "[" + values.map(Self.quoted).joined(separator: ",") + "]")
+        begin(name)
+        text += "["
+        for (index, value) in values.enumerated() {
+            if index > 0 { text += "," }
+            quote(value)
+        }
+        text += "]"
     }
 
     mutating func add(_ place: StagePlace) {
@@ -79,22 +97,28 @@ private struct EventObject {
         add("of", Int64(place.of))
     }
 
-    /// A string with the escapes that RFC 8259 §7 demands, and no others.
-    private static func quoted(_ value: String) -> String {
-        var text = "\""
-        for scalar in value.unicodeScalars {
-            switch scalar {
-            case "\"": text += "\\\""
-            case "\\": text += "\\\\"
-            case "\n": text += "\\n"
-            case "\r": text += "\\r"
-            case "\t": text += "\\t"
-            case _ where scalar.value < 0x20:
-                text += "\\u00" + (scalar.value < 0x10 ? "0" : "") + String(scalar.value, radix: 16)
-            default: text.unicodeScalars.append(scalar)
-            }
+    /// Writes a string with the escapes that RFC 8259 §7 demands, and no others.
+    private mutating func quote(_ value: String) {
+        text += "\""
+        if value.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
+            text += value
+        } else {
+            for scalar in value.unicodeScalars { escape(scalar) }
         }
-        return text + "\""
+        text += "\""
+    }
+
+    private mutating func escape(_ scalar: Unicode.Scalar) {
+        switch scalar {
+        case "\"": text += "\\\""
+        case "\\": text += "\\\\"
+        case "\n": text += "\\n"
+        case "\r": text += "\\r"
+        case "\t": text += "\\t"
+        case _ where scalar.value < 0x20:
+            text += "\\u00" + (scalar.value < 0x10 ? "0" : "") + String(scalar.value, radix: 16)
+        default: text.unicodeScalars.append(scalar)
+        }
     }
 }
 
