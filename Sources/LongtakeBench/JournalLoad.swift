@@ -23,12 +23,19 @@ struct SubmitLoad {
 /// Reports from a number of running stages, each with one report under way.
 struct ReportLoad {
     let stages: Int
+    /// How many clients list jobs all the while.
+    var readers = 0
 
     func rate(in directory: String, for time: Duration) async throws -> Double {
         let journal = try await openJournal(directory)
+        let callers = min(stages, 500)
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for number in 0..<stages {
-                group.addTask { _ = try await journal.submit(Samples.submission(number)) }
+            for caller in 0..<callers {
+                group.addTask {
+                    for number in stride(from: caller, to: stages, by: callers) {
+                        _ = try await journal.submit(Samples.submission(number))
+                    }
+                }
             }
             try await group.waitForAll()
         }
@@ -36,9 +43,16 @@ struct ReportLoad {
         while claims.count < stages {
             claims += try await journal.claim(queue: Samples.queue, limit: stages - claims.count).claims
         }
-        let rate = try await measure(time, callers: stages) { [claims] caller, number in
-            let report = StageReport(progress: Progress(Double(number % 9_000) / 10_000), message: "frame 101 of 192")
-            try await journal.report(report, for: claims[caller])
+        let rate = try await withThrowingTaskGroup(of: Void.self) { [claims] group in
+            for _ in 0..<readers {
+                group.addTask { while !Task.isCancelled { _ = try? await journal.jobs(JobQuery(limit: 50)) } }
+            }
+            defer { group.cancelAll() }
+            return try await measure(time, callers: stages) { caller, number in
+                let report = StageReport(
+                    progress: Progress(Double(number % 9_000) / 10_000), message: "frame 101 of 192")
+                try await journal.report(report, for: claims[caller])
+            }
         }
         try await journal.close()
         return rate

@@ -41,6 +41,14 @@ struct LongtakeBench: AsyncParsableCommand {
                 name: "reports of 1,000 stages / the same rows by bare SQLite, 500 a commit",
                 left: { try await ReportLoad(stages: 1_000).rate(in: $0, for: $1) },
                 right: { try await BareRows { 500 }.reports(of: 1_000, in: $0, for: $1) }),
+            Comparison(
+                name: "reports of 10,000 stages / of 1,000",
+                left: { try await ReportLoad(stages: 10_000).rate(in: $0, for: $1) },
+                right: { try await ReportLoad(stages: 1_000).rate(in: $0, for: $1) }),
+            Comparison(
+                name: "reports of 1,000 stages, 4 clients listing jobs / nobody",
+                left: { try await ReportLoad(stages: 1_000, readers: 4).rate(in: $0, for: $1) },
+                right: { try await ReportLoad(stages: 1_000).rate(in: $0, for: $1) }),
         ]
         print("\(rounds) pairs of \(seconds) s each, databases in \(directory), synchronous=FULL on both sides")
         for pair in pairs {
