@@ -1,17 +1,22 @@
 import ArgumentParser
 import FoundationEssentials
 
-/// Measures the journal against what plain SQLite does with the same rows, in turn and in one run.
+/// Has no options itself, since it would take those of a subcommand that have the same name.
 @main
 struct LongtakeBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "longtake-bench",
+        commandName: "longtake-bench", abstract: "Measures the journal on this machine.",
+        subcommands: [Pairs.self, Growth.self], defaultSubcommand: Pairs.self)
+}
+
+/// Measures the journal against what plain SQLite does with the same rows, in turn and in one run.
+struct Pairs: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
         abstract: "Measures the journal beside plain SQLite on this machine: rates as medians, and their ratio.",
         discussion: """
             Each line compares two ways to do the same durable work, in turn (A B A B …), on fresh databases in one directory. The ratio is \
             the median of the pairs' ratios, so it holds where the machine's speed drifts.
-            """,
-        subcommands: [Growth.self])
+            """)
 
     @Option(help: "How long each side of a pair runs.")
     var seconds = 3.0
