@@ -27,7 +27,8 @@ soak: dependencies ## kills the daemon again and again under its watchers (ROUND
 	$(SWIFT) build $(BUILD_FLAGS) --build-tests
 	LONGTAKE_KILL_ROUNDS=$(ROUNDS) $(SWIFT) test --skip-build --filter KillTests
 
-bench: dependencies ## measures submits, events and delivery of a release build on this machine
+bench: dependencies ## measures a release build on this machine (ARGS="fanout --peer nchan"; ARGS=--help lists what there is)
+	$(SWIFT) build $(BUILD_FLAGS) -c release --product longtake
 	$(SWIFT) build $(BUILD_FLAGS) -c release --product longtake-bench
 	.build/release/longtake-bench $(ARGS)
 

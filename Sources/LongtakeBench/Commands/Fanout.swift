@@ -1,0 +1,114 @@
+import ArgumentParser
+import LongtakeCore
+
+/// `longtake-bench fanout`
+struct Fanout: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "One job, many watchers: what an event costs for each of them, and how late it comes.",
+        discussion: """
+            The measured window begins when every watcher has had its hello and two events. With --peer, the daemon and the peer are \
+            measured in turn with the same watchers and events of the same length at the pace that the daemon had; ratios are of pairs. Both \
+            sides' times are cut to milliseconds where they are made.
+            """)
+
+    enum Peer: String, ExpressibleByArgument, CaseIterable {
+        case nchan, nio
+    }
+
+    @Option(help: "How many watch, 1 to 15000.")
+    var watchers = 1_000
+    @Option(help: "Events a second, 0.1 to 50.")
+    var rate = 4.0
+    @Option(help: "How long a window is, 1 to 600.")
+    var seconds = 10.0
+    @Option(help: "How many rounds, 1 to 50.")
+    var rounds = 3
+    @Option(help: "What to measure in turn with the daemon: nginx with nchan, or a bare sender built on SwiftNIO.")
+    var peer: Peer?
+    @Option(help: "The worker processes of nginx, 1 to 64.")
+    var peerWorkers = 2
+    @Option(help: "The bytes of an event's message, 18 to 480; an event is some 215 longer.")
+    var messageBytes = 40
+    @OptionGroup var daemon: DaemonOptions
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        guard (1...15_000).contains(watchers), BenchSettings.rates.contains(rate), (1...600).contains(seconds) else {
+            throw ValidationError("--watchers is 1 to 15000, --rate 0.1 to 50, --seconds 1 to 600")
+        }
+        guard (1...50).contains(rounds), (1...64).contains(peerWorkers),
+            (18...BenchSettings.messageBytesMost).contains(messageBytes)
+        else {
+            throw ValidationError(
+                "--rounds is 1 to 50, --peer-workers 1 to 64, --message-bytes 18 to 480")
+        }
+    }
+
+    func run() async throws {
+        try output.finish(try await measure())
+    }
+
+    func measure() async throws -> ResultDocument {
+        var document = ResultDocument("fanout")
+        document["watchers"] = .measured(watchers)
+        document["seconds"] = .number(seconds)
+        document["rate"] = .number(rate)
+        try await measureInTurn(&document)
+        return document
+    }
+
+    private var settings: BenchSettings {
+        return BenchSettings(
+            rate: rate, jobSeconds: min(seconds + 120, BenchSettings.jobSecondsMost), messageBytes: messageBytes)
+    }
+
+    private func measureInTurn(_ document: inout ResultDocument) async throws {
+        var table = FanoutResult.table
+        var (costs, medians, tails) = (Rounds(), Rounds(), Rounds())
+        for round in 1...rounds {
+            ProgressLine.say("round \(round) of \(rounds): longtake")
+            let ours = try await measure(
+                try await DaemonSource.start(daemon, settings, in: output.directory))
+            ours.report("longtake", round, &table, &document)
+            guard let peer else { continue }
+            ProgressLine.say("round \(round) of \(rounds): \(peer.rawValue)")
+            let theirs = try await measure(try await start(peer, rate: ours.publishedPerSecond))
+            theirs.report(peer.rawValue, round, &table, &document)
+            costs.add(ours: ours.microsecondsPerEvent, theirs: theirs.microsecondsPerEvent)
+            medians.add(ours: ours.delivery.latencies.p50, theirs: theirs.delivery.latencies.p50)
+            tails.add(ours: ours.delivery.latencies.p99, theirs: theirs.delivery.latencies.p99)
+        }
+        document.tables.append(table)
+        guard let peer else { return }
+        for (name, unit, rounds) in [
+            ("cpu_per_event", "µs of CPU per delivered event", costs), ("p50", "p50 in ms", medians),
+            ("p99", "p99 in ms", tails),
+        ] {
+            document[name] = rounds.json
+            document.notes.append("\(unit), longtake / \(peer.rawValue), medians: \(rounds.described)")
+        }
+    }
+
+    private func start(_ peer: Peer, rate: Double) async throws -> any FanoutSource {
+        switch peer {
+        case .nchan:
+            try await NchanPeer.start(
+                workers: peerWorkers, rate: rate, messageBytes: messageBytes, in: output.directory)
+        case .nio:
+            try await BareSenderPeer.start(rate: rate, messageBytes: messageBytes, in: output.directory)
+        }
+    }
+
+    private func measure(_ source: any FanoutSource) async throws -> FanoutResult {
+        let group = try await WatcherGroup.make()
+        try await group.open(Array(repeating: source.plan, count: watchers), port: source.port)
+        try await source.begin(for: group)
+        try await group.awaitWarm(within: 30 + 4 / rate)
+        let (_, usage) = try await group.measure(seconds, source.meter)
+        try await group.awaitAll(within: 15)
+        let delivery = try await group.read { $0.delivery }
+        try await group.close()
+        try await source.stop()
+        return FanoutResult(delivery: delivery, usage: source.meter.isBlind ? nil : usage)
+    }
+}

@@ -1,0 +1,102 @@
+import LongtakeCore
+import Synchronization
+
+/// Running jobs, watchers spread evenly over them, and a window in which all is measured.
+struct JobLoad: Sendable {
+    let jobs: Int
+    let rate: Double
+    let watchers: Int
+    let seconds: Double
+
+    private struct Outcome {
+        let delivery: Delivery
+        let usage: ProcessMeter.Usage?
+        let walBytesMost: Int?
+        let residentBytes: Int
+    }
+
+    func measure(
+        _ command: String, rounds: Int, _ options: DaemonOptions, in directory: String
+    ) async throws -> ResultDocument {
+        var document = ResultDocument(command)
+        document["jobs"] = .measured(jobs)
+        document["rate"] = .number(rate)
+        document["watchers"] = .measured(watchers)
+        document["seconds"] = .number(seconds)
+        var table = ResultTable([
+            "round", "events/s", "delivered/s", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms", "CPU µs/event",
+            "cores",
+            "WAL MiB", "RSS MiB",
+        ])
+        for round in 1...rounds {
+            report(try await measureOnce(options, in: directory), round, &table, &document)
+        }
+        document.tables.append(table)
+        return document
+    }
+
+    private func measureOnce(_ options: DaemonOptions, in directory: String) async throws -> Outcome {
+        // Watchers open while jobs run already, and the last ones have to find theirs still running.
+        let preparation = 60 + Double(jobs) / 100
+        let settings = BenchSettings(
+            rate: rate, jobSeconds: min(seconds + preparation, BenchSettings.jobSecondsMost), workers: jobs)
+        let daemon = try await options.open(settings, in: directory)
+        ProgressLine.say("submitting \(jobs) jobs")
+        let desk = JobDesk(port: daemon.port)
+        let submitted = try await desk.submit(jobs, to: "bench")
+        ProgressLine.say("opening \(watchers) streams")
+        let group = try await WatcherGroup.make()
+        let plans = (0..<watchers).map { WatchPlan(submitted[$0 % jobs], number: $0 % jobs) }
+        try await group.open(plans, port: daemon.port)
+        try await group.awaitWarm(within: 60 + 4 / rate)
+        ProgressLine.say("measuring for \(seconds) s")
+        let walMost = Atomic(0)
+        let (window, usage) = try await group.measure(seconds, daemon.meter) {
+            walMost.max(daemon.walBytes ?? 0, ordering: .relaxed)
+        }
+        let residentBytes = daemon.meter.residentBytes
+        try await awaitAll(submitted, group, desk)
+        var delivery = try await group.read { $0.delivery }
+        delivery.latencies = window.latencies
+        try await group.close()
+        try await daemon.stop()
+        return Outcome(
+            delivery: delivery, usage: daemon.meter.isBlind ? nil : usage,
+            walBytesMost: daemon.walBytes == nil && walMost.load(ordering: .relaxed) == 0
+                ? nil : walMost.load(ordering: .relaxed),
+            residentBytes: residentBytes)
+    }
+
+    /// Waits until every watcher has what the daemon says its job's log has.
+    private func awaitAll(_ submitted: [SubmittedJob], _ group: WatcherGroup, _ desk: JobDesk) async throws {
+        let known = try await desk.heads()
+        let targets = submitted.map { known[$0.id] ?? .max }
+        try await group.wait(30, for: "the last events of all jobs") { $0.behind(targets) == 0 }
+    }
+
+    private func report(
+        _ outcome: Outcome, _ round: Int, _ table: inout ResultTable, _ document: inout ResultDocument
+    ) {
+        let (delivery, times) = (outcome.delivery, outcome.delivery.latencies)
+        let perEvent = outcome.usage.map { $0.cpuMicroseconds / Double(max(1, delivery.events)) }
+        let published = Double(delivery.published) / delivery.seconds
+        table.add([
+            "\(round)", published.shown(1), delivery.eventsPerSecond.shown(1), times.p50.shown(2), times.p90.shown(2),
+            times.p99.shown(2), times.p999.shown(2), times.most.shown(2), (perEvent ?? .nan).shown(2),
+            (outcome.usage?.cores ?? .nan).shown(3), outcome.walBytesMost?.mebibytes ?? "–",
+            outcome.residentBytes > 0 ? outcome.residentBytes.mebibytes : "–",
+        ])
+        document.append(
+            "windows",
+            [
+                "round": .measured(round), "events_per_second": .measured(published),
+                "delivered_per_second": .measured(delivery.eventsPerSecond), "delivered": .measured(delivery.events),
+                "latency": times.json, "cpu_microseconds_per_event": .measured(perEvent),
+                "cores": .measured(outcome.usage?.cores),
+                "wal_bytes_most": outcome.walBytesMost.map { .measured($0) } ?? .null,
+                "resident_bytes": .measured(outcome.residentBytes), "gaps": .measured(delivery.gaps),
+                "duplicates": .measured(delivery.duplicates),
+            ])
+        document.expect(delivery, "round \(round)")
+    }
+}

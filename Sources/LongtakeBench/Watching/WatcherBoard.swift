@@ -1,0 +1,105 @@
+import NIOCore
+
+/// All watchers of one event loop, and what came to them. Lives on that loop.
+final class WatcherBoard {
+    private(set) var watchers: [Watcher] = []
+    private var channels: [any Channel] = []
+    private var origins: [OriginTable] = []
+    private var publications = OriginTable()
+    private var isPublisher = false
+    private var isRecording = false
+    private var windowBegan = ContinuousClock.now
+
+    var delivery = Delivery()
+    /// Watchers that had their hello, and those that have reached the head which it told.
+    var greeted = 0
+    private(set) var caughtUpCount = 0
+    private(set) var catchUps = LatencyHistogram()
+    private(set) var open = 0
+    var heartbeats = 0
+    private var isClosing = false
+    /// The highest number that arrived of each job.
+    private(set) var heads: [UInt64] = []
+    private var headsAtBegin: [UInt64] = []
+
+    func add(_ plan: WatchPlan) -> Watcher {
+        while origins.count <= plan.job {
+            origins.append(OriginTable())
+            heads.append(0)
+        }
+        let watcher = Watcher(plan, board: self)
+        watchers.append(watcher)
+        return watcher
+    }
+
+    // MARK: What watchers tell
+
+    func connected(_ channel: any Channel) {
+        open += 1
+        channels.append(channel)
+    }
+
+    func closed() {
+        open -= 1
+        if !isClosing { failed("a stream ended before the measurement did") }
+    }
+
+    func failed(_ reason: String) { delivery.failures.append(reason) }
+
+    func caughtUp(after microseconds: Int64) {
+        caughtUpCount += 1
+        catchUps.record(microseconds: microseconds)
+    }
+
+    func delivered(_ sequence: UInt64, of job: Int, at: UnsafeRawBufferPointer, _ now: Int64) {
+        if sequence > heads[job] { heads[job] = sequence }
+        guard isRecording else { return }
+        delivery.events += 1
+        if let origin = origins[job][sequence] {
+            delivery.latencies.record(microseconds: now - origin)
+        } else if let origin = WallTime.microseconds(rfc3339: at) {
+            origins[job][sequence] = origin
+            delivery.latencies.record(microseconds: now - origin)
+        } else {
+            failed("an event without a time")
+        }
+        if isPublisher, let published = publications[sequence] {
+            delivery.exactLatencies.record(microseconds: now - published)
+        }
+    }
+
+    /// The driver publishes this event itself, now.
+    func published(_ sequence: UInt64, _ now: Int64) {
+        isPublisher = true
+        publications[sequence] = now
+    }
+
+    // MARK: The window
+
+    func beginWindow() {
+        delivery.events = 0
+        delivery.latencies = LatencyHistogram()
+        delivery.exactLatencies = LatencyHistogram()
+        headsAtBegin = heads
+        windowBegan = .now
+        isRecording = true
+    }
+
+    func endWindow() -> Delivery {
+        isRecording = false
+        delivery.seconds = (ContinuousClock.now - windowBegan) / .seconds(1)
+        delivery.published = zip(heads, headsAtBegin).map { Int(clamping: $0 - $1) }.reduce(0, +)
+        return delivery
+    }
+
+    /// How many watchers have not got as far as `targets` says of their jobs.
+    func behind(_ targets: [UInt64]) -> Int {
+        watchers.count { ($0.last ?? 0) < targets[$0.plan.job] }
+    }
+
+    func closeAll() {
+        isClosing = true
+        for channel in channels { channel.close(promise: nil) }
+        channels = []
+    }
+}

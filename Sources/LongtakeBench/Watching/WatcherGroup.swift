@@ -1,0 +1,104 @@
+import NIOCore
+import NIOPosix
+
+/// The watchers of a measurement, seen from outside of their event loop.
+///
+/// All are on one loop, so that the driver costs the same whatever it measures. They come from several addresses of the loopback
+/// network, since one has less than 30,000 ports.
+final class WatcherGroup: Sendable {
+    private let board: NIOLoopBound<WatcherBoard>
+
+    /// The loop of all watchers.
+    static let loop: any EventLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
+
+    private init() {
+        board = NIOLoopBound(WatcherBoard(), eventLoop: Self.loop)
+    }
+
+    static func make() async throws -> WatcherGroup {
+        try await loop.submit { WatcherGroup() }.get()
+    }
+
+    /// Looks at the board, or tells it something.
+    func read<Value: Sendable>(_ look: @escaping @Sendable (WatcherBoard) -> Value) async throws -> Value {
+        let board = board
+        return try await Self.loop.submit { look(board.value) }.get()
+    }
+
+    /// Tells the board something, from the loop itself.
+    func onLoop(_ tell: (WatcherBoard) -> Void) { tell(board.value) }
+
+    // MARK: Opening and closing
+
+    /// Opens a stream for each plan.
+    /// - Parameter spread: the begins are spread evenly over so many seconds; by default as fast as the server accepts.
+    func open(_ plans: [WatchPlan], port: Int, within seconds: Double = 60, over spread: Double = 0) async throws {
+        try DescriptorRoom.check(sockets: plans.count)
+        let server = try SocketAddress(ipAddress: "127.0.0.1", port: port)
+        let opened = Self.loop.makePromise(of: Void.self)
+        let expiry = Self.loop.scheduleTask(in: .milliseconds(Int64((seconds + spread) * 1000))) {
+            opened.fail(BenchFailure("\(plans.count) watchers could not connect within \(seconds + spread) s"))
+        }
+        try await read { board in
+            WatcherOpening(
+                plans, at: server, on: board, loop: Self.loop, spread: .seconds(spread), opened: opened
+            ).goOn()
+        }
+        try await opened.futureResult.get()
+        expiry.cancel()
+    }
+
+    /// Waits until something holds of the board.
+    /// - Throws: after `seconds`, and when a stream broke.
+    func wait(
+        _ seconds: Double, for what: String, until holds: @escaping @Sendable (WatcherBoard) -> Bool
+    ) async throws {
+        let deadline = Deadline(seconds)
+        while true {
+            let (isThere, failure) = try await read { (holds($0), $0.delivery.failures.first) }
+            if let failure { throw BenchFailure("\(what): \(failure)") }
+            if isThere { return }
+            guard !deadline.isOver else { throw BenchFailure("\(what): not within \(seconds) s") }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    func close(within seconds: Double = 30) async throws {
+        try await read { $0.closeAll() }
+        let deadline = Deadline(seconds)
+        while try await read({ $0.open }) > 0 {
+            guard !deadline.isOver else { throw BenchFailure("the watchers could not be closed within \(seconds) s") }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    // MARK: Measuring
+
+    /// Waits until every watcher has had its hello and, from then on, two events more of its job.
+    func awaitWarm(within seconds: Double) async throws {
+        try await wait(seconds, for: "the first words of all streams") { $0.greeted == $0.watchers.count }
+        let heads = try await read { $0.heads.map { $0 + 2 } }
+        try await wait(seconds, for: "two events of all jobs") { $0.behind(heads) == 0 }
+    }
+
+    /// Measures for `seconds` what arrives, and what the servers used meanwhile.
+    func measure(
+        _ seconds: Double, _ meter: ProcessMeter, eachSecond: @Sendable () -> Void = {}
+    ) async throws -> (delivery: Delivery, usage: ProcessMeter.Usage) {
+        let before = meter.read()
+        try await read { $0.beginWindow() }
+        let end = ContinuousClock.now + .seconds(seconds)
+        while ContinuousClock.now < end {
+            try await Task.sleep(for: min(.seconds(1), end - .now))
+            eachSecond()
+        }
+        let delivery = try await read { $0.endWindow() }
+        return (delivery, meter.usage(since: before))
+    }
+
+    /// Waits until every watcher has what the most advanced one of its job has now: whoever does not get there has lost something.
+    func awaitAll(within seconds: Double) async throws {
+        let heads = try await read { $0.heads }
+        try await wait(seconds, for: "the last events of all watchers") { $0.behind(heads) == 0 }
+    }
+}

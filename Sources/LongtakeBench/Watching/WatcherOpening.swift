@@ -1,0 +1,82 @@
+import NIOCore
+import NIOPosix
+
+/// Opens many streams at a bounded rate. Lives on the watchers' loop.
+final class WatcherOpening {
+    private let plans: [WatchPlan]
+    private let server: SocketAddress
+    private let board: WatcherBoard
+    private let loop: any EventLoop
+    private let spread: Duration
+    private let opened: EventLoopPromise<Void>
+    private let began = ContinuousClock.now
+    private var next = 0
+    private var underWay = 0
+
+    private static let watchersPerAddress = 4_000
+    /// Connections under way at once: below the backlog that any server has.
+    private static let atOnce = 256
+    /// Small, so that a watcher costs the driver little; an event is some 300 bytes.
+    private static let readBytes = 4_096
+
+    /// - Parameter spread: the begins are spread evenly over this time.
+    init(
+        _ plans: [WatchPlan], at server: SocketAddress, on board: WatcherBoard, loop: any EventLoop, spread: Duration,
+        opened: EventLoopPromise<Void>
+    ) {
+        self.plans = plans
+        self.server = server
+        self.board = board
+        self.loop = loop
+        self.spread = spread
+        self.opened = opened
+    }
+
+    func goOn() {
+        while next < plans.count, underWay < Self.atOnce {
+            let wait = spread * next / plans.count - (ContinuousClock.now - began)
+            guard wait <= .zero else { return goOn(in: .milliseconds(1)) }
+            underWay += 1
+            next += 1
+            open(plans[next - 1])
+        }
+        if next == plans.count, underWay == 0 { opened.succeed() }
+    }
+
+    private func goOn(in delay: TimeAmount) {
+        let opening = NIOLoopBound(self, eventLoop: loop)
+        loop.scheduleTask(in: delay) { opening.value.goOn() }
+    }
+
+    private func open(_ plan: WatchPlan) {
+        let opening = NIOLoopBound(self, eventLoop: loop)
+        let watcher = NIOLoopBound(board.add(plan), eventLoop: loop)
+        let address = "127.0.0.\(2 + board.watchers.count / Self.watchersPerAddress % 200)"
+        do {
+            ClientBootstrap(group: loop)
+                .bind(to: try SocketAddress(ipAddress: address, port: 0))
+                .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+                .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: Self.readBytes))
+                .connectTimeout(.seconds(30))
+                .channelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(watcher.value)
+                    }
+                }
+                .connect(to: server)
+                .whenComplete { result in opening.value.connected(result) }
+        } catch {
+            connected(.failure(error))
+        }
+    }
+
+    private func connected(_ result: Result<any Channel, any Error>) {
+        underWay -= 1
+        if case .failure(let error) = result {
+            next = plans.count
+            opened.fail(BenchFailure("a watcher could not connect: \(error)"))
+        }
+        // The next one in a turn of its own, so that a connection that is there at once builds no stack.
+        goOn(in: .zero)
+    }
+}
