@@ -8,7 +8,8 @@ struct Fanout: AsyncParsableCommand {
         discussion: """
             The measured window begins when every watcher has had its hello and two events. With --peer, the daemon and the peer are \
             measured in turn with the same watchers and events of the same length at the pace that the daemon had; ratios are of pairs. Both \
-            sides' times are cut to milliseconds where they are made.
+            sides' times are cut to milliseconds where they are made. With --stuck, windows without and with watchers that never read \
+            take turns.
             """)
 
     enum Peer: String, ExpressibleByArgument, CaseIterable {
@@ -29,6 +30,8 @@ struct Fanout: AsyncParsableCommand {
     var peerWorkers = 2
     @Option(help: "The bytes of an event's message, 18 to 480; an event is some 215 longer.")
     var messageBytes = 40
+    @Option(help: "How many watchers more that never read, 0 to 1000.")
+    var stuck = 0
     @OptionGroup var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
@@ -36,12 +39,13 @@ struct Fanout: AsyncParsableCommand {
         guard (1...15_000).contains(watchers), BenchSettings.rates.contains(rate), (1...600).contains(seconds) else {
             throw ValidationError("--watchers is 1 to 15000, --rate 0.1 to 50, --seconds 1 to 600")
         }
-        guard (1...50).contains(rounds), (1...64).contains(peerWorkers),
+        guard (1...50).contains(rounds), (1...64).contains(peerWorkers), (0...1_000).contains(stuck),
             (18...BenchSettings.messageBytesMost).contains(messageBytes)
         else {
             throw ValidationError(
-                "--rounds is 1 to 50, --peer-workers 1 to 64, --message-bytes 18 to 480")
+                "--rounds is 1 to 50, --peer-workers 1 to 64, --stuck 0 to 1000, --message-bytes 18 to 480")
         }
+        if stuck > 0, peer != nil { throw ValidationError("--stuck and --peer are measured one at a time") }
     }
 
     func run() async throws {
@@ -53,13 +57,30 @@ struct Fanout: AsyncParsableCommand {
         document["watchers"] = .measured(watchers)
         document["seconds"] = .number(seconds)
         document["rate"] = .number(rate)
-        try await measureInTurn(&document)
+        if stuck > 0 {
+            document["stuck"] = .measured(stuck)
+            try await measureStuck(&document)
+        } else {
+            try await measureInTurn(&document)
+        }
         return document
     }
 
     private var settings: BenchSettings {
-        return BenchSettings(
-            rate: rate, jobSeconds: min(seconds + 120, BenchSettings.jobSecondsMost), messageBytes: messageBytes)
+        var settings = BenchSettings(rate: rate, jobSeconds: seconds + 120, messageBytes: messageBytes)
+        // Stuck readers keep a round going until the daemon has cut them off.
+        if stuck > 0 { settings.jobSeconds += seconds + StuckComparison.patience(settings) }
+        return settings
+    }
+
+    private func measureStuck(_ document: inout ResultDocument) async throws {
+        var table = StuckComparison.Outcome.table
+        let comparison = StuckComparison(watchers: watchers, stuck: stuck, seconds: seconds, settings: settings)
+        for round in 1...rounds {
+            ProgressLine.say("round \(round) of \(rounds): \(watchers) watchers alone")
+            try await comparison.measure(daemon, in: output.directory).report(round, &table, &document)
+        }
+        document.tables.append(table)
     }
 
     private func measureInTurn(_ document: inout ResultDocument) async throws {

@@ -17,11 +17,12 @@ struct DaemonSource: FanoutSource {
     let daemon: DaemonUnderTest
     let job: SubmittedJob
 
-    static func start(_ options: DaemonOptions, _ settings: BenchSettings, in directory: String) async throws
-        -> DaemonSource
-    {
+    /// - Parameter pipeline: `bench` for a job that tells events, `quiet` for one that waits.
+    static func start(
+        _ options: DaemonOptions, _ settings: BenchSettings, pipeline: String = "bench", in directory: String
+    ) async throws -> DaemonSource {
         let daemon = try await options.open(settings, in: directory)
-        let jobs = try await JobDesk(port: daemon.port).submit(1, to: "bench")
+        let jobs = try await JobDesk(port: daemon.port).submit(1, to: pipeline)
         return DaemonSource(daemon: daemon, job: jobs[0])
     }
 

@@ -54,7 +54,12 @@ struct ChildProcess: Sendable {
     }
 
     /// Ends it with those that it started: SIGTERM where it may end orderly, and SIGKILL where it does not.
+    /// - Throws: where it had ended by itself.
     func stop(orderly: Bool = false) async throws {
+        if waitpid(id, nil, WNOHANG) == id {
+            Leftovers.remove(process: id)
+            throw BenchFailure("a server died while it was measured: \(output.suffix(1_000))")
+        }
         let children = ProcessTable.children(of: id)
         for process in children + [id] { kill(process, orderly ? SIGTERM : SIGKILL) }
         let deadline = Deadline(15)

@@ -8,4 +8,11 @@ enum KernelMemory {
         else { return 0 }
         return (Int(fields[place + 1]) ?? 0) * ProcessTable.pageBytes
     }
+
+    /// What the kernel holds in small objects, of which each socket has some (`Slab` of /proc/meminfo); of the whole machine.
+    static var slabBytes: Int {
+        let lines = SystemFile.text("/proc/meminfo")?.split(separator: "\n") ?? []
+        guard let line = lines.first(where: { $0.hasPrefix("Slab:") }) else { return 0 }
+        return line.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 * 1024 } ?? 0
+    }
 }

@@ -8,12 +8,10 @@ struct ProcessMeter: Sendable {
     struct Reading: Sendable {
         fileprivate let at: ContinuousClock.Instant
         fileprivate let nanoseconds: Int
-        fileprivate let ticks: Int
     }
 
     /// What was used between two readings.
     struct Usage: Sendable {
-        /// From the scheduler's account where there is one, else from clock ticks.
         let cpuMicroseconds: Double
         let wallSeconds: Double
 
@@ -26,21 +24,17 @@ struct ProcessMeter: Sendable {
 
     func read() -> Reading {
         let nanoseconds = processes.map { ProcessTable.nanosecondsOnCPU(of: $0) ?? 0 }.reduce(0, +)
-        let ticks = processes.map { ProcessTable.ticks(of: $0) }.map { $0.user + $0.system }.reduce(0, +)
-        return Reading(at: .now, nanoseconds: nanoseconds, ticks: ticks)
+        return Reading(at: .now, nanoseconds: nanoseconds)
     }
 
     func usage(since begin: Reading) -> Usage {
         let end = read()
-        let fromTicks = Double(end.ticks - begin.ticks) / ProcessTable.ticksPerSecond * 1e6
-        let fromScheduler = Double(end.nanoseconds - begin.nanoseconds) / 1e3
         return Usage(
-            cpuMicroseconds: end.nanoseconds > 0 ? fromScheduler : fromTicks,
+            cpuMicroseconds: Double(end.nanoseconds - begin.nanoseconds) / 1e3,
             wallSeconds: (end.at - begin.at) / .seconds(1))
     }
 
     var residentBytes: Int { processes.map(ProcessTable.residentBytes).reduce(0, +) }
-    var peakResidentBytes: Int { processes.map(ProcessTable.peakResidentBytes).reduce(0, +) }
 
     /// Waits until the memory changes by less than a hundredth from one second to the next.
     func settledResidentBytes(within seconds: Double) async throws -> Int {

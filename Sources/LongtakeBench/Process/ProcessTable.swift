@@ -10,21 +10,11 @@ enum ProcessTable {
 
     static func parent(of process: pid_t) -> pid_t? { stat(of: process).flatMap { $0.count > 1 ? pid_t($0[1]) : nil } }
 
-    /// User and system time in clock ticks; 0 for a process that is gone.
-    static func ticks(of process: pid_t) -> (user: Int, system: Int) {
-        guard let fields = stat(of: process), fields.count > 12 else { return (0, 0) }
-        return (Int(fields[11]) ?? 0, Int(fields[12]) ?? 0)
-    }
-
-    /// The time on a processor of all threads in nanoseconds; `nil` where the kernel keeps no such account.
+    /// The time on a processor of all threads, those that ended too; `nil` for a process that is gone.
     static func nanosecondsOnCPU(of process: pid_t) -> Int? {
-        let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")) ?? []
-        let times = threads.compactMap { thread -> Int? in
-            SystemFile.text("/proc/\(process)/task/\(thread)/schedstat")?.split(separator: " ").first.flatMap {
-                Int($0)
-            }
-        }
-        return times.isEmpty ? nil : times.reduce(0, +)
+        var (clock, time) = (clockid_t(), timespec())
+        guard clock_getcpuclockid(process, &clock) == 0, clock_gettime(clock, &time) == 0 else { return nil }
+        return time.tv_sec * 1_000_000_000 + time.tv_nsec
     }
 
     static func residentBytes(of process: pid_t) -> Int {
@@ -32,15 +22,7 @@ enum ProcessTable {
         return fields.count > 1 ? (Int(fields[1]) ?? 0) * pageBytes : 0
     }
 
-    /// The most that was ever resident (`VmHWM`).
-    static func peakResidentBytes(of process: pid_t) -> Int {
-        let lines = SystemFile.text("/proc/\(process)/status")?.split(separator: "\n") ?? []
-        guard let line = lines.first(where: { $0.hasPrefix("VmHWM:") }) else { return 0 }
-        return line.split(whereSeparator: { !$0.isNumber }).first.flatMap { Int($0) }.map { $0 * 1024 } ?? 0
-    }
-
     static let pageBytes = sysconf(Int32(_SC_PAGESIZE))
-    static let ticksPerSecond = Double(sysconf(Int32(_SC_CLK_TCK)))
 
     /// The fields of /proc/PID/stat behind the name, which may have spaces and brackets itself: state, parent, …
     private static func stat(of process: pid_t) -> [Substring]? {

@@ -7,9 +7,14 @@ struct ResultDocument: Sendable {
     var notes: [String] = []
     /// What should have held and did not: events lost, twice, out of order, never reached. Never a time.
     private(set) var faults: [String] = []
+    /// The subcommand.
+    let name: String
     private var members: [String: JSONValue]
 
-    init(_ command: String) { members = ["command": .string(command)] }
+    init(_ command: String) {
+        name = command
+        members = ["command": .string(command)]
+    }
 
     subscript(_ name: String) -> JSONValue? {
         get { members[name] }
@@ -27,6 +32,11 @@ struct ResultDocument: Sendable {
     mutating func expect(_ delivery: Delivery, _ whose: String) {
         if delivery.gaps > 0 { blame("\(whose): \(delivery.gaps) events are missing") }
         if delivery.duplicates > 0 { blame("\(whose): \(delivery.duplicates) events came twice or out of order") }
+        if delivery.hardRefusals > 0 {
+            blame(
+                "\(whose): \(delivery.hardRefusals) streams were refused with 429 or 503, at which a browser gives up")
+        }
+        if delivery.cuts > 0 { blame("\(whose): \(delivery.cuts) streams ended without a word, and were resumed") }
         for failure in delivery.failures.prefix(3) { blame("\(whose): \(failure)") }
     }
 

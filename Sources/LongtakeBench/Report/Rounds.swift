@@ -30,5 +30,10 @@ struct Rounds: Sendable {
 }
 
 extension [Double] {
-    var median: Double { isEmpty ? .nan : sorted()[count / 2] }
+    /// Of an even number, the mean of the two in the middle.
+    var median: Double {
+        guard !isEmpty else { return .nan }
+        let sorted = sorted()
+        return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2
+    }
 }

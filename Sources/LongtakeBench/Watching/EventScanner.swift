@@ -9,7 +9,8 @@ struct EventScanner {
     enum Block {
         /// The first words: which cursor is honoured, and where the log ends. A server without such words has neither.
         case hello(cursor: UInt64?, head: UInt64?)
-        case event(sequence: UInt64, at: UnsafeRawBufferPointer)
+        /// `bytes` counts the whole block, with what a chunked stream puts before it.
+        case event(sequence: UInt64, at: UnsafeRawBufferPointer, bytes: Int)
         /// The server ends the stream (`stream.end`) or starts it anew (`stream.reset`), and says why.
         case control(String)
         case heartbeat
@@ -63,9 +64,11 @@ struct EventScanner {
             // `,"at":"2026-11-20T12:00:00.118Z"` follows.
             let time = number.end + 7
             guard time + 24 <= block.count else { return .control("an event without a time") }
-            return .event(sequence: number.value, at: UnsafeRawBufferPointer(rebasing: block[time..<time + 24]))
+            return .event(
+                sequence: number.value, at: UnsafeRawBufferPointer(rebasing: block[time..<time + 24]),
+                bytes: block.count + 2)
         }
-        if !isGreeted {
+        if !isGreeted, block.place(of: "stream.end", from: 0) == nil {
             isGreeted = true
             return .hello(cursor: block.idNumber(of: "\"cursor\":\""), head: block.idNumber(of: "\"head\":\""))
         }

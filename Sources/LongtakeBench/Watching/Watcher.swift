@@ -8,10 +8,17 @@ final class Watcher: ChannelInboundHandler {
     /// The number of the last event that is complete here.
     private(set) var last: UInt64?
     private var scanner = EventScanner()
+    private var isGreeted = false
+    private var hasBeenGreeted = false
+    private var hasCaughtUp = false
     /// The head that hello told, until this watcher has reached it.
     private var awaitedHead: UInt64?
+    /// When it connected first.
     private var began: Int64 = 0
-    private unowned let board: WatcherBoard
+    /// Whether the server asked it to come again later, and with which status.
+    private var refusal: Int?
+    /// Strong, since streams outlive a measurement that fails; the board lets go of its watchers when it closes them.
+    private let board: WatcherBoard
 
     init(_ plan: WatchPlan, board: WatcherBoard) {
         self.plan = plan
@@ -20,8 +27,9 @@ final class Watcher: ChannelInboundHandler {
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        began = WallTime.microseconds()
-        context.writeAndFlush(NIOAny(plan.request), promise: nil)
+        if began == 0 { began = WallTime.microseconds() }
+        (scanner, refusal, isGreeted) = (EventScanner(), nil, false)
+        context.writeAndFlush(NIOAny(plan.request(after: last)), promise: nil)
         board.connected(context.channel)
     }
 
@@ -30,13 +38,19 @@ final class Watcher: ChannelInboundHandler {
         let isStream = unwrapInboundIn(data).withUnsafeReadableBytes { bytes in
             scanner.feed(bytes) { block in take(block, now) }
         }
-        if !isStream {
-            board.failed("a stream was answered with status \(scanner.status)")
-            context.close(promise: nil)
+        guard !isStream || refusal != nil else { return }
+        switch scanner.status {
+        case 200: break
+        case 429, 503: refusal = scanner.status
+        default: board.failed("a stream was answered with status \(scanner.status)")
         }
+        context.close(promise: nil)
     }
 
-    func channelInactive(context: ChannelHandlerContext) { board.closed() }
+    func channelInactive(context: ChannelHandlerContext) {
+        guard refusal == nil else { return board.refused(self, status: refusal ?? 0) }
+        board.closed(self, greeted: isGreeted)
+    }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         board.failed("a stream broke: \(error)")
@@ -45,23 +59,29 @@ final class Watcher: ChannelInboundHandler {
 
     private func take(_ block: EventScanner.Block, _ now: Int64) {
         switch block {
-        case .event(let sequence, let at):
+        case .event(let sequence, let at, let bytes):
             follow(sequence)
-            board.delivered(sequence, of: plan.job, at: at, now)
+            board.delivered(sequence, of: plan.job, at: at, bytes: bytes, now)
         case .hello(let cursor, let head):
-            board.greeted += 1
-            if let expected = plan.cursor, let head {
-                if cursor != expected { board.failed("resumed behind \(cursor ?? 0) instead of \(expected)") }
-                awaitedHead = head
+            isGreeted = true
+            if !hasBeenGreeted { board.greeted += 1 }
+            hasBeenGreeted = true
+            if plan.isResumable, let head {
+                if cursor != last { board.failed("resumed behind \(cursor ?? 0) instead of \(last ?? 0)") }
+                if !hasCaughtUp { awaitedHead = head }
             }
         case .control(let text):
-            board.failed("a stream said: \(text.prefix(200))")
+            if !isGreeted, text.contains("stream.end") {
+                refusal = 200
+            } else {
+                board.failed("a stream said: \(text.prefix(200))")
+            }
         case .heartbeat:
             board.heartbeats += 1
         }
         if let head = awaitedHead, (last ?? 0) >= head {
-            awaitedHead = nil
-            board.caughtUp(after: now - began)
+            (awaitedHead, hasCaughtUp) = (nil, true)
+            board.caughtUp(after: now - began, now)
         }
     }
 

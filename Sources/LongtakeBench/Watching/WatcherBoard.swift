@@ -5,6 +5,7 @@ final class WatcherBoard {
     private(set) var watchers: [Watcher] = []
     private var channels: [any Channel] = []
     private var origins: [OriginTable] = []
+    private var arrivals: [OriginTable] = []
     private var publications = OriginTable()
     private var isPublisher = false
     private var isRecording = false
@@ -15,9 +16,13 @@ final class WatcherBoard {
     var greeted = 0
     private(set) var caughtUpCount = 0
     private(set) var catchUps = LatencyHistogram()
+    /// When the last one did, in microseconds since 1970.
+    private(set) var caughtUpAt: Int64 = 0
     private(set) var open = 0
     var heartbeats = 0
-    private var isClosing = false
+    private(set) var isClosing = false
+    /// Opens the stream of a watcher anew, after a while.
+    var comeAgain: ((Watcher) -> Void)?
     /// The highest number that arrived of each job.
     private(set) var heads: [UInt64] = []
     private var headsAtBegin: [UInt64] = []
@@ -25,6 +30,7 @@ final class WatcherBoard {
     func add(_ plan: WatchPlan) -> Watcher {
         while origins.count <= plan.job {
             origins.append(OriginTable())
+            arrivals.append(OriginTable())
             heads.append(0)
         }
         let watcher = Watcher(plan, board: self)
@@ -39,29 +45,49 @@ final class WatcherBoard {
         channels.append(channel)
     }
 
-    func closed() {
+    /// The connection is gone: a watcher that can resume does so, like every client, from the last event that it has.
+    func closed(_ watcher: Watcher, greeted: Bool) {
         open -= 1
-        if !isClosing { failed("a stream ended before the measurement did") }
+        guard !isClosing else { return }
+        guard greeted, watcher.plan.isResumable, let comeAgain else {
+            return failed("a stream ended before the measurement did")
+        }
+        delivery.cuts += 1
+        comeAgain(watcher)
+    }
+
+    /// The server said “later”: the watcher comes again, as a browser does after the `retry:` it was told.
+    func refused(_ watcher: Watcher, status: Int) {
+        open -= 1
+        guard !isClosing else { return }
+        if status == 200 { delivery.refusals += 1 } else { delivery.hardRefusals += 1 }
+        comeAgain?(watcher)
     }
 
     func failed(_ reason: String) { delivery.failures.append(reason) }
 
-    func caughtUp(after microseconds: Int64) {
+    func caughtUp(after microseconds: Int64, _ now: Int64) {
         caughtUpCount += 1
+        caughtUpAt = now
         catchUps.record(microseconds: microseconds)
     }
 
-    func delivered(_ sequence: UInt64, of job: Int, at: UnsafeRawBufferPointer, _ now: Int64) {
+    func delivered(_ sequence: UInt64, of job: Int, at: UnsafeRawBufferPointer, bytes: Int, _ now: Int64) {
         if sequence > heads[job] { heads[job] = sequence }
+        let arrival = arrivals[job][sequence]
+        if arrival == nil { arrivals[job][sequence] = now }
         guard isRecording else { return }
         delivery.events += 1
-        if let origin = origins[job][sequence] {
-            delivery.latencies.record(microseconds: now - origin)
-        } else if let origin = WallTime.microseconds(rfc3339: at) {
-            origins[job][sequence] = origin
-            delivery.latencies.record(microseconds: now - origin)
+        delivery.bytes += bytes
+        guard let origin = origins[job][sequence] ?? WallTime.microseconds(rfc3339: at) else {
+            return failed("an event without a time")
+        }
+        delivery.latencies.record(microseconds: now - origin)
+        if let arrival {
+            delivery.spreads.record(microseconds: now - arrival)
         } else {
-            failed("an event without a time")
+            origins[job][sequence] = origin
+            delivery.firsts.record(microseconds: now - origin)
         }
         if isPublisher, let published = publications[sequence] {
             delivery.exactLatencies.record(microseconds: now - published)
@@ -78,7 +104,10 @@ final class WatcherBoard {
 
     func beginWindow() {
         delivery.events = 0
+        delivery.bytes = 0
         delivery.latencies = LatencyHistogram()
+        delivery.firsts = LatencyHistogram()
+        delivery.spreads = LatencyHistogram()
         delivery.exactLatencies = LatencyHistogram()
         headsAtBegin = heads
         windowBegan = .now
@@ -100,6 +129,6 @@ final class WatcherBoard {
     func closeAll() {
         isClosing = true
         for channel in channels { channel.close(promise: nil) }
-        channels = []
+        (channels, watchers, comeAgain) = ([], [], nil)
     }
 }

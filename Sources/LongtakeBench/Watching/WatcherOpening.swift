@@ -12,6 +12,7 @@ final class WatcherOpening {
     private let began = ContinuousClock.now
     private var next = 0
     private var underWay = 0
+    private var returns = 0
 
     private static let watchersPerAddress = 4_000
     /// Connections under way at once: below the backlog that any server has.
@@ -33,12 +34,13 @@ final class WatcherOpening {
     }
 
     func goOn() {
+        board.comeAgain = { [self] watcher in comeAgain(watcher) }
         while next < plans.count, underWay < Self.atOnce {
             let wait = spread * next / plans.count - (ContinuousClock.now - began)
             guard wait <= .zero else { return goOn(in: .milliseconds(1)) }
             underWay += 1
             next += 1
-            open(plans[next - 1])
+            connect(board.add(plans[next - 1]), number: next - 1) { self.connected($0) }
         }
         if next == plans.count, underWay == 0 { opened.succeed() }
     }
@@ -48,10 +50,27 @@ final class WatcherOpening {
         loop.scheduleTask(in: delay) { opening.value.goOn() }
     }
 
-    private func open(_ plan: WatchPlan) {
-        let opening = NIOLoopBound(self, eventLoop: loop)
-        let watcher = NIOLoopBound(board.add(plan), eventLoop: loop)
-        let address = "127.0.0.\(2 + board.watchers.count / Self.watchersPerAddress % 200)"
+    private func comeAgain(_ watcher: Watcher) {
+        returns += 1
+        // Half a second to one and a half, so that they do not all come at once again.
+        let again = NIOLoopBound((opening: self, watcher: watcher, number: returns), eventLoop: loop)
+        loop.scheduleTask(in: .milliseconds(Int64(500 + returns * 37 % 1_000))) {
+            let (opening, watcher, number) = again.value
+            guard !opening.board.isClosing else { return }
+            opening.connect(watcher, number: number) { result in
+                if case .failure(let error) = result {
+                    opening.board.failed("a watcher could not connect again: \(error)")
+                }
+            }
+        }
+    }
+
+    private func connect(
+        _ watcher: Watcher, number: Int, then report: @escaping (Result<any Channel, any Error>) -> Void
+    ) {
+        let handler = NIOLoopBound(watcher, eventLoop: loop)
+        let report = NIOLoopBound(report, eventLoop: loop)
+        let address = "127.0.0.\(2 + number / Self.watchersPerAddress % 200)"
         do {
             ClientBootstrap(group: loop)
                 .bind(to: try SocketAddress(ipAddress: address, port: 0))
@@ -60,13 +79,13 @@ final class WatcherOpening {
                 .connectTimeout(.seconds(30))
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(watcher.value)
+                        try channel.pipeline.syncOperations.addHandler(handler.value)
                     }
                 }
                 .connect(to: server)
-                .whenComplete { result in opening.value.connected(result) }
+                .whenComplete { result in report.value(result) }
         } catch {
-            connected(.failure(error))
+            report.value(.failure(error))
         }
     }
 

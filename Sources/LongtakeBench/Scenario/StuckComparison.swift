@@ -1,0 +1,111 @@
+import LongtakeCore
+
+/// Watchers of one job, first alone and then beside readers that never read: what the others notice, what the stuck ones hold, when
+/// they are cut off, and whether they resume exactly.
+struct StuckComparison: Sendable {
+    let watchers: Int
+    let stuck: Int
+    let seconds: Double
+    let settings: BenchSettings
+
+    struct Outcome: Sendable {
+        let alone: LatencyHistogram
+        let beside: LatencyHistogram
+        let siege: StuckSiege
+        let before: MemoryReading
+        let after: MemoryReading
+        let isBlind: Bool
+        /// Of the watchers and, once they had resumed, of the stuck readers.
+        let deliveries: [Delivery]
+    }
+
+    func measure(_ options: DaemonOptions, in directory: String) async throws -> Outcome {
+        let source = try await DaemonSource.start(options, settings, in: directory)
+        let group = try await WatcherGroup.make()
+        try await group.open(Array(repeating: source.plan, count: watchers), port: source.port)
+        try await group.awaitWarm(within: 30 + 4 / settings.rate)
+        let (alone, _) = try await group.measure(seconds, source.meter)
+        let before = MemoryReading(source.meter)
+        ProgressLine.say("\(stuck) readers that never read, for up to \(Int(Self.patience(settings))) s")
+        let siege = try await besiege(source, group)
+        let after = try await MemoryReading.settled(source.meter, within: 10)
+        let resumed = try await resume(siege.readers, source)
+        try await group.awaitAll(within: 15)
+        let delivery = try await group.read { $0.delivery }
+        try await group.close()
+        try await source.stop()
+        return Outcome(
+            alone: alone.latencies, beside: siege.latencies, siege: siege, before: before, after: after,
+            isBlind: source.meter.isBlind, deliveries: [delivery, resumed])
+    }
+
+    /// How long a stuck reader may last: until its buffers are full, which is generous, and a minute.
+    static func patience(_ settings: BenchSettings) -> Double {
+        let bytesPerSecond = settings.rate * Double(settings.messageBytes + 260)
+        return min(900, 60 + 384 * 1024 / bytesPerSecond)
+    }
+
+    private func besiege(_ source: DaemonSource, _ group: WatcherGroup) async throws -> StuckSiege {
+        let request = WatchPlan.head(source.job.path)
+        let readers = try (0..<stuck).map { _ in try StuckReader(request, port: source.port) }
+        var siege = StuckSiege(readers, memory: MemoryReading(source.meter))
+        let (began, patience) = (ContinuousClock.now, Self.patience(settings))
+        try await group.read { $0.beginWindow() }
+        while true {
+            try await Task.sleep(for: .milliseconds(500))
+            let elapsed = (ContinuousClock.now - began) / .seconds(1)
+            siege.look(SocketTable.serverEnds(port: source.port), MemoryReading(source.meter), after: elapsed)
+            if siege.isOver, elapsed >= seconds { break }
+            if elapsed > patience { break }
+        }
+        siege.latencies = try await group.read { $0.endWindow().latencies }
+        return siege
+    }
+
+    /// Lets the readers wake up, take what is left for them, and come back with their cursors.
+    private func resume(_ readers: [StuckReader], _ source: DaemonSource) async throws -> Delivery {
+        let plans = readers.map { WatchPlan(source.job, number: 0, after: $0.wake() ?? 0) }
+        let group = try await WatcherGroup.make()
+        try await group.open(plans, port: source.port)
+        try await group.wait(60, for: "what the stuck readers have missed") { [stuck] in $0.caughtUpCount == stuck }
+        let delivery = try await group.read { $0.delivery }
+        try await group.close()
+        return delivery
+    }
+}
+
+extension StuckComparison.Outcome {
+    static let table = ResultTable([
+        "round", "others alone: p50 ms", "p99", "beside: p50", "p99", "cut off s", "queued KiB/reader",
+        "RSS KiB/reader", "RSS before MiB", "peak", "after", "buffers before MiB", "peak", "after",
+    ])
+
+    func report(_ round: Int, _ table: inout ResultTable, _ document: inout ResultDocument) {
+        let readers = Double(siege.readers.count)
+        let queued = Double(siege.queuedBytesMost) / readers
+        let resident = isBlind ? .nan : Double(siege.peak.residentBytes - before.residentBytes) / readers
+        table.add([
+            "\(round)", alone.p50.shown(2), alone.p99.shown(2), beside.p50.shown(2), beside.p99.shown(2),
+            (siege.cutOffSeconds ?? .nan).shown(1), (queued / 1024).shown(1),
+            (resident / 1024).shown(1), before.residentBytes.mebibytes, siege.peak.residentBytes.mebibytes,
+            after.residentBytes.mebibytes, before.socketBytes.mebibytes, siege.peak.socketBytes.mebibytes,
+            after.socketBytes.mebibytes,
+        ])
+        document.append(
+            "windows",
+            [
+                "round": .measured(round), "latency_alone": alone.json, "latency_beside": beside.json,
+                "cut_off_seconds": .measured(siege.cutOffSeconds),
+                "queued_bytes_per_reader": .measured(queued), "resident_bytes_per_reader": .measured(resident),
+                "resident_bytes_before": .measured(before.residentBytes),
+                "resident_bytes_peak": .measured(siege.peak.residentBytes),
+                "resident_bytes_after": .measured(after.residentBytes),
+                "socket_bytes_before": .measured(before.socketBytes),
+                "socket_bytes_peak": .measured(siege.peak.socketBytes),
+                "socket_bytes_after": .measured(after.socketBytes),
+            ])
+        if !siege.isOver { document.blame("round \(round): stuck readers were not cut off") }
+        document.expect(deliveries[0], "watchers, round \(round)")
+        document.expect(deliveries[1], "stuck readers that resumed, round \(round)")
+    }
+}
