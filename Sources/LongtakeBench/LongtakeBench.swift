@@ -12,7 +12,7 @@ struct LongtakeBench: AsyncParsableCommand {
             turn (A B A B …), so a ratio holds where the machine's speed drifts.
             """,
         subcommands: [
-            Fanout.self, Latency.self, Jobs.self, Storm.self, Idle.self, Submit.self, Journal.self,
+            Smoke.self, Fanout.self, Latency.self, Jobs.self, Storm.self, Idle.self, Submit.self, Journal.self,
             Configuration.self, BareSenderCommand.self,
         ])
 
