@@ -12,8 +12,9 @@ struct LongtakeBench: AsyncParsableCommand {
             turn (A B A B …), so a ratio holds where the machine's speed drifts.
             """,
         subcommands: [
-            Smoke.self, Fanout.self, Latency.self, Jobs.self, Storm.self, Idle.self, Submit.self, Journal.self,
-            Configuration.self, BareSenderCommand.self,
+            Smoke.self, Fanout.self, Latency.self, Jobs.self, Storm.self, Idle.self, Submit.self, JournalCommand.self,
+            Growth.self,
+            ConfigurationCommand.self, BareSenderCommand.self,
         ])
 
     /// Runs a subcommand, and leaves neither process nor file behind, however it ends.

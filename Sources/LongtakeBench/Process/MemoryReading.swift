@@ -35,7 +35,7 @@ struct MemoryPeak: Sendable {
     static func during<Value: Sendable>(
         _ meter: ProcessMeter, _ run: @Sendable () async throws -> Value
     ) async throws -> (value: Value, peak: MemoryReading) {
-        let isOver = Flag()
+        let isOver = RaisedFlag()
         async let peak = watch(meter, until: isOver)
         defer { isOver.raise() }
         let value = try await run()
@@ -43,7 +43,7 @@ struct MemoryPeak: Sendable {
         return (value, try await peak)
     }
 
-    private static func watch(_ meter: ProcessMeter, until isOver: Flag) async throws -> MemoryReading {
+    private static func watch(_ meter: ProcessMeter, until isOver: RaisedFlag) async throws -> MemoryReading {
         var peak = MemoryReading(meter)
         while !isOver.isRaised {
             try await Task.sleep(for: .milliseconds(50))

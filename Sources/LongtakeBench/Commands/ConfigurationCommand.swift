@@ -2,8 +2,9 @@ import ArgumentParser
 import FoundationEssentials
 
 /// `longtake-bench configuration`
-struct Configuration: ParsableCommand {
+struct ConfigurationCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "configuration",
         abstract: "Writes the settings and pipelines that --url needs, for a daemon that you start yourself.")
 
     @Option(help: "Where longtake.yaml and pipelines.yaml are written to; a directory that is there.")

@@ -2,8 +2,9 @@ import ArgumentParser
 import LongtakeCore
 
 /// `longtake-bench journal`
-struct Journal: AsyncParsableCommand {
+struct JournalCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "journal",
         abstract: "Measures the journal beside plain SQLite on this machine: rates as medians, and their ratio.",
         discussion: """
             Each line compares two ways to do the same durable work, in turn (A B A B …), on fresh databases in one directory. The ratio is \
@@ -52,19 +53,28 @@ struct Journal: AsyncParsableCommand {
     }
 
     private static var pairs: [Comparison] {
-        [
+        let submits = CommitSize()
+        return [
             Comparison(
                 name: "durable submits, 64 at once / one at a time",
                 left: { try await SubmitLoad(callers: 64).rate(in: $0, for: $1) },
                 right: { try await SubmitLoad(callers: 1).rate(in: $0, for: $1) }),
             Comparison(
-                name: "durable submits, 64 at once / bare rows, 64 a commit",
-                left: { try await SubmitLoad(callers: 64).rate(in: $0, for: $1) },
-                right: { try BareRows(rowsPerCommit: 64, tables: 4).rate(in: $0, for: $1) }),
+                name: "durable submits, 64 at once / the same rows by bare SQLite, as many a commit",
+                left: { try await SubmitLoad(callers: 64, commits: submits).rate(in: $0, for: $1) },
+                right: { try await BareRows { submits.average }.submits(in: $0, for: $1) }),
             Comparison(
-                name: "reports of 1,000 stages / bare event rows, 500 a commit",
+                name: "reports of 1,000 stages / the same rows by bare SQLite, 500 a commit",
                 left: { try await ReportLoad(stages: 1_000).rate(in: $0, for: $1) },
-                right: { try BareRows(rowsPerCommit: 500, tables: 1).rate(in: $0, for: $1) }),
+                right: { try await BareRows { 500 }.reports(of: 1_000, in: $0, for: $1) }),
+            Comparison(
+                name: "reports of 10,000 stages / of 1,000",
+                left: { try await ReportLoad(stages: 10_000).rate(in: $0, for: $1) },
+                right: { try await ReportLoad(stages: 1_000).rate(in: $0, for: $1) }),
+            Comparison(
+                name: "reports of 1,000 stages, 4 clients listing jobs / nobody",
+                left: { try await ReportLoad(stages: 1_000, readers: 4).rate(in: $0, for: $1) },
+                right: { try await ReportLoad(stages: 1_000).rate(in: $0, for: $1) }),
         ]
     }
 }

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Something that happens once, seen from other threads.
-final class Flag: Sendable {
+final class RaisedFlag: Sendable {
     private let value = Atomic(false)
 
     var isRaised: Bool { value.load(ordering: .relaxed) }
