@@ -86,6 +86,9 @@ let package = Package(
         .testTarget(
             name: "LongtakeHTTPTests", dependencies: [core, "LongtakeHTTP", httpTypes, nioCore, nioHTTP1],
             swiftSettings: strict),
+        .testTarget(
+            name: "LongtakeBenchTests", dependencies: [core, "longtake-bench", nioCore, nioEmbedded],
+            swiftSettings: strict),
         .testTarget(name: "LongtakeDaemonTests", dependencies: [grdb, "longtake"], swiftSettings: strict),
         .testTarget(name: "StyleTests", swiftSettings: strict),
     ]
