@@ -18,7 +18,7 @@ struct Fanout: AsyncParsableCommand {
 
     @Option(help: "How many watch, 1 to 15000.")
     var watchers = 1_000
-    @Option(help: "Events a second, 0.1 to 50.")
+    @Option(help: "Events a second, 0.1 to 50; above 4 the daemon has to know reports.interval_milliseconds.")
     var rate = 4.0
     @Option(help: "How long a window is, 1 to 600.")
     var seconds = 10.0

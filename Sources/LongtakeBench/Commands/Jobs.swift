@@ -8,7 +8,7 @@ struct Jobs: AsyncParsableCommand {
 
     @Option(help: "How many jobs run, 1 to 10000.")
     var jobs = 10_000
-    @Option(help: "Events a second of each, 0.1 to 50.")
+    @Option(help: "Events a second of each, 0.1 to 50; above 4 the daemon has to know reports.interval_milliseconds.")
     var rate = 1.0
     @Option(help: "How long the window is, 1 to 600.")
     var seconds = 60.0

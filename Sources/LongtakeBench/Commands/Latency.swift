@@ -12,7 +12,7 @@ struct Latency: AsyncParsableCommand {
 
     @Option(help: "How many jobs run, 1 to 10000.")
     var jobs = 100
-    @Option(help: "Events a second of each, 0.1 to 50.")
+    @Option(help: "Events a second of each, 0.1 to 50; above 4 the daemon has to know reports.interval_milliseconds.")
     var rate = 4.0
     @Option(help: "How many watch in all, 1 to 15000.")
     var watchers = 2_000

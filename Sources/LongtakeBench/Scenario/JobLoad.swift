@@ -30,7 +30,7 @@ struct JobLoad: Sendable {
             "round", "events/s", "delivered/s", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms", "first p99",
             "spread p99", "CPU µs/event",
             "cores",
-            "WAL MiB", "RSS MiB",
+            "WAL MiB", "RSS MiB", "driver cores",
         ])
         for round in 1...rounds {
             report(try await measureOnce(options, in: directory), round, &table, &document)
@@ -88,7 +88,7 @@ struct JobLoad: Sendable {
             times.p99.shown(2), times.p999.shown(2), times.most.shown(2), delivery.firsts.p99.shown(2),
             delivery.spreads.p99.shown(2), (perEvent ?? .nan).shown(2),
             (outcome.usage?.cores ?? .nan).shown(3), outcome.walBytesMost?.mebibytes ?? "–",
-            outcome.residentBytes > 0 ? outcome.residentBytes.mebibytes : "–",
+            outcome.residentBytes > 0 ? outcome.residentBytes.mebibytes : "–", delivery.driverCores.shown(2),
         ])
         document.append(
             "windows",
@@ -97,11 +97,14 @@ struct JobLoad: Sendable {
                 "delivered_per_second": .measured(delivery.eventsPerSecond), "delivered": .measured(delivery.events),
                 "latency": times.json, "latency_of_first": delivery.firsts.json,
                 "latency_from_first": delivery.spreads.json, "cpu_microseconds_per_event": .measured(perEvent),
-                "cores": .measured(outcome.usage?.cores),
+                "cores": .measured(outcome.usage?.cores), "driver_cores": .measured(delivery.driverCores),
                 "wal_bytes_most": outcome.walBytesMost.map { .measured($0) } ?? .null,
                 "resident_bytes": .measured(outcome.residentBytes), "gaps": .measured(delivery.gaps),
                 "duplicates": .measured(delivery.duplicates),
             ])
+        document.notes.append(
+            "round \(round): \(delivery.events) events in the window; \(delivery.gaps) missing, \(delivery.duplicates) twice or out of order "
+                + "from the first event of every job to the last")
         document.expect(delivery, "round \(round)")
     }
 }

@@ -76,7 +76,7 @@ extension ResumeStorm.Outcome {
     static let table = ResultTable([
         "round", "all connected s", "all caught up s", "client p50 ms", "p99 ms", "max ms", "refused", "cut", "events",
         "CPU s",
-        "RSS before MiB", "peak", "after", "buffers before MiB", "peak", "after",
+        "RSS before MiB", "peak", "after", "buffers before MiB", "peak", "after", "driver cores",
     ])
 
     func report(_ round: Int, _ table: inout ResultTable, _ document: inout ResultDocument) {
@@ -87,7 +87,7 @@ extension ResumeStorm.Outcome {
             catchUps.most.shown(1), "\(delivery.refusals + delivery.hardRefusals)", "\(delivery.cuts)", "\(replayed)",
             (time ?? .nan).shown(2), before.residentBytes.mebibytes,
             peak.residentBytes.mebibytes, after.residentBytes.mebibytes, before.socketBytes.mebibytes,
-            peak.socketBytes.mebibytes, after.socketBytes.mebibytes,
+            peak.socketBytes.mebibytes, after.socketBytes.mebibytes, delivery.driverCores.shown(2),
         ])
         document.append(
             "windows",
@@ -96,7 +96,7 @@ extension ResumeStorm.Outcome {
                 "caught_up_seconds": .measured(caughtUpSeconds), "catch_up": catchUps.json,
                 "events": .measured(replayed), "refused": .measured(delivery.refusals),
                 "refused_hard": .measured(delivery.hardRefusals), "cut": .measured(delivery.cuts),
-                "cpu_seconds": .measured(time),
+                "cpu_seconds": .measured(time), "driver_cores": .measured(delivery.driverCores),
                 "resident_bytes_before": .measured(before.residentBytes),
                 "resident_bytes_peak": .measured(peak.residentBytes),
                 "resident_bytes_after": .measured(after.residentBytes),

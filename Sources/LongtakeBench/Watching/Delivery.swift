@@ -24,6 +24,8 @@ struct Delivery: Sendable {
     var spreads = LatencyHistogram()
     /// From the moment of the publication, where the driver publishes itself.
     var exactLatencies = LatencyHistogram()
+    /// How much of a processor the driver itself used in the window; near 1, its one event loop is what is measured.
+    var driverCores = 0.0
     /// How long the window was.
     var seconds = 0.0
     /// How far the most advanced watcher of each job came in the window.

@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 
 /// All watchers of one event loop, and what came to them. Lives on that loop.
@@ -10,6 +11,8 @@ final class WatcherBoard {
     private var isPublisher = false
     private var isRecording = false
     private var windowBegan = ContinuousClock.now
+    private let driver = ProcessMeter(processes: [getpid()])
+    private lazy var driverBegan = driver.read()
 
     var delivery = Delivery()
     /// Watchers that had their hello, and those that have reached the head which it told.
@@ -111,12 +114,14 @@ final class WatcherBoard {
         delivery.exactLatencies = LatencyHistogram()
         headsAtBegin = heads
         windowBegan = .now
+        driverBegan = driver.read()
         isRecording = true
     }
 
     func endWindow() -> Delivery {
         isRecording = false
         delivery.seconds = (ContinuousClock.now - windowBegan) / .seconds(1)
+        delivery.driverCores = driver.usage(since: driverBegan).cores
         delivery.published = zip(heads, headsAtBegin).map { Int(clamping: $0 - $1) }.reduce(0, +)
         return delivery
     }
