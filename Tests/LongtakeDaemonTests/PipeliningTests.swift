@@ -14,6 +14,26 @@ import Testing
         }
     }
 
+    @Test("a connection serves on behind a stream that has ended, and closes where a request did not wait for that")
+    func behindStreams() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess("--speed", "400")
+            let socket = try daemon.connect()
+            for _ in 0..<3 {
+                let id = try daemon.submit()
+                let reader = try EventReader(socket, "GET /v1/jobs/\(id)/events HTTP/1.1\r\nHost: t\r\n\r\n")
+                #expect(try reader.rest().last?.event == "job.succeeded" && reader.endedCleanly)
+                #expect(try socket.exchange("GET /v1/jobs/\(id) HTTP/1.1\r\nHost: t\r\n\r\n").status == 200)
+            }
+            let id = try daemon.submit()
+            let reader = try EventReader(
+                socket,
+                "GET /v1/jobs/\(id)/events HTTP/1.1\r\nHost: t\r\n\r\nGET /healthz HTTP/1.1\r\nHost: t\r\n\r\n")
+            #expect(try reader.rest().last?.event == "job.succeeded" && reader.endedCleanly)
+            #expect(try socket.readToEnd().isEmpty)
+        }
+    }
+
     @Test("HEAD of a stream has no body, not even the chunk that ends one")
     func headOfStream() async throws {
         try await onOwnThread {

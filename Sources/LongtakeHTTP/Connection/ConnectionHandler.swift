@@ -23,6 +23,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var stream: StreamSubscriber?
     private var socket: StreamSocket?
     private var isHTTP10 = false
+    /// Whether a stream runs without the handlers that speak HTTP.
+    private var isBare = false
 
     /// How long a refused client may go on sending before the connection is cut: long enough for the answer to arrive.
     private static let lingering = TimeAmount.seconds(2)
@@ -39,8 +41,8 @@ final class ConnectionHandler: ChannelInboundHandler {
         handler.watch = watch
         let pipeline = channel.pipeline.syncOperations
         try pipeline.addHandler(watch)
-        try pipeline.configureHTTPServerPipeline(withErrorHandling: false)
         try pipeline.addHandler(handler)
+        try HTTPHandlers.add(to: pipeline, behind: watch)
     }
 
     // MARK: From the channel
@@ -64,6 +66,12 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isBare else {
+            // A request that came together with the stream's. The connection closes behind the stream, and a client that sent more without
+            // waiting sends it again (RFC 9112 §9.3.2).
+            _ = state.drain()
+            return
+        }
         switch unwrapInboundIn(data) {
         case .head(let head):
             // A pipelined request's bytes came while another was answered; its time begins here.
@@ -110,6 +118,7 @@ final class ConnectionHandler: ChannelInboundHandler {
             context?.flush()
         case .answer(let request):
             timer?.cancel()
+            timer = nil
             respond(to: request)
         case .refuse(let problem):
             refuse(problem)
@@ -187,6 +196,8 @@ final class ConnectionHandler: ChannelInboundHandler {
         stream.start(opening)
         // A stream that ended at once has let go already, and the connection may be at its next request.
         guard self.stream != nil else { return }
+        isBare = true
+        HTTPHandlers.remove(from: channel.pipeline.syncOperations)
         watch?.readOn()
     }
 
@@ -195,7 +206,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         let action = state.responseEnded()
         guard case .close = action else {
             perform(action)
-            context?.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+            writeEnd()
             return
         }
         // Closing drops what the kernel has not taken, so the end goes first; a client that does not take it has a deadline.
@@ -203,8 +214,28 @@ final class ConnectionHandler: ChannelInboundHandler {
         let written = channel.eventLoop.makePromise(of: Void.self)
         written.futureResult.whenComplete { _ in channel.close(promise: nil) }
         channel.eventLoop.scheduleTask(in: TimeAmount(Limits.writeDeadline)) { channel.close(promise: nil) }
-        write(.end(nil), promise: written)
-        context?.flush()
+        writeEnd(promise: written)
+    }
+
+    /// Writes what ends the body. Behind a stream, the connection learns HTTP again for its next request.
+    private func writeEnd(promise: EventLoopPromise<Void>? = nil) {
+        guard isBare else {
+            write(.end(nil), promise: promise)
+            context?.flush()
+            return
+        }
+        isBare = false
+        guard let watch, let below = watch.context else {
+            promise?.fail(ChannelError.ioOnClosedChannel)
+            return
+        }
+        below.writeAndFlush(NIOAny(ByteBuffer(string: isChunked ? "0\r\n\r\n" : "")), promise: promise)
+        guard state.isKept else { return }
+        do {
+            try HTTPHandlers.add(to: channel.pipeline.syncOperations, behind: watch)
+        } catch {
+            channel.close(promise: nil)
+        }
     }
 
     /// The status line and headers: ours, with what every response has. `length` is `nil` where the body's end is not known.
@@ -250,7 +281,8 @@ final class ConnectionHandler: ChannelInboundHandler {
 extension ConnectionHandler: StreamSink {
     var isChunked: Bool { !isHTTP10 }
 
-    var hasRoom: Bool { channel.isWritable }
+    // Where nothing waits in the channel, there is no need to ask it.
+    var hasRoom: Bool { socket?.isIdle == true || channel.isWritable }
 
     func send(_ bytes: ByteBuffer) -> Bool {
         guard let socket, let stream, let below = watch?.context else { return true }

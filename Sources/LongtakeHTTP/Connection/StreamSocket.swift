@@ -27,6 +27,9 @@ final class StreamSocket {
         }
     }
 
+    /// Whether all that was sent is with the kernel.
+    var isIdle: Bool { waiting == 0 }
+
     /// Gives the kernel what it takes now. `bytes` is left with the rest.
     /// - Returns: whether nothing is left.
     func send(_ bytes: inout ByteBuffer) -> Bool {
