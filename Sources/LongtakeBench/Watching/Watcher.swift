@@ -49,11 +49,12 @@ final class Watcher: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         guard refusal == nil else { return board.refused(self, status: refusal ?? 0) }
-        board.closed(self, greeted: isGreeted)
+        board.closed(self)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        board.failed("a stream broke: \(error)")
+        // A connection that is gone is told by its end; the rest is ours to explain.
+        if !(error is IOError) { board.failed("a stream broke: \(error)") }
         context.close(promise: nil)
     }
 

@@ -49,10 +49,10 @@ final class WatcherBoard {
     }
 
     /// The connection is gone: a watcher that can resume does so, like every client, from the last event that it has.
-    func closed(_ watcher: Watcher, greeted: Bool) {
+    func closed(_ watcher: Watcher) {
         open -= 1
         guard !isClosing else { return }
-        guard greeted, watcher.plan.isResumable, let comeAgain else {
+        guard watcher.plan.isResumable, let comeAgain else {
             return failed("a stream ended before the measurement did")
         }
         delivery.cuts += 1
