@@ -91,6 +91,9 @@ public enum Limits {
     /// Pages that one transaction gives back to the file system; each may move another page and the pointer to it.
     public static let pagesPerShrink = 256
 
+    /// Reads for streams that run at once; the others wait their turn, so that the bound above is never theirs.
+    public static let streamReadsAtOnce = 64
+
     // MARK: HTTP
 
     public static let requestBodyBytes = 64 * 1024

@@ -27,7 +27,7 @@ extension Problem {
         }
     }
 
-    private init(_ error: JournalError) {
+    init(_ error: JournalError) {
         switch error {
         case .overloaded:
             self = .unavailable("overloaded", "Too many requests wait for the disk; nothing was accepted.")

@@ -27,17 +27,28 @@ struct StreamOpener: Sendable {
         _ job: JobID, tenant: TenantName, cursor: Cursor, wish: Wish, status: HTTPResponse.Status = .ok,
         in exchange: RequestExchange
     ) async throws -> Response {
-        guard let slot = try takeSlot(wish, exchange) else {
-            return Response(status: status, headers: Self.headers(wish.format))
-        }
-        let after = cursor.sequence ?? .beforeFirst
-        guard let page = try await hub.log.page(of: job, of: tenant, after: after) else { throw Problem.noSuchJob }
+        let response = Response(status: status, headers: Self.headers(wish.format))
+        guard let slot = try takeSlot(wish, exchange) else { return response }
         var opening = StreamOpening(
             source: .job(job), tenant: tenant, format: wish.format, heartbeatEvents: wish.heartbeatEvents,
-            cursor: LogPlace(after), slot: slot)
+            cursor: LogPlace(EventSequence.beforeFirst), slot: slot)
+        let isOpen = try await reading(for: wish, exchange) { try await begin(&opening, of: job, at: cursor) }
+        guard let isOpen else { return response }
+        guard isOpen else { return Response(status: .noContent) }
+        exchange.become(opening)
+        return response
+    }
+
+    /// Reads what the stream of a job begins with.
+    /// - Returns: whether there is a stream; not where the reader has all of a log that has ended.
+    private func begin(_ opening: inout StreamOpening, of job: JobID, at cursor: Cursor) async throws -> Bool {
+        let after = cursor.sequence ?? .beforeFirst
+        guard let page = try await hub.log.page(of: job, of: opening.tenant, after: after) else {
+            throw Problem.noSuchJob
+        }
         switch cursor.resolve(epoch: journal.epoch, head: page.head) {
         case .after(let sequence):
-            if page.isFinal && sequence == page.head { return Response(status: .noContent) }
+            if page.isFinal && sequence == page.head { return false }
             hello(&opening, job: job, cursor: id(sequence), head: id(page.head))
             opening.events = page.frames
             opening.cursor = LogPlace(page.last ?? sequence)
@@ -45,8 +56,7 @@ struct StreamOpener: Sendable {
         case .refused(let reason):
             try await reset(&opening, to: job, reason: reason, requested: cursor.text)
         }
-        exchange.become(opening)
-        return Response(status: status, headers: Self.headers(wish.format))
+        return true
     }
 
     /// Follows all jobs of a tenant.
@@ -55,7 +65,10 @@ struct StreamOpener: Sendable {
     ) async throws -> Response {
         let response = Response(status: .ok, headers: Self.headers(wish.format))
         guard let slot = try takeSlot(wish, exchange) else { return response }
-        let page = try await journal.events(FeedQuery(tenant: tenant, filter: filter, after: cursor.readsAfter))
+        let query = FeedQuery(tenant: tenant, filter: filter, after: cursor.readsAfter)
+        guard let page = try await reading(for: wish, exchange, { try await hub.log.page(query) }) else {
+            return response
+        }
         var opening = StreamOpening(
             source: .feed(filter), tenant: tenant, format: wish.format, heartbeatEvents: wish.heartbeatEvents,
             cursor: LogPlace(page.head), prunedThrough: page.prunedThrough, slot: slot)
@@ -78,7 +91,7 @@ struct StreamOpener: Sendable {
     private func reset(
         _ opening: inout StreamOpening, to id: JobID, reason: CursorRefusal, requested: String
     ) async throws {
-        guard let job = try await journal.job(id, of: opening.tenant) else { throw Problem.noSuchJob }
+        guard let job = try await hub.log.job(id, of: opening.tenant) else { throw Problem.noSuchJob }
         hello(&opening, job: id, cursor: nil, head: job.lastEvent.description)
         add(
             [
@@ -108,23 +121,35 @@ struct StreamOpener: Sendable {
     /// A refusal that passes by: such a stream where a browser may be at the other end, a status for everyone else. A job that was just
     /// submitted is told as created whatever becomes of its stream.
     private func takeSlot(_ wish: Wish, _ exchange: RequestExchange) throws -> StreamSlot? {
-        var refusal: (reason: StreamEnd, problem: Problem)?
         if hub.isDraining {
-            refusal = (.draining, .draining)
+            try refuse(.draining, .draining, wish, exchange)
         } else if let slot = hub.takeSlot() {
             return slot
         } else {
-            refusal = (.limit, .tooManyStreams)
+            try refuse(.limit, .tooManyStreams, wish, exchange)
         }
-        guard let refusal else { return nil }
-        guard wish.mayBeBrowser else { throw refusal.problem }
-        let end = ControlFrame.end(
-            reason: refusal.reason, retryMilliseconds: hub.configuration.draw(Limits.retryMilliseconds))
+        return nil
+    }
+
+    /// What `read` gives; `nil` where the journal cannot serve it at present and the reader is told so by a stream that ends at once.
+    private func reading<Value>(
+        for wish: Wish, _ exchange: RequestExchange, _ read: () async throws -> Value
+    ) async throws -> Value? {
+        do {
+            return try await read()
+        } catch let error as JournalError {
+            try refuse(error == .closed ? .draining : .limit, Problem(error), wish, exchange)
+            return nil
+        }
+    }
+
+    private func refuse(_ reason: StreamEnd, _ problem: Problem, _ wish: Wish, _ exchange: RequestExchange) throws {
+        guard wish.mayBeBrowser else { throw problem }
+        let end = ControlFrame.end(reason: reason, retryMilliseconds: hub.configuration.draw(Limits.retryMilliseconds))
         exchange.become(
             StreamOpening(
                 source: .feed(FeedFilter()), tenant: .anonymous, format: wish.format, prelude: end.bytes(wish.format),
                 cursor: LogPlace(EventPosition.beforeFirst), isEnded: true, slot: nil))
-        return nil
     }
 
     /// Told to caches and proxies: keep nothing, change nothing, hold nothing back.

@@ -16,6 +16,10 @@ struct Listener: Sendable {
     /// Connections that the kernel keeps until they are accepted: as many clients as come back at once after a restart.
     private static let backlog: CInt = 4_096
 
+    /// What the kernel takes beyond what it may send at once (tcp(7)). With it, a reader that takes nothing is noticed within seconds, and
+    /// holds little of the kernel's memory, whatever is written to it; what is under way to one that reads is not bounded by it.
+    private static let unsentBytes: CInt = 4_096
+
     func listen(on address: ListenAddress) async throws -> any Channel {
         switch address {
         case .tcp(let host, let port):
@@ -50,6 +54,7 @@ struct Listener: Sendable {
         return
             bootstrap
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.tcpOption(.init(rawValue: TCP_NOTSENT_LOWAT)), value: .init(Self.unsentBytes))
             .childChannelOption(.socketOption(.so_keepalive), value: 1)
             .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 30)
             .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: 5)

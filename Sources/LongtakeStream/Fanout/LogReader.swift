@@ -5,6 +5,7 @@ import Synchronization
 public final class LogReader: Sendable {
     private let journal: any Journal
     let rings: FrameRings
+    private let gate: ReadGate
     private let underWay = Mutex<[Key: [CheckedContinuation<FramePage?, any Error>]]>([:])
 
     private struct Key: Hashable {
@@ -13,9 +14,10 @@ public final class LogReader: Sendable {
         let after: EventSequence
     }
 
-    init(journal: any Journal, rings: FrameRings) {
+    init(journal: any Journal, rings: FrameRings, readsAtOnce: Int = Limits.streamReadsAtOnce) {
         self.journal = journal
         self.rings = rings
+        gate = ReadGate(width: readsAtOnce)
     }
 
     /// How many wait for reads that are under way.
@@ -37,6 +39,16 @@ public final class LogReader: Sendable {
             // A read that somebody else had begun may be older than this call. The ring that it left is not; without it, read again.
             guard let page, !isOwn, !page.isSettled else { return page }
         }
+    }
+
+    /// A page of the feed.
+    public func page(_ query: FeedQuery) async throws -> FeedPage {
+        try await gate.pass { try await journal.events(query) }
+    }
+
+    /// The job, for a reader whose cursor cannot be honoured. `nil` where this tenant has no such job.
+    public func job(_ id: JobID, of tenant: TenantName) async throws -> Job? {
+        try await gate.pass { try await journal.job(id, of: tenant) }
     }
 
     private func shared(_ key: Key) async throws -> (FramePage?, isOwn: Bool) {
@@ -64,9 +76,11 @@ public final class LogReader: Sendable {
     private func read(_ key: Key) async throws -> FramePage? {
         let token = rings.prepare(key.job, of: key.tenant)
         do {
-            let page = try await journal.events(
-                of: key.job, of: key.tenant, after: key.after, limit: Limits.eventsPerPage
-            ).map(FramePage.init)
+            let page = try await gate.pass {
+                try await journal.events(
+                    of: key.job, of: key.tenant, after: key.after, limit: Limits.eventsPerPage
+                ).map(FramePage.init)
+            }
             if let page { rings.fill(key.job, token, with: page) } else { rings.discard(key.job, token) }
             return page
         } catch {

@@ -34,12 +34,12 @@ extension StreamSubscriber {
     }
 
     private func readFeed(_ query: FeedQuery) {
-        let (journal, loop) = (hub.journal, shard.loop)
+        let (log, loop) = (hub.log, shard.loop)
         let subscriber = NIOLoopBound(self, eventLoop: loop)
         // As above, a task for one page.
         Task {
             do {
-                let page = try await journal.events(query)
+                let page = try await log.page(query)
                 loop.execute { subscriber.value.pageArrived(page) }
             } catch {
                 loop.execute { subscriber.value.readFailed(error) }
