@@ -1,4 +1,5 @@
 import LongtakeCore
+import LongtakeTesting
 import Testing
 
 @Suite("Ids, cursors and times")

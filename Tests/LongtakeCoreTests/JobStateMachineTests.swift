@@ -1,4 +1,5 @@
 import LongtakeCore
+import LongtakeTesting
 import Testing
 
 /// The table that is drawn at ``JobStateMachine``, cell by cell.
@@ -130,17 +131,5 @@ struct JobStateMachineTests {
 
     private func claimed() throws -> JobLife {
         try machine.decide(.claim, on: machine.submit(priority: .normal).life, at: now).life
-    }
-}
-
-/// A xorshift generator: a failing seed reproduces its walk.
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state ^= state << 13
-        state ^= state >> 7
-        state ^= state << 17
-        return state &* 0x2545_f491_4f6c_dd1d
     }
 }

@@ -102,6 +102,67 @@ import Testing
         #expect(known(after: 0) == nil, "otherwise 5 would be missing")
     }
 
+    /// | reader A         | reader B         | writer        |
+    /// |------------------|------------------|---------------|
+    /// | prepare          |                  |               |
+    /// | read: 1…4, fill  |                  |               |
+    /// |                  |                  | commit 5      |  not published yet
+    /// |                  | prepare          |               |
+    /// |                  | read: 4…5, fill  |               |
+    /// |                  |                  | publish 5     |
+    @Test("a page may be newer than what was published")
+    func newerPage() {
+        rings.fill(job, rings.prepare(job, of: .anonymous), with: page(after: 0, head: 4))
+        rings.fill(job, rings.prepare(job, of: .anonymous), with: page(after: 3, head: 5))
+        #expect(known(after: 5) == [])
+        #expect(known(after: 0) == [1, 2, 3, 4, 5])
+        publish(5...6)
+        #expect(known(after: 3) == [4, 5, 6])
+        // Two are missing between what the ring has and this page: they are still to be published.
+        rings.fill(job, rings.prepare(job, of: .anonymous), with: page(after: 8, head: 9))
+        #expect(known(after: 5) == [6])
+        rings.fill(job, rings.prepare(job, of: .anonymous), with: page(after: 9, head: 9))
+        #expect(known(after: 5) == [6])
+    }
+
+    @Test(
+        "whatever the order of commits, publishing, reads and returns, an answer is whole",
+        arguments: 1...200 as ClosedRange<UInt64>)
+    func randomOrders(seed: UInt64) throws {
+        let rings = FrameRings(capacityBytes: 1 << 20)
+        var random = Seeded(state: seed)
+        var (committed, published): (Int64, Int64) = (1, 1)
+        var reads: [(token: FrameRings.Token?, page: FramePage)] = []
+        for _ in 0..<400 {
+            switch Int.random(in: 0..<6, using: &random) {
+            case 0: committed += .random(in: 1...3, using: &random)
+            case 1 where published < committed:
+                let next = Int64.random(in: published + 1...committed, using: &random)
+                rings.append((published + 1...next).map { EventFrame(Frames.event($0, of: job)) })
+                published = next
+            case 2:
+                let token = rings.prepare(job, of: .anonymous)
+                let after = Int64.random(in: max(0, committed - 12)...committed, using: &random)
+                reads.append((token, page(after: after, head: committed, limit: 9)))
+            case 3 where !reads.isEmpty:
+                let read = reads.remove(at: .random(in: reads.indices, using: &random))
+                rings.fill(job, read.token, with: read.page)
+            case 4 where Int.random(in: 0..<10, using: &random) == 0:
+                rings.discard(job, rings.prepare(job, of: .anonymous))
+            default:
+                let after = Int64.random(in: max(0, published - 9)...committed, using: &random)
+                let answer = rings.page(of: job, of: .anonymous, after: EventSequence(rawValue: after))
+                guard let found = answer?.frames.map({ $0.sequence.rawValue }), let head = answer?.head.rawValue else {
+                    continue
+                }
+                try #require(
+                    found == Array(after + 1..<after + 1 + Int64(found.count)), "nothing left out, nothing twice")
+                try #require(after + Int64(found.count) == head && head <= committed, "nothing invented")
+                try #require(head >= published, "nothing kept back that readers were told already")
+            }
+        }
+    }
+
     @Test("a page that does not reach the head of the log makes no ring")
     func cutPage() {
         let token = rings.prepare(job, of: .anonymous)

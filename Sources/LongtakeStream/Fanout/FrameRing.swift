@@ -33,21 +33,30 @@ struct FrameRing {
         frames.removeFirst(Limits.ringEvents)
     }
 
+    /// Joins a page with what was collected. The page may be older than that, or newer: a commit can be read before it is published.
     /// - Returns: whether the ring is of use from here on.
     mutating func fill(_ page: FramePage) -> Bool {
-        let last = page.frames.last?.sequence ?? page.head
+        let last = page.last ?? page.head
         // A page that was cut before the head, or the page of a job that has ended.
         guard last == page.head, !page.isFinal else { return head != nil && !page.isFinal }
-        if let oldest = frames.first?.sequence, oldest > last.next { return head != nil }
-        let isOlder = page.frames.first.map { $0.sequence < frames.first?.sequence ?? last.next } ?? false
-        if isOlder {
-            let newer = frames.drop { $0.sequence <= last }
-            frames = page.frames + newer
-            memoryBytes = frames.reduce(256) { $0 + $1.memoryBytes }
+        guard let oldest = frames.first?.sequence, let newest = frames.last?.sequence else {
+            // Where the ring knows a newer head already, the page is an old one.
+            guard head.map({ $0 <= last }) ?? true else { return true }
+            (frames, head) = (page.frames, last)
+            count()
+            return true
         }
-        head = max(frames.last?.sequence ?? last, last)
+        // They touch; where they do not, what is missing between them is still to be published, or is no longer here.
+        guard oldest <= last.next, (page.frames.first?.sequence ?? last.next) <= newest.next else { return head != nil }
+        let older = page.frames.prefix { $0.sequence < oldest }
+        let newer = page.frames.drop { $0.sequence <= newest }
+        frames = older + frames + newer
+        head = frames.last?.sequence
+        count()
         return true
     }
+
+    private mutating func count() { memoryBytes = frames.reduce(256) { $0 + $1.memoryBytes } }
 
     func page(after place: EventSequence) -> FramePage? {
         guard let head, place <= head else { return nil }
