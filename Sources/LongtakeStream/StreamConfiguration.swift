@@ -9,11 +9,18 @@ public struct StreamConfiguration: Sendable {
     /// Draws 64 random bits: for the jitter of `retry:` and of ages.
     public var random: @Sendable () -> UInt64
 
-    public init(heartbeat: Duration, maxStreams: Int, maxAge: Duration?, random: @escaping @Sendable () -> UInt64) {
+    /// Gives memory that is free but held back to the system; called when a great coming and going of streams is over. Must not block.
+    public var releaseMemory: @Sendable () -> Void
+
+    public init(
+        heartbeat: Duration, maxStreams: Int, maxAge: Duration?, random: @escaping @Sendable () -> UInt64,
+        releaseMemory: @escaping @Sendable () -> Void = {}
+    ) {
         self.heartbeat = heartbeat
         self.maxStreams = maxStreams
         self.maxAge = maxAge
         self.random = random
+        self.releaseMemory = releaseMemory
     }
 
     /// A value of `range` for each reader, so that readers who left together do not return together.

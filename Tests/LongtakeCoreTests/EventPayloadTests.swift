@@ -89,5 +89,16 @@ struct EventPayloadTests {
             event.json
                 == #"{"id":"7f3a09c2-18","type":"job.canceled","job":"job_01kaf3v6m7k2x0r8q5h1n9c4t2","seq":18,"at":"1970-01-01T00:00:00.000Z","progress":0,"final":true}"#
         )
+        for sequence in [1, 9, 10, 99, 100, 123_456_789, .max] as [Int64] {
+            for type in EventType.allCases {
+                let event = CommittedEvent(
+                    id: EventID(epoch: Epoch(rawValue: 0x0a), sequence: EventSequence(rawValue: sequence)),
+                    position: event.position, job: job, tenant: .anonymous, pipeline: event.pipeline, type: type,
+                    at: event.at, payload: #"{"progress":0,"message":"é"}"#)
+                #expect(event.json.utf8.count == event.jsonByteCount)
+                #expect(event.json.hasPrefix("{\"id\":\"0000000a-\(sequence)\",\"type\":\"\(type.rawValue)\","))
+                #expect(event.json.contains(",\"seq\":\(sequence),"))
+            }
+        }
     }
 }

@@ -211,20 +211,38 @@ import Testing
         #expect(first.first == 10_000 - kept + 1 && first.count == min(Limits.eventsPerPage, Int(kept)))
     }
 
-    @Test("all rings together have one cap, which the lately used survive")
+    @Test("all rings together have one cap, and those that were asked for since the last sweep go last")
     func cap() throws {
         let rings = FrameRings(capacityBytes: 256 * 1024)
         let jobs = (1...500).map { Samples.submission($0).id }
-        for job in jobs {
+        func make(_ job: JobID) {
             let token = rings.prepare(job, of: .anonymous)
             let events = (1...8).map { Frames.event(Int64($0), of: job) }
             rings.fill(
                 job, token,
                 with: FramePage(EventPage(events: events, head: EventSequence(rawValue: 8), isFinal: false)))
-            _ = rings.page(of: jobs[0], of: .anonymous, after: .beforeFirst)
-            #expect(rings.memoryBytes <= 256 * 1024 + 8_192)
         }
+        make(jobs[0])
+        for job in jobs[1...20] { make(job) }
+        #expect(rings.sweep() == 0)
         #expect(rings.page(of: jobs[0], of: .anonymous, after: .beforeFirst)?.frames.count == 8)
-        #expect(rings.page(of: jobs[1], of: .anonymous, after: .beforeFirst) == nil)
+        for job in jobs[21...] {
+            make(job)
+            #expect(rings.memoryBytes <= 256 * 1024)
+            if job == jobs[40] { #expect(rings.page(of: jobs[0], of: .anonymous, after: .beforeFirst) != nil) }
+        }
+        #expect(jobs.count { rings.page(of: $0, of: .anonymous, after: .beforeFirst) != nil } > 20)
+    }
+
+    @Test("a ring that nobody asks for goes, whatever it collects")
+    func ageing() {
+        rings.fill(job, rings.prepare(job, of: .anonymous), with: page(after: 0, head: 3))
+        #expect(rings.sweep() == 0)
+        publish(4...4)
+        #expect(known(after: 2) == [3, 4])
+        #expect(rings.sweep() == 0)
+        publish(5...5)
+        #expect(rings.sweep() > 0)
+        #expect(rings.memoryBytes == 0 && known(after: 2) == nil)
     }
 }

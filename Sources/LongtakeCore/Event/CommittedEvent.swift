@@ -30,7 +30,32 @@ public struct CommittedEvent: Hashable, Sendable {
 
     /// The event as one line of JSON: `id`, `type`, `job`, `seq`, `at`, then the payload's members.
     public var json: String {
-        "{\"id\":\"\(id)\",\"type\":\"\(type.rawValue)\",\"job\":\"\(job)\",\"seq\":\(id.sequence),\"at\":\"\(at)\","
-            + payload.dropFirst()
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(jsonByteCount)
+        writeJSON(into: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Appends ``json`` as UTF-8.
+    package func writeJSON(into bytes: inout [UInt8]) {
+        bytes.append("{\"id\":\"" as StaticString)
+        bytes.append(id)
+        bytes.append("\",\"type\":\"" as StaticString)
+        bytes.append(type.rawValue)
+        bytes.append("\",\"job\":\"" as StaticString)
+        bytes.append(job.description)
+        bytes.append("\",\"seq\":" as StaticString)
+        bytes.append(decimal: id.sequence.rawValue)
+        bytes.append(",\"at\":\"" as StaticString)
+        at.write(into: &bytes)
+        bytes.append("\"," as StaticString)
+        bytes.append(contentsOf: payload.utf8.dropFirst())
+    }
+
+    /// The bytes of ``json``.
+    public var jsonByteCount: Int {
+        // The members' names and marks, eight digits and a dash of the id, and the time.
+        75 + 2 * id.sequence.rawValue.digitCount + type.rawValue.utf8.count + job.description.utf8.count
+            + payload.utf8.count
     }
 }

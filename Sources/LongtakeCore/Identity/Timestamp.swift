@@ -24,6 +24,14 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
     ///
     /// The date from the number of days: H. Hinnant, “chrono-Compatible Low-Level Date Algorithms”, `civil_from_days`.
     public var description: String {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(24)
+        write(into: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Appends ``description`` as UTF-8.
+    package func write(into bytes: inout [UInt8]) {
         let (days, milliseconds) = millisecondsSince1970.flooredDivision(by: 86_400_000)
         let (era, dayOfEra) = (days + 719_468).flooredDivision(by: 146_097)
         let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
@@ -34,8 +42,20 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
         let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
         let (hour, minute) = (milliseconds / 3_600_000, milliseconds / 60_000 % 60)
         let (second, fraction) = (milliseconds / 1000 % 60, milliseconds % 1000)
-        return "\(year.padded(4))-\(month.padded(2))-\(day.padded(2))T\(hour.padded(2)):\(minute.padded(2)):"
-            + "\(second.padded(2)).\(fraction.padded(3))Z"
+        bytes.append(year, digits: 4)
+        bytes.append(UInt8(ascii: "-"))
+        bytes.append(month, digits: 2)
+        bytes.append(UInt8(ascii: "-"))
+        bytes.append(day, digits: 2)
+        bytes.append(UInt8(ascii: "T"))
+        bytes.append(hour, digits: 2)
+        bytes.append(UInt8(ascii: ":"))
+        bytes.append(minute, digits: 2)
+        bytes.append(UInt8(ascii: ":"))
+        bytes.append(second, digits: 2)
+        bytes.append(UInt8(ascii: "."))
+        bytes.append(fraction, digits: 3)
+        bytes.append(UInt8(ascii: "Z"))
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -74,11 +94,6 @@ extension Int64 {
     fileprivate func flooredDivision(by divisor: Int64) -> (quotient: Int64, remainder: Int64) {
         let remainder = ((self % divisor) + divisor) % divisor
         return ((self - remainder) / divisor, remainder)
-    }
-
-    fileprivate func padded(_ width: Int) -> String {
-        let digits = String(self)
-        return String(repeating: "0", count: Swift.max(0, width - digits.count)) + digits
     }
 }
 

@@ -30,7 +30,7 @@ public final class HTTPServer: Sendable {
             journal: journal, loops: group.makeIterator().map { $0 },
             configuration: StreamConfiguration(
                 heartbeat: configuration.heartbeat, maxStreams: configuration.maxStreams, maxAge: configuration.maxAge,
-                random: configuration.random),
+                random: configuration.random, releaseMemory: configuration.releaseMemory),
             logger: logger)
         let routes = RouteTable(router: Router(context: DaemonRequestContext.self))
         routes.router.add(middleware: ProblemMiddleware())

@@ -10,11 +10,14 @@ public struct HTTPServerConfiguration: Sendable {
     public var version: String
     /// Draws 64 random bits: for job ids, and for the jitter of `retry:`.
     public var random: @Sendable () -> UInt64
+    /// See ``StreamConfiguration/releaseMemory``.
+    public var releaseMemory: @Sendable () -> Void
 
     public init(
         addresses: [ListenAddress], heartbeat: Duration = .seconds(15), maxStreams: Int = 20_000,
         maxAge: Duration? = nil,
-        version: String, random: @escaping @Sendable () -> UInt64
+        version: String, random: @escaping @Sendable () -> UInt64,
+        releaseMemory: @escaping @Sendable () -> Void = {}
     ) {
         self.addresses = addresses
         self.heartbeat = heartbeat
@@ -22,5 +25,6 @@ public struct HTTPServerConfiguration: Sendable {
         self.maxAge = maxAge
         self.version = version
         self.random = random
+        self.releaseMemory = releaseMemory
     }
 }

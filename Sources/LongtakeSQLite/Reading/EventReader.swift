@@ -15,26 +15,27 @@ struct EventReader {
     func page(
         of id: JobID, tenant: TenantName, after: EventSequence, limit: Int, _ db: Database
     ) throws -> EventPage? {
-        guard
-            let job = try Row.fetchOne(
-                try db.cachedStatement(sql: Self.headQuery), arguments: [id.description, tenant.description])
-        else { return nil }
-        let rows = try Row.fetchCursor(
-            try db.cachedStatement(sql: Self.query), arguments: [job[0] as Int64, after.rawValue, max(1, limit)])
+        var job: (key: Int64, isFinal: Bool, head: Int64, pipeline: String)?
+        try db.forEachRow(Self.headQuery, id.description, tenant.description) { row in
+            job = (row.int64(0), row.bool(1), row.int64(2), row.text(3))
+            return false
+        }
+        guard let job else { return nil }
+        let pipeline = PipelineName(unchecked: job.pipeline)
         var (events, bytes) = ([CommittedEvent](), 0)
-        while let row = try rows.next() {
-            guard let type = EventType(rawValue: row[2]) else {
-                throw UnreadableRow("event.type “\(row[2] as String)”")
+        try db.forEachRow(Self.query, job.key, after.rawValue, max(1, limit)) { row in
+            guard let type = EventType(rawValue: row.text(2)) else {
+                throw UnreadableRow("event.type “\(row.text(2))”")
             }
             let event = CommittedEvent(
-                id: EventID(epoch: epoch, sequence: EventSequence(rawValue: row[1])),
-                position: EventPosition(rawValue: row[0]), job: id, tenant: tenant,
-                pipeline: PipelineName(unchecked: job[3]), type: type,
-                at: Timestamp(millisecondsSince1970: row[3]), payload: row[4])
-            bytes += event.json.utf8.count
-            if bytes > Limits.bytesPerPage, !events.isEmpty { break }
+                id: EventID(epoch: epoch, sequence: EventSequence(rawValue: row.int64(1))),
+                position: EventPosition(rawValue: row.int64(0)), job: id, tenant: tenant, pipeline: pipeline,
+                type: type, at: Timestamp(millisecondsSince1970: row.int64(3)), payload: row.text(4))
+            bytes += event.jsonByteCount
+            if bytes > Limits.bytesPerPage, !events.isEmpty { return false }
             events.append(event)
+            return true
         }
-        return EventPage(events: events, head: EventSequence(rawValue: job[2]), isFinal: job[1])
+        return EventPage(events: events, head: EventSequence(rawValue: job.head), isFinal: job.isFinal)
     }
 }

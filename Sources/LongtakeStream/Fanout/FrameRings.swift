@@ -5,19 +5,44 @@ import Synchronization
 ///
 /// A ring is made before the log is read and collects from then on whatever is published; the page that was read is put in front of it. So
 /// what a ring holds is never older than what its reader could miss: an event is in the ring before the loops are asked who follows
-/// its job. All rings together have one cap, kept by two generations: what was touched lately is young, and when the young take
-/// half of the cap, the old ones go.
+/// its job. All rings together have one cap, and a ring that nobody asked for lately goes: those that were asked for since the last
+/// ``sweep()`` are young, and the others are the first to go.
 final class FrameRings: Sendable {
     /// One life of a ring, so that a page that was read for an earlier one is not put into it.
     struct Token: Hashable, Sendable {
         fileprivate let number: Int
     }
 
+    private struct Generation {
+        private(set) var rings: [JobID: FrameRing] = [:]
+        private(set) var bytes = 0
+
+        mutating func take(_ job: JobID) -> FrameRing? {
+            guard let ring = rings.removeValue(forKey: job) else { return nil }
+            bytes -= ring.memoryBytes
+            return ring
+        }
+
+        mutating func put(_ ring: FrameRing, for job: JobID) {
+            rings[job] = ring
+            bytes += ring.memoryBytes
+        }
+
+        /// Takes out any.
+        mutating func drop() { if let job = rings.first?.key { _ = take(job) } }
+    }
+
     private struct State {
-        var young: [JobID: FrameRing] = [:]
-        var old: [JobID: FrameRing] = [:]
-        var youngBytes = 0
+        var young = Generation()
+        var old = Generation()
         var made = 0
+
+        mutating func shrink(to capacity: Int) {
+            while young.bytes + old.bytes > capacity {
+                if old.rings.isEmpty { (old, young) = (young, Generation()) }
+                old.drop()
+            }
+        }
     }
 
     private let state = Mutex(State())
@@ -26,16 +51,27 @@ final class FrameRings: Sendable {
     init(capacityBytes: Int) { capacity = capacityBytes }
 
     /// What all rings take in memory, about.
-    var memoryBytes: Int {
-        state.withLock { state in
-            (Array(state.young.values) + Array(state.old.values)).reduce(0) { $0 + $1.memoryBytes }
+    var memoryBytes: Int { state.withLock { $0.young.bytes + $0.old.bytes } }
+
+    /// Lets go of the rings that nobody has asked for since the sweep before.
+    /// - Returns: what they took in memory, in bytes.
+    func sweep() -> Int {
+        let dropped = state.withLock { state in
+            defer { (state.old, state.young) = (state.young, Generation()) }
+            return state.old
         }
+        return dropped.bytes
     }
 
     /// Makes sure that what is published from here on is collected. To be called before the log is read.
     /// - Returns: `nil` where somebody else's name stands on the ring; then the page that is read has no place here.
     func prepare(_ job: JobID, of tenant: TenantName) -> Token? {
-        change(job, orMake: tenant) { $0.tenant == tenant ? Token(number: $0.number) : nil } ?? nil
+        ask(job, orMake: tenant) { $0.tenant == tenant ? Token(number: $0.number) : nil } ?? nil
+    }
+
+    /// The page behind `place`, where the ring has all that there is behind it.
+    func page(of job: JobID, of tenant: TenantName, after place: EventSequence) -> FramePage? {
+        ask(job) { $0.tenant == tenant ? $0.page(after: place) : nil } ?? nil
     }
 
     /// Puts a page that was read after ``prepare(_:of:)`` in front of what was collected.
@@ -54,8 +90,11 @@ final class FrameRings: Sendable {
     /// Whether some of these events' jobs have rings, by index.
     func collecting(_ events: [CommittedEvent]) -> [Int] {
         state.withLock { state in
-            guard !(state.young.isEmpty && state.old.isEmpty) else { return [] }
-            return events.indices.filter { state.young[events[$0].job] != nil || state.old[events[$0].job] != nil }
+            guard !(state.young.rings.isEmpty && state.old.rings.isEmpty) else { return [] }
+            return events.indices.filter { index in
+                let job = events[index].job
+                return state.young.rings[job] != nil || state.old.rings[job] != nil
+            }
         }
     }
 
@@ -69,33 +108,33 @@ final class FrameRings: Sendable {
         }
     }
 
-    /// The page behind `place`, where the ring has all that there is behind it.
-    func page(of job: JobID, of tenant: TenantName, after place: EventSequence) -> FramePage? {
-        change(job) { $0.tenant == tenant ? $0.page(after: place) : nil } ?? nil
-    }
-
-    @discardableResult
-    private func change<Value>(
-        _ job: JobID, orMake tenant: TenantName? = nil, _ body: (inout FrameRing) -> Value
+    /// For a reader, which keeps the ring young.
+    private func ask<Value>(
+        _ job: JobID, orMake tenant: TenantName? = nil, _ body: (FrameRing) -> Value
     ) -> Value? {
         state.withLock { state in
-            var ring = state.young.removeValue(forKey: job)
-            if let ring {
-                state.youngBytes -= ring.memoryBytes
-            } else {
-                ring = state.old.removeValue(forKey: job)
-            }
+            var ring = state.young.take(job) ?? state.old.take(job)
             if ring == nil, let tenant {
                 state.made += 1
                 ring = FrameRing(number: state.made, tenant: tenant)
             }
-            guard var ring else { return nil }
-            let value = body(&ring)
-            guard !ring.isUseless else { return value }
-            state.youngBytes += ring.memoryBytes
-            state.young[job] = ring
-            if state.youngBytes > capacity / 2 { (state.old, state.young, state.youngBytes) = (state.young, [:], 0) }
+            guard let ring else { return nil }
+            let value = body(ring)
+            state.young.put(ring, for: job)
+            state.shrink(to: capacity)
             return value
+        }
+    }
+
+    /// Where it is, so that a ring that only collects grows old.
+    private func change(_ job: JobID, _ body: (inout FrameRing) -> Void) {
+        state.withLock { state in
+            let isYoung = state.young.rings[job] != nil
+            guard var ring = isYoung ? state.young.take(job) : state.old.take(job) else { return }
+            body(&ring)
+            guard !ring.isUseless else { return }
+            if isYoung { state.young.put(ring, for: job) } else { state.old.put(ring, for: job) }
+            state.shrink(to: capacity)
         }
     }
 }

@@ -20,6 +20,7 @@ public final class StreamHub: Sendable {
         /// Places that were given out; a place is taken before the request is answered.
         var slots = 0
         var open = 0
+        var housekeeping = Housekeeping()
         var isDraining = false
         var whenEmpty: [CheckedContinuation<Void, Never>] = []
     }
@@ -33,6 +34,7 @@ public final class StreamHub: Sendable {
         self.logger = logger
         log = LogReader(journal: journal, rings: rings)
         shards = loops.map(StreamShard.init)
+        keepHouse(on: loops.first)
         journal.observeCommits { [weak self] commit in self?.publish(commit) }
     }
 
@@ -129,11 +131,27 @@ public final class StreamHub: Sendable {
         for waiter in waiters { waiter.resume() }
     }
 
-    func streamOpened() { census.withLock { $0.open += 1 } }
+    func streamOpened() {
+        census.withLock { census in
+            census.open += 1
+            census.housekeeping.changes += 1
+        }
+    }
+
+    private func keepHouse(on loop: (any EventLoop)?) {
+        loop?.scheduleRepeatedTask(
+            initialDelay: TimeAmount(Housekeeping.period), delay: TimeAmount(Housekeeping.period)
+        ) { [weak self] task in
+            guard let self else { return task.cancel() }
+            let dropped = rings.sweep()
+            if census.withLock({ $0.housekeeping.isMemoryDue(dropped: dropped) }) { configuration.releaseMemory() }
+        }
+    }
 
     func streamClosed() {
         let isEmpty = census.withLock { census in
             census.open -= 1
+            census.housekeeping.changes += 1
             return census.open == 0
         }
         if isEmpty { resumeWaiters() }

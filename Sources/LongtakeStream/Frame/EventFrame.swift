@@ -1,7 +1,7 @@
 public import LongtakeCore
 import NIOCore
 
-/// An event as every reader's bytes, encoded once: the parts of one Server-Sent Events block in one immutable buffer.
+/// An event as every reader's bytes, encoded once: the parts of one Server-Sent Events block in one immutable array.
 ///
 /// ```text
 /// id: 7f3a09c2-18\n | event: stage.progress\n | data: | {"id":…}\n | \n
@@ -16,7 +16,8 @@ public struct EventFrame: Sendable {
     let position: EventPosition
     /// The position of the event before this one in the feed, as far as the publisher knows.
     let previous: EventPosition
-    private let buffer: ByteBuffer
+    /// Not a `ByteBuffer`, which rounds its memory up to a power of two: thousands of these are kept.
+    private let bytes: [UInt8]
     private let idEnd: Int32
     private let dataStart: Int32
     private let jsonStart: Int32
@@ -30,65 +31,63 @@ public struct EventFrame: Sendable {
         type = event.type
         position = event.position
         self.previous = previous
-        var buffer = ByteBuffer()
-        buffer.reserveCapacity(event.payload.utf8.count + 224)
-        buffer.writeStaticString("id: ")
-        buffer.writeString(event.id.description)
-        buffer.writeStaticString("\nevent: ")
-        idEnd = Int32(buffer.writerIndex - 7)
-        buffer.writeString(event.type.rawValue)
-        buffer.writeStaticString("\ndata: ")
-        dataStart = Int32(buffer.writerIndex - 6)
-        jsonStart = Int32(buffer.writerIndex)
-        buffer.writeString(event.json)
-        buffer.writeStaticString("\n\n")
-        self.buffer = buffer
+        let typeText = event.type.rawValue
+        var bytes: [UInt8] = []
+        let digits = event.id.sequence.rawValue.digitCount
+        bytes.reserveCapacity(30 + digits + typeText.utf8.count + event.jsonByteCount)
+        bytes.append("id: " as StaticString)
+        bytes.append(event.id)
+        bytes.append("\n" as StaticString)
+        idEnd = Int32(bytes.count)
+        bytes.append("event: " as StaticString)
+        bytes.append(typeText)
+        bytes.append("\n" as StaticString)
+        dataStart = Int32(bytes.count)
+        bytes.append("data: " as StaticString)
+        jsonStart = Int32(bytes.count)
+        event.writeJSON(into: &bytes)
+        bytes.append("\n\n" as StaticString)
+        self.bytes = bytes
     }
 
     var sequence: EventSequence { id.sequence }
     var isFinal: Bool { type.isFinal }
 
     /// What it takes in memory.
-    var memoryBytes: Int { buffer.readableBytes + 256 }
+    var memoryBytes: Int { bytes.capacity + 48 + MemoryLayout<EventFrame>.stride }
 
     /// The size of the whole block.
-    var byteCount: Int { buffer.readableBytes }
+    var byteCount: Int { bytes.count }
 
     /// The size in one form, without a chunk's frame.
     func byteCount(_ form: WireForm) -> Int {
         switch form.format {
-        case .events: buffer.readableBytes + (form.isFeed ? feedID.utf8.count - Int(idEnd) : 0)
+        case .events: bytes.count + (form.isFeed ? feedID.utf8.count - Int(idEnd) : 0)
         case .messages:
-            buffer.readableBytes - Int(dataStart - idEnd) + (form.isFeed ? feedID.utf8.count - Int(idEnd) : 0)
-        case .lines: buffer.readableBytes - Int(jsonStart) - 1
+            bytes.count - Int(dataStart - idEnd) + (form.isFeed ? feedID.utf8.count - Int(idEnd) : 0)
+        case .lines: bytes.count - Int(jsonStart) - 1
         }
     }
 
     /// Appends the event in one form, without a chunk's frame.
-    func write(_ form: WireForm, into bytes: inout ByteBuffer) {
+    func write(_ form: WireForm, into buffer: inout ByteBuffer) {
         switch form.format {
         case .events where !form.isFeed:
-            bytes.writeImmutableBuffer(buffer)
+            buffer.writeBytes(bytes)
         case .events:
-            bytes.writeString(feedID)
-            write(idEnd, to: Int32(buffer.writerIndex), into: &bytes)
+            buffer.writeString(feedID)
+            buffer.writeBytes(bytes[Int(idEnd)...])
         case .messages:
             if form.isFeed {
-                bytes.writeString(feedID)
+                buffer.writeString(feedID)
             } else {
-                write(0, to: idEnd, into: &bytes)
+                buffer.writeBytes(bytes[..<Int(idEnd)])
             }
-            write(dataStart, to: Int32(buffer.writerIndex), into: &bytes)
+            buffer.writeBytes(bytes[Int(dataStart)...])
         case .lines:
-            write(jsonStart, to: Int32(buffer.writerIndex - 1), into: &bytes)
+            buffer.writeBytes(bytes[Int(jsonStart)...].dropLast())
         }
     }
 
     private var feedID: String { "id: \(FeedID(epoch: id.epoch, position: position))\n" }
-
-    private func write(_ start: Int32, to end: Int32, into bytes: inout ByteBuffer) {
-        buffer.withUnsafeReadableBytes { all in
-            _ = bytes.writeBytes(UnsafeRawBufferPointer(rebasing: all[Int(start)..<Int(end)]))
-        }
-    }
 }

@@ -155,7 +155,8 @@ struct Daemon: Sendable {
                 random: {
                     var generator = SystemRandomNumberGenerator()
                     return generator.next()
-                }),
+                },
+                releaseMemory: ProcessMemory.release),
             journal: journal, catalog: loaded.catalog, clock: clock, logger: logger)
     }
 

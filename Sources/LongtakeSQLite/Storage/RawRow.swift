@@ -1,0 +1,57 @@
+import GRDB
+import GRDBSQLite
+
+/// A row of a query as SQLite holds it, without a box for each value: for pages of the log, which readers who come back ask for by the
+/// thousand. Valid only within the call that it is given to.
+struct RawRow {
+    fileprivate let statement: OpaquePointer
+
+    func int64(_ column: CInt) -> Int64 { sqlite3_column_int64(statement, column) }
+
+    func bool(_ column: CInt) -> Bool { int64(column) != 0 }
+
+    /// Empty for NULL.
+    func text(_ column: CInt) -> String {
+        guard let start = sqlite3_column_text(statement, column) else { return "" }
+        return String(
+            decoding: UnsafeBufferPointer(start: start, count: Int(sqlite3_column_bytes(statement, column))),
+            as: UTF8.self)
+    }
+}
+
+extension Database {
+    /// Runs a query whose statement is kept, with a value for each `?`, until its rows are at an end or `body` has enough.
+    /// - Parameter body: returns whether it takes more.
+    /// - Throws: `DatabaseError`, or what `body` throws.
+    func forEachRow<each Value: StatementValue>(
+        _ sql: String, _ value: repeat each Value, body: (RawRow) throws -> Bool
+    ) throws {
+        let owner = try cachedStatement(sql: sql)
+        let statement = owner.sqliteStatement
+        var place: CInt = 0
+        for value in repeat each value {
+            place += 1
+            guard value.bind(to: statement, at: place) == SQLITE_OK else { throw failure(of: owner) }
+        }
+        guard place == sqlite3_bind_parameter_count(statement) else {
+            throw DatabaseError(resultCode: .SQLITE_RANGE, sql: sql)
+        }
+        // Ends the statement's hold on the transaction, however this ends.
+        defer { sqlite3_reset(statement) }
+        while true {
+            switch sqlite3_step(statement) {
+            case SQLITE_ROW:
+                guard try body(RawRow(statement: statement)) else { return }
+            case SQLITE_DONE: return
+            default: throw failure(of: owner)
+            }
+        }
+    }
+
+    private func failure(of statement: Statement) -> DatabaseError {
+        guard let connection = sqliteConnection else { return DatabaseError(resultCode: .SQLITE_MISUSE) }
+        return DatabaseError(
+            resultCode: ResultCode(rawValue: sqlite3_extended_errcode(connection)),
+            message: String(cString: sqlite3_errmsg(connection)), sql: statement.sql)
+    }
+}
