@@ -89,7 +89,7 @@ public final class SQLiteJournal: Journal {
         } catch {
             throw JournalError.cannotPersist("\(error)")
         }
-        return try await writer.perform(isSubmission: true) { try $0.submit(encoded, $1) }
+        return try await writer.perform(as: .submission) { try $0.submit(encoded, $1) }
     }
 
     public func claim(queue: QueueName, limit: Int) async throws -> ClaimResult {
@@ -97,7 +97,7 @@ public final class SQLiteJournal: Journal {
     }
 
     public func report(_ report: StageReport, for claim: Claim) async throws {
-        _ = try await writer.perform { try $0.change(claim, by: .report(report), $1) }
+        _ = try await writer.perform(as: .report) { try $0.change(claim, by: .report(report), $1) }
     }
 
     public func finish(_ claim: Claim, with outcome: StageOutcome) async throws -> JobState {
@@ -142,7 +142,7 @@ public final class SQLiteJournal: Journal {
 
     /// Does what nobody waits for, in a transaction of its own between those of callers. What it writes, no observer is told of.
     func chore<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
-        try await writer.perform(isChore: true) { try body($1) }
+        try await writer.perform(as: .chore) { try body($1) }
     }
 
     /// Calls `observer` on the writer whenever the database may have grown by some megabytes since the last time.

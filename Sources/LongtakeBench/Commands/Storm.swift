@@ -20,6 +20,8 @@ struct Storm: AsyncParsableCommand {
     var rate = 4.0
     @Option(help: "In how many seconds the clients begin to connect, 0 to 60.")
     var within = 1.0
+    @Option(help: "In how many seconds behind the storm the memory is read again, 0 to 600; the clients stay.")
+    var rest = 20.0
     @Option(help: "How many rounds, each on a fresh database, 1 to 50.")
     var rounds = 1
     @OptionGroup var daemon: DaemonOptions
@@ -33,7 +35,9 @@ struct Storm: AsyncParsableCommand {
             throw ValidationError("--behind is 0 to 2000, --rate 0.1 to 50, --within 0 to 60")
         }
         guard Double(behind) / rate < 1_000 else { throw ValidationError("--behind at --rate would take too long") }
-        guard (1...50).contains(rounds) else { throw ValidationError("--rounds is 1 to 50") }
+        guard (1...50).contains(rounds), (0...600).contains(rest) else {
+            throw ValidationError("--rounds is 1 to 50, --rest 0 to 600")
+        }
     }
 
     func run() async throws {
@@ -48,7 +52,7 @@ struct Storm: AsyncParsableCommand {
         document["rate"] = .number(rate)
         document["within"] = .number(within)
         var table = ResumeStorm.Outcome.table
-        let storm = ResumeStorm(clients: clients, jobs: jobs, rate: rate, behind: behind, spread: within)
+        let storm = ResumeStorm(clients: clients, jobs: jobs, rate: rate, behind: behind, spread: within, rest: rest)
         for round in 1...rounds {
             let outcome = try await storm.measure(daemon, in: output.directory, seed: UInt64(round))
             outcome.report(round, &table, &document)

@@ -4,7 +4,8 @@ import LongtakeCore
 ///
 /// Submissions have a lane with a bound, since more of them would only time out; everything else, which ends work rather than bringing it,
 /// has a lane of its own and is never turned away. Vital commands that a full disk refused are parked, and return in front. Chores, which
-/// nobody waits for, go one to a transaction: when nothing else waits, or after so many other transactions.
+/// nobody waits for, go one to a transaction: when nothing else waits, or after so many other transactions. Reports are patient: where only
+/// such wait, the writer may gather more of them first.
 struct CommandLanes<Command> {
     private var submissions: [Command] = []
     private var others: [Command] = []
@@ -12,6 +13,9 @@ struct CommandLanes<Command> {
     private var chores: [Command] = []
     /// Transactions that went before the chore that waits.
     private var commitsSinceChore = 0
+    /// Whether all that waits is patient.
+    private var isPatient = true
+    private var isGathering = false
     private var isDraining = false
     private var refusal: JournalError?
     private let limit: Int
@@ -27,45 +31,58 @@ struct CommandLanes<Command> {
         self.commitsPerChore = commitsPerChore
     }
 
-    /// - Returns: whether the writer sleeps and is to be woken.
-    mutating func add(_ command: Command, isSubmission: Bool) throws(JournalError) -> Bool {
+    /// What is to be done about the writer.
+    enum Wake: Hashable {
+        case nothing
+        /// It sleeps, and is to be woken.
+        case start
+        /// It gathers, and is to stop that.
+        case hurry
+    }
+
+    mutating func add(_ command: Command, as kind: CommandKind) throws(JournalError) -> Wake {
         if let refusal { throw refusal }
-        if isSubmission {
+        switch kind {
+        case .submission:
             guard submissions.count < submissionsWaiting else { throw .overloaded }
             submissions.append(command)
-        } else {
+        case .report, .other:
             others.append(command)
+        case .chore:
+            chores.append(command)
         }
+        if kind != .report { isPatient = false }
         return wake()
     }
 
-    /// - Returns: whether the writer sleeps and is to be woken.
-    mutating func addChore(_ command: Command) throws(JournalError) -> Bool {
-        if let refusal { throw refusal }
-        chores.append(command)
-        return wake()
+    /// Begins to gather, where that is allowed and something waits. What is added tells when it is to stop.
+    mutating func gather() -> Bool {
+        isGathering = isPatient && parked.isEmpty && !others.isEmpty && others.count < limit && refusal == nil
+        return isGathering
     }
 
     /// The next transaction's commands, in the order of each lane; half of it is kept for submissions where so many wait. Empty: the writer
     /// goes to sleep.
     mutating func take() -> [Command] {
+        isGathering = false
         if let chore = takeChore() { return [chore] }
         let kept = min(submissions.count, limit / 2)
         let batch = Array(others.prefix(limit - kept))
         let news = submissions.prefix(limit - batch.count)
         others.removeFirst(batch.count)
         submissions.removeFirst(news.count)
+        isPatient = others.isEmpty && submissions.isEmpty && chores.isEmpty
         isDraining = !(batch.isEmpty && news.isEmpty)
         return batch + news
     }
 
     mutating func park(_ commands: [Command]) { parked += commands }
 
-    /// - Returns: whether the writer sleeps and is to be woken.
-    mutating func unpark() -> Bool {
-        guard !parked.isEmpty else { return false }
+    mutating func unpark() -> Wake {
+        guard !parked.isEmpty else { return .nothing }
         others.insert(contentsOf: parked, at: 0)
         parked = []
+        isPatient = false
         return wake()
     }
 
@@ -87,8 +104,24 @@ struct CommandLanes<Command> {
         return chores.removeFirst()
     }
 
-    private mutating func wake() -> Bool {
+    private mutating func wake() -> Wake {
+        if isGathering, !isPatient || others.count >= limit {
+            isGathering = false
+            return .hurry
+        }
         defer { isDraining = true }
-        return !isDraining
+        return isDraining ? .nothing : .start
     }
+}
+
+/// How a command waits for the writer.
+enum CommandKind: Hashable, Sendable {
+    /// Brings work. So many of them at once, and no more.
+    case submission
+    /// Tells how far work is. It can wait for others of its kind.
+    case report
+    /// Somebody waits for it.
+    case other
+    /// Nobody waits for it, and everything else goes first.
+    case chore
 }

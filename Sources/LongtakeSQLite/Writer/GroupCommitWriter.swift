@@ -14,6 +14,10 @@ final class GroupCommitWriter: @unchecked Sendable {
     private let observers = Mutex<[@Sendable (Commit) -> Void]>([])
     private let growthObservers = Mutex<[@Sendable () -> Void]>([])
     private let onFatal: @Sendable (String) -> Void
+    private let began = ContinuousClock.now
+    private var gathering = GatherPlan()
+    /// Given when gathering is to stop.
+    private let hurry = DispatchSemaphore(value: 0)
     private var pauseMilliseconds = 0
     /// Set when the outcome of a commit became unknown: from then on nothing is carried out or told.
     private var lost: JournalError?
@@ -32,7 +36,7 @@ final class GroupCommitWriter: @unchecked Sendable {
 
     /// Waits until the command is durable. Cancelling the caller's task does not take the command back: nobody could tell how far it was.
     func perform<Value: Sendable>(
-        isSubmission: Bool = false, isVital: Bool = false, isChore: Bool = false,
+        as kind: CommandKind = .other, isVital: Bool = false,
         _ body: @escaping @Sendable (JobLedger, Database) throws -> Value
     ) async throws -> Value {
         try await withCheckedThrowingContinuation { (caller: CheckedContinuation<Value, any Error>) in
@@ -43,13 +47,18 @@ final class GroupCommitWriter: @unchecked Sendable {
                 caller.resume(throwing: $0)
             }
             do {
-                let isAsleep = try lanes.withLock { lanes in
-                    try isChore ? lanes.addChore(command) : lanes.add(command, isSubmission: isSubmission)
-                }
-                if isAsleep { schedule() }
+                perform(try lanes.withLock { try $0.add(command, as: kind) })
             } catch {
                 caller.resume(throwing: error)
             }
+        }
+    }
+
+    private func perform(_ wake: CommandLanes<WriteCommand>.Wake) {
+        switch wake {
+        case .nothing: break
+        case .start: schedule()
+        case .hurry: hurry.signal()
         }
     }
 
@@ -80,8 +89,13 @@ final class GroupCommitWriter: @unchecked Sendable {
 
     /// - Returns: whether there may be more to do.
     private func step(_ db: Database) -> Bool {
+        if gathering.isBusy, lanes.withLock({ $0.gather() }) {
+            // On the writer's own thread, which has nothing else to do. A signal that came too late shortens a later wait, once.
+            _ = hurry.wait(timeout: .now() + .milliseconds(GatherPlan.pauseMilliseconds))
+        }
         let batch = lanes.withLock { $0.take() }
         guard !batch.isEmpty else { return false }
+        gathering.took(batch.count, at: began.duration(to: .now))
         if let error = transact(batch, db) {
             if batch.count == 1 {
                 giveUp(batch[0], error)
@@ -152,7 +166,7 @@ final class GroupCommitWriter: @unchecked Sendable {
         lanes.withLock { $0.park([command]) }
         pauseMilliseconds = min(2_000, max(50, pauseMilliseconds * 2))
         DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(pauseMilliseconds)) {
-            if self.lanes.withLock({ $0.unpark() }) { self.schedule() }
+            self.perform(self.lanes.withLock { $0.unpark() })
         }
     }
 
