@@ -119,7 +119,7 @@ public enum Limits {
     /// The newest events of one job that are kept encoded: what a reader misses who was away for a minute.
     public static let ringEvents = 256
     /// All of them together: enough for 1,000 jobs with some 250 events each.
-    public static let ringBytes = 128 * 1024 * 1024
+    public static let ringBytes = 256 * 1024 * 1024
     /// Over how long a drain spreads the ends of streams, and the returns of their readers.
     public static let drainSpread: Duration = .seconds(5)
 }

@@ -143,7 +143,9 @@ import Testing
             case 2:
                 let token = rings.prepare(job, of: .anonymous)
                 let after = Int64.random(in: max(0, committed - 12)...committed, using: &random)
-                reads.append((token, page(after: after, head: committed, limit: 9)))
+                // As many as are missing, or a page, which may be cut before the head.
+                let missing = rings.missing(of: job, of: .anonymous, after: EventSequence(rawValue: after))
+                reads.append((token, page(after: after, head: committed, limit: Int64(missing ?? 9))))
             case 3 where !reads.isEmpty:
                 let read = reads.remove(at: .random(in: reads.indices, using: &random))
                 rings.fill(job, read.token, with: read.page)

@@ -28,20 +28,23 @@ struct FrameRing {
         frames.append(frame)
         memoryBytes += frame.memoryBytes
         if head != nil { head = frame.sequence }
-        guard frames.count > Limits.ringEvents * 2 else { return }
-        for frame in frames.prefix(Limits.ringEvents) { memoryBytes -= frame.memoryBytes }
-        frames.removeFirst(Limits.ringEvents)
+        guard frames.count > Limits.ringEvents + Limits.ringEvents / 4 else { return }
+        let tooMany = frames.count - Limits.ringEvents
+        for frame in frames.prefix(tooMany) { memoryBytes -= frame.memoryBytes }
+        frames.removeFirst(tooMany)
     }
+
+    /// The first event that a reader can be given from here; `nil` where there is none.
+    var first: EventSequence? { head == nil ? nil : frames.first?.sequence }
 
     /// Joins a page with what was collected. The page may be older than that, or newer: a commit can be read before it is published.
     /// - Returns: whether the ring is of use from here on.
     mutating func fill(_ page: FramePage) -> Bool {
+        guard !page.isFinal else { return false }
         let last = page.last ?? page.head
-        // A page that was cut before the head, or the page of a job that has ended.
-        guard last == page.head, !page.isFinal else { return head != nil && !page.isFinal }
         guard let oldest = frames.first?.sequence, let newest = frames.last?.sequence else {
-            // Where the ring knows a newer head already, the page is an old one.
-            guard head.map({ $0 <= last }) ?? true else { return true }
+            // Where the ring knows a newer head already, the page is an old one; where the page was cut, it says nothing of the head.
+            guard last == page.head, head.map({ $0 <= last }) ?? true else { return head != nil }
             (frames, head) = (page.frames, last)
             count()
             return true

@@ -74,6 +74,14 @@ final class FrameRings: Sendable {
         ask(job) { $0.tenant == tenant ? $0.page(after: place) : nil } ?? nil
     }
 
+    /// How many events are missing between `place` and the first that the ring has; `nil` where it has none.
+    func missing(of job: JobID, of tenant: TenantName, after place: EventSequence) -> Int? {
+        ask(job) { ring in
+            guard ring.tenant == tenant, let first = ring.first, first > place.next else { return nil }
+            return Int(first.rawValue - place.rawValue) - 1
+        } ?? nil
+    }
+
     /// Puts a page that was read after ``prepare(_:of:)`` in front of what was collected.
     func fill(_ job: JobID, _ token: Token?, with page: FramePage) {
         change(job) { ring in

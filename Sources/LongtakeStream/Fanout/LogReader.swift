@@ -74,18 +74,26 @@ public final class LogReader: Sendable {
     }
 
     private func read(_ key: Key) async throws -> FramePage? {
-        let token = rings.prepare(key.job, of: key.tenant)
-        do {
-            let page = try await gate.pass {
-                try await journal.events(
-                    of: key.job, of: key.tenant, after: key.after, limit: Limits.eventsPerPage
+        try await gate.pass {
+            // While this waited for its turn, somebody else may have read what it needs, or all but the beginning.
+            if let page = known(of: key.job, of: key.tenant, after: key.after) { return page }
+            let missing = rings.missing(of: key.job, of: key.tenant, after: key.after)
+            let token = rings.prepare(key.job, of: key.tenant)
+            do {
+                let page = try await journal.events(
+                    of: key.job, of: key.tenant, after: key.after,
+                    limit: min(Limits.eventsPerPage, missing ?? Limits.eventsPerPage)
                 ).map(FramePage.init)
+                guard let page else {
+                    rings.discard(key.job, token)
+                    return nil
+                }
+                rings.fill(key.job, token, with: page)
+                return missing == nil ? page : known(of: key.job, of: key.tenant, after: key.after) ?? page
+            } catch {
+                rings.discard(key.job, token)
+                throw error
             }
-            if let page { rings.fill(key.job, token, with: page) } else { rings.discard(key.job, token) }
-            return page
-        } catch {
-            rings.discard(key.job, token)
-            throw error
         }
     }
 }
