@@ -30,21 +30,21 @@ final class StreamSocket {
     /// Whether all that was sent is with the kernel.
     var isIdle: Bool { waiting == 0 }
 
-    /// Gives the kernel what it takes now. `bytes` is left with the rest.
-    /// - Returns: whether nothing is left.
-    func send(_ bytes: inout ByteBuffer) -> Bool {
-        guard waiting == 0, let descriptor, channel.isActive, bytes.readableBytes > 0 else { return false }
+    /// Gives the kernel what it takes now.
+    /// - Returns: how many of the bytes it took; 0 where others wait before them.
+    func send(_ bytes: ByteBuffer) -> Int {
+        guard waiting == 0, let descriptor, channel.isActive else { return 0 }
         let flags = CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL)
         let taken = bytes.withUnsafeReadableBytes { bytes in
+            guard bytes.count > 0 else { return 0 }
             #if canImport(Glibc)
-                Glibc.send(descriptor, bytes.baseAddress, bytes.count, flags)
+                return Glibc.send(descriptor, bytes.baseAddress, bytes.count, flags)
             #else
-                Musl.send(descriptor, bytes.baseAddress, bytes.count, flags)
+                return Musl.send(descriptor, bytes.baseAddress, bytes.count, flags)
             #endif
         }
         // An error is met again by the channel, which knows what to do about it.
-        if taken > 0 { bytes.moveReaderIndex(forwardBy: taken) }
-        return bytes.readableBytes == 0
+        return max(0, taken)
     }
 
     /// Has the close be a reset, so that the kernel lets go at once of what a stuck reader does not take (SO_LINGER in socket(7)).
