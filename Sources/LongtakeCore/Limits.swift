@@ -91,7 +91,7 @@ public enum Limits {
     /// Pages that one transaction gives back to the file system; each may move another page and the pointer to it.
     public static let pagesPerShrink = 256
 
-    /// Reads for streams that run at once; the others wait their turn, so that the bound above is never theirs.
+    /// Reads for streams that run at once; the others wait their turn, whatever the bound above.
     public static let streamReadsAtOnce = 64
 
     // MARK: HTTP
@@ -116,7 +116,8 @@ public enum Limits {
     public static let requestedCursorBytes = 64
     /// Frames that wait for one event loop; beyond it they are dropped and the readers read the log.
     public static let mailboxBytes = 4 * 1024 * 1024
-    /// The newest events of one job that are kept encoded: what a reader misses who was away for a minute.
+    /// The newest events of one job that are kept encoded while its readers return: what one misses who was away for a minute. At most a
+    /// quarter more, so that the oldest go some at a time.
     public static let ringEvents = 256
     /// All of them together: enough for 1,000 jobs with some 250 events each.
     public static let ringBytes = 256 * 1024 * 1024

@@ -14,6 +14,8 @@ public struct StreamOpening: Sendable {
     public var events: [EventFrame]
     /// The last event that the prelude and the events hold or stand for.
     public var cursor: LogPlace
+    /// In the feed: the place of the last id that the reader is told; `nil` where that is the cursor.
+    public var told: LogPlace?
     /// In the feed: the newest position that pruning had removed by then, so that what it removes later is noticed.
     public var prunedThrough: EventPosition
     /// Whether the body ends behind them.
@@ -23,7 +25,7 @@ public struct StreamOpening: Sendable {
 
     public init(
         source: StreamSource, tenant: TenantName, format: StreamFormat, heartbeatEvents: Bool = false,
-        prelude: ByteBuffer = ByteBuffer(), events: [EventFrame] = [], cursor: LogPlace,
+        prelude: ByteBuffer = ByteBuffer(), events: [EventFrame] = [], cursor: LogPlace, told: LogPlace? = nil,
         prunedThrough: EventPosition = .beforeFirst, isEnded: Bool = false, slot: StreamSlot?
     ) {
         self.source = source
@@ -33,6 +35,7 @@ public struct StreamOpening: Sendable {
         self.prelude = prelude
         self.events = events
         self.cursor = cursor
+        self.told = told
         self.prunedThrough = prunedThrough
         self.isEnded = isEnded
         self.slot = slot

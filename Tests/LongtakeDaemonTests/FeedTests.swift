@@ -110,6 +110,10 @@ import Testing
                 #expect(block?.event == "job.canceled" && block?.data?.contains(first) == true)
                 #expect(block?.id?.hasSuffix("-g3") == true, "the second job's event was left out: \(second)")
             }
+            // Whoever only got the hello is told how far nothing was.
+            let rare = try daemon.feed("?after=0&pipeline=image-to-video")
+            #expect(try rare.next()?.id?.hasSuffix("-g0") == true)
+            #expect(try rare.next()?.id?.hasSuffix("-g3") == true)
             // Nothing for this one; so that it does not resume from long ago, it is told where it stands.
             var block = try byPipeline.next()
             while let quiet = block, quiet.id?.hasSuffix("-g3") != true { block = try byPipeline.next() }
@@ -152,6 +156,7 @@ import Testing
             }
             let many = (0..<65).map { "job=job_000000000000000000000000\($0 < 10 ? "0" : "")\($0)" }
             #expect(try daemon.get("/v1/events?" + many.joined(separator: "&")).status == 400)
+            #expect(try daemon.feed("?" + many.dropLast().joined(separator: "&")).head.status == 200)
             #expect(try daemon.get("/v1/events", "Accept: application/x-ndjson").status == 406)
         }
     }

@@ -61,7 +61,8 @@ import Testing
             let foreign = epoch == "00000000" ? "00000001" : "00000000"
             let cursors: [(text: String, reason: String, status: Int)] = [
                 ("\(foreign)-3", "epoch", 410), ("\(foreign)-0", "epoch", 410), ("\(epoch)-9999", "ahead", 410),
-                ("9999", "ahead", 410),
+                ("9999", "ahead", 410), ("9223372036854775807", "ahead", 410),
+                ("\(epoch)-9223372036854775807", "ahead", 410),
                 ("nonsense", "malformed", 400), ("-1", "malformed", 400), ("\(epoch)-", "malformed", 400),
                 ("99999999999999999999", "malformed", 400), ("\(epoch)-99999999999999999999", "malformed", 400),
                 (String(repeating: "x", count: 300), "malformed", 400),
@@ -87,6 +88,12 @@ import Testing
                 #expect(page["content-type"] == "application/problem+json")
             }
             let running = try daemon.submit()
+            // While somebody has just read it, its newest events are in memory; that is another way to the same answer.
+            let other = try daemon.follow(running)
+            #expect(try other.next()?.event == "stream.hello")
+            for text in ["9223372036854775807", "9999"] {
+                #expect(try daemon.follow(running, "?after=\(text)").next()?.event == "stream.hello")
+            }
             let blocks = try daemon.follow(running, "?after=\(foreign)-1").rest()
             let snapshot = try #require(blocks.first { $0.event == "job.snapshot" })
             let rest = JobLog(blocks)

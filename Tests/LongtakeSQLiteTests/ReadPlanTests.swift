@@ -12,7 +12,9 @@ struct ReadPlanTests {
         arguments: [
             ("a page of a log", EventReader.query, ["job=?"]),
             ("the head of a log", EventReader.headQuery, ["id=?", "job=?"]),
-            ("the feed of a job", FeedReader.jobQuery, ["id=?", "job=?"]),
+            ("the feed of a job", FeedReader.jobQuery, ["rowid=?", "job=? AND seq>?"]),
+            ("the range of a log", FeedReader.rangeQuery, ["id=?", "job=?"]),
+            ("a position in a log", FeedReader.positionQuery, ["COVERING INDEX", "job=? AND seq=?"]),
             ("the feed of a type", FeedReader.typeQuery, ["type=? AND position>?"]),
             ("the feed in order", FeedReader.orderQuery, ["rowid>?"]),
         ])

@@ -132,6 +132,7 @@ import Testing
         let rings = FrameRings(capacityBytes: 1 << 20)
         var random = Seeded(state: seed)
         var (committed, published): (Int64, Int64) = (1, 1)
+        var answered = 0
         var reads: [(token: FrameRings.Token?, page: FramePage)] = []
         for _ in 0..<400 {
             switch Int.random(in: 0..<6, using: &random) {
@@ -157,12 +158,14 @@ import Testing
                 guard let found = answer?.frames.map({ $0.sequence.rawValue }), let head = answer?.head.rawValue else {
                     continue
                 }
+                answered += 1
                 try #require(
                     found == Array(after + 1..<after + 1 + Int64(found.count)), "nothing left out, nothing twice")
                 try #require(after + Int64(found.count) == head && head <= committed, "nothing invented")
                 try #require(head >= published, "nothing kept back that readers were told already")
             }
         }
+        #expect(answered > 20, "it does answer")
     }
 
     @Test("a page that does not reach the head of the log makes no ring")
@@ -182,6 +185,25 @@ import Testing
         let late = rings.prepare(job, of: .anonymous)
         rings.fill(job, late, with: page(after: 0, head: 4, isFinal: true))
         #expect(known(after: 1) == nil && rings.memoryBytes == 0)
+    }
+
+    @Test("a cursor from nowhere is no trouble")
+    func absurdCursors() {
+        rings.fill(job, rings.prepare(job, of: .anonymous), with: page(after: 0, head: 3))
+        #expect(known(after: .max) == nil && known(after: 4) == nil)
+        for place in [Int64.max, 4, 3, 0] {
+            #expect(rings.missing(of: job, of: .anonymous, after: EventSequence(rawValue: place)) == nil)
+        }
+    }
+
+    @Test("a ring does not grow into the past without bound")
+    func joinedPast() {
+        rings.fill(job, rings.prepare(job, of: .anonymous), with: page(after: 9_800, head: 10_000))
+        for after in stride(from: Int64(9_600), to: 0, by: -200) {
+            rings.fill(job, rings.prepare(job, of: .anonymous), with: page(after: after, head: 10_000))
+        }
+        #expect(rings.memoryBytes < Limits.ringEvents * 1_000)
+        #expect(known(after: 9_900)?.count == 100)
     }
 
     @Test("a hole in what is published ends the ring rather than being told")

@@ -8,7 +8,7 @@ final class GatedJournal: Journal {
     let arrived = Signal()
     let open = Signal()
     let reads = Mutex(0)
-    let fails = Mutex(false)
+    let failure = Mutex<JournalError?>(nil)
     /// What reads of the feed say was pruned.
     let prunedThrough = Mutex(EventPosition.beforeFirst)
 
@@ -21,7 +21,7 @@ final class GatedJournal: Journal {
         reads.withLock { $0 += 1 }
         arrived.give()
         await open.wait()
-        if fails.withLock({ $0 }) { throw JournalError.overloaded }
+        if let failure = failure.withLock({ $0 }) { throw failure }
         return page
     }
 

@@ -63,6 +63,18 @@ import Testing
         #expect(later.sink.state.withLock { !$0.isAborted })
     }
 
+    @Test("a connection that is found gone while an event is written to it is let go, and nothing else happens")
+    func goneWithinSend() async throws {
+        let stage = try await Stage()
+        try await stage.open(after: 0)
+        try await stage.until { $0.text.contains("event: job.queued\n") }
+        stage.sink.onSend.withLock { $0 = { stage.stream.withLock { $0 }?.value.connectionClosed() } }
+        _ = try await stage.journal.cancel(stage.job, of: .anonymous)
+        try await stage.until { $0.text.contains("event: job.canceled\n") }
+        #expect(stage.hub.openStreams == 0)
+        #expect(stage.sink.state.withLock { !$0.isFinished && !$0.isAborted })
+    }
+
     @Test("a page that waits is woken by the next event")
     func waiting() async throws {
         let stage = try await Stage()
@@ -95,6 +107,7 @@ private final class Stage: Sendable {
     let hub: StreamHub
     let job: JobID
     let sink = RecordingSink()
+    let stream = Mutex<NIOLoopBound<StreamSubscriber>?>(nil)
     private let slot = Mutex<StreamSlot?>(nil)
 
     init(maxStreams: Int = 10) async throws {
@@ -123,9 +136,11 @@ private final class Stage: Sendable {
                 defer { slot = nil }
                 return slot
             })
-        try await loop.executeInContext { [hub, loop, sink] in
-            let stream = hub.makeStream(opening, on: loop, sink: sink)
-            stream.start(opening)
+        try await loop.executeInContext { [self] in
+            let made = hub.makeStream(opening, on: loop, sink: sink)
+            let bound = NIOLoopBound(made, eventLoop: loop)
+            stream.withLock { $0 = bound }
+            made.start(opening)
         }
         await loop.run()
     }
@@ -155,11 +170,16 @@ private final class RecordingSink: StreamSink, Sendable {
 
     let isChunked = false
 
-    func send(_ bytes: ByteBuffer) -> Bool {
-        state.withLock { state in
+    /// What happens within a send, such as the end of the connection.
+    let onSend = Mutex<(@Sendable () -> Void)?>(nil)
+
+    func send(_ bytes: ByteBuffer) -> Int {
+        let pieces = state.withLock { state in
             state.text += String(buffer: bytes)
-            return !state.isStuck
+            return state.isStuck ? 1 : 0
         }
+        onSend.withLock { $0 }?()
+        return pieces
     }
 
     func finish() { state.withLock { $0.isFinished = true } }

@@ -49,19 +49,26 @@ import Testing
         #expect(try await second?.frames.map(\.type) == [.jobQueued, .jobCanceled])
     }
 
-    @Test("a failed read fails all who waited for it, and the next reads anew")
+    @Test("a read that the journal has no room for is tried again; one that fails, fails all who waited for it")
     func failure() async throws {
         let journal = GatedJournal()
         _ = try await journal.submit(Samples.submission(1))
-        let reader = LogReader(journal: journal, rings: FrameRings(capacityBytes: 1 << 20))
-        let job = Samples.submission(1).id
-        journal.fails.withLock { $0 = true }
-        journal.open.give()
-        await #expect(throws: JournalError.overloaded) {
-            try await reader.page(of: job, of: .anonymous, after: .beforeFirst)
+        let reader = LogReader(journal: journal, rings: FrameRings(capacityBytes: 1 << 20)) {
+            if journal.reads.withLock({ $0 }) == 3 { journal.failure.withLock { $0 = nil } }
         }
-        journal.fails.withLock { $0 = false }
+        let job = Samples.submission(1).id
+        journal.open.give()
+        journal.failure.withLock { $0 = .overloaded }
         #expect(try await reader.page(of: job, of: .anonymous, after: .beforeFirst)?.frames.count == 1)
+        #expect(journal.reads.withLock { $0 } == 4)
+        journal.failure.withLock { $0 = .closed }
+        let other = Samples.submission(2).id
+        _ = try await journal.submit(Samples.submission(2))
+        await #expect(throws: JournalError.closed) {
+            try await reader.page(of: other, of: .anonymous, after: .beforeFirst)
+        }
+        journal.failure.withLock { $0 = nil }
+        #expect(try await reader.page(of: other, of: .anonymous, after: .beforeFirst)?.frames.count == 1)
     }
 
     @Test("a stranger finds no job, and leaves no ring")

@@ -6,7 +6,7 @@ struct Idle: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Open streams that nothing happens to: memory for each, and the processor time of their heartbeats.",
         discussion: """
-            Memory is what was added since before the streams were opened. Buffers and slab are the kernel's, for both ends of each \
+            Memory is what was added from before the streams were opened to the end of the idle time. Buffers and slab are the kernel's, for both ends of each \
             connection, and of the whole machine: leave it alone meanwhile. A server whose process is not known has no memory here.
             """)
 

@@ -28,11 +28,13 @@ struct IdleStreams: Sendable {
         let group = try await WatcherGroup.make()
         try await group.open(Array(repeating: source.plan, count: streams), port: source.port)
         try await group.wait(60, for: "the first words of all streams") { $0.greeted == $0.watchers.count }
-        let opened = try await MemoryReading.settled(meter, within: 20)
+        _ = try await MemoryReading.settled(meter, within: 20)
         ProgressLine.say("\(streams) idle streams for \(seconds) s")
         let heartbeatsBefore = try await group.read { $0.heartbeats }
         let (delivery, usage) = try await group.measure(seconds, meter)
         let heartbeats = try await group.read { $0.heartbeats } - heartbeatsBefore
+        // At the end: what a stream takes while it goes on, not what opening so many at once took.
+        let opened = MemoryReading(meter)
         try await group.close()
         try await source.stop()
         return Outcome(

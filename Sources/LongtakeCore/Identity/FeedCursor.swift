@@ -64,6 +64,8 @@ public enum FeedCursor: Hashable, Sendable {
         _ position: EventPosition, _ head: EventPosition, _ pruned: EventPosition
     ) -> FeedResolution {
         if position > head { return .refused(.ahead) }
+        // The id that the hello gives to who asked for everything.
+        if position == .beforeFirst { return .after(position) }
         return position < pruned ? .refused(.pruned) : .after(position)
     }
 

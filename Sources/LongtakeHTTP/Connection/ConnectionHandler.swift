@@ -25,9 +25,13 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var isHTTP10 = false
     /// Whether a stream runs without the handlers that speak HTTP.
     private var isBare = false
+    private var removal: EventLoopFuture<Void>?
 
     /// How long a refused client may go on sending before the connection is cut: long enough for the answer to arrive.
     private static let lingering = TimeAmount.seconds(2)
+
+    /// A piece of a stream that waits for the kernel, in bytes.
+    private static let piece = 4_096
 
     init(service: RequestService, channel: any Channel) {
         self.service = service
@@ -67,8 +71,8 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isBare else {
-            // A request that came together with the stream's. The connection closes behind the stream, and a client that sent more without
-            // waiting sends it again (RFC 9112 §9.3.2).
+            // A request, or the beginning of one, that came together with the stream's. The connection closes behind the stream, and a client
+            // that sent more without waiting sends it again (RFC 9112 §9.3.2).
             _ = state.drain()
             return
         }
@@ -197,7 +201,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         // A stream that ended at once has let go already, and the connection may be at its next request.
         guard self.stream != nil else { return }
         isBare = true
-        HTTPHandlers.remove(from: channel.pipeline.syncOperations)
+        removal = HTTPHandlers.remove(from: channel)
         watch?.readOn()
     }
 
@@ -213,7 +217,11 @@ final class ConnectionHandler: ChannelInboundHandler {
         let channel = channel
         let written = channel.eventLoop.makePromise(of: Void.self)
         written.futureResult.whenComplete { _ in channel.close(promise: nil) }
-        channel.eventLoop.scheduleTask(in: TimeAmount(Limits.writeDeadline)) { channel.close(promise: nil) }
+        channel.eventLoop.scheduleTask(in: TimeAmount(Limits.writeDeadline)) {
+            // Cut, so that nobody takes what has arrived for the whole.
+            StreamSocket(channel).resetAtClose()
+            channel.close(promise: nil)
+        }
         writeEnd(promise: written)
     }
 
@@ -224,13 +232,22 @@ final class ConnectionHandler: ChannelInboundHandler {
             context?.flush()
             return
         }
-        isBare = false
-        guard let watch, let below = watch.context else {
+        guard let below = watch?.context else {
             promise?.fail(ChannelError.ioOnClosedChannel)
             return
         }
         below.writeAndFlush(NIOAny(ByteBuffer(string: isChunked ? "0\r\n\r\n" : "")), promise: promise)
         guard state.isKept else { return }
+        let handler = NIOLoopBound(self, eventLoop: channel.eventLoop)
+        // The old handlers leave on the loop's next turn at the latest, and no byte is read before that.
+        removal?.whenComplete { _ in handler.value.learnHTTP() }
+    }
+
+    /// Behind a stream, for the connection's next request.
+    private func learnHTTP() {
+        isBare = false
+        removal = nil
+        guard let watch, state.isKept else { return channel.close(promise: nil) }
         do {
             try HTTPHandlers.add(to: channel.pipeline.syncOperations, behind: watch)
         } catch {
@@ -284,25 +301,29 @@ extension ConnectionHandler: StreamSink {
     // Where nothing waits in the channel, there is no need to ask it.
     var hasRoom: Bool { socket?.isIdle == true || channel.isWritable }
 
-    func send(_ bytes: ByteBuffer) -> Bool {
-        guard let socket else { return true }
+    func send(_ bytes: ByteBuffer) -> Int {
+        guard let socket else { return 0 }
         let taken = socket.send(bytes)
         // Nothing else is touched on the way that nearly all take: thousands of connections do not fit the processor's cache.
-        if taken > 0, taken == bytes.readableBytes { return true }
-        guard let stream, let below = watch?.context else { return true }
+        if taken > 0, taken == bytes.readableBytes { return 0 }
+        guard let stream, let below = watch?.context else { return 0 }
         var rest = bytes
         rest.moveReaderIndex(forwardBy: taken)
-        guard rest.readableBytes > 0 else {
-            below.flush()
-            return true
+        var pieces = 0
+        // Below the encoder, since the bytes are framed already; in pieces, so that a slow reader is seen to take them.
+        while let piece = rest.readSlice(length: min(rest.readableBytes, Self.piece)), piece.readableBytes > 0 {
+            below.write(NIOAny(piece), promise: socket.promise { stream.kernelTook() })
+            pieces += 1
         }
-        // Below the encoder, since the bytes are framed already.
-        below.writeAndFlush(NIOAny(rest), promise: socket.promise { stream.kernelTook() })
-        return false
+        below.flush()
+        return pieces
     }
 
     func finish() {
+        let isIdle = socket?.isIdle ?? true
         (stream, socket) = (nil, nil)
+        // Where bytes still wait for the kernel, the connection ends with them, by a deadline.
+        if !isIdle { _ = state.drain() }
         endResponse()
     }
 

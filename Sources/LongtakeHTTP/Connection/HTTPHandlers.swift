@@ -9,22 +9,32 @@ import NIOHTTP1
 enum HTTPHandlers {
     /// - Parameter watch: the handler that they stand behind.
     static func add(to pipeline: ChannelPipeline.SynchronousOperations, behind watch: InboundWatch) throws {
-        try pipeline.configureHTTPServerPipeline(position: .after(watch), withErrorHandling: false)
+        try pipeline.addHandlers(
+            [
+                HTTPResponseEncoder(), ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes)),
+                HTTPServerPipelineHandler(), NIOHTTPResponseHeadersValidator(),
+            ], position: .after(watch))
     }
 
-    /// Only while nothing waits in them: neither a part of a request nor of a response.
-    static func remove(from pipeline: ChannelPipeline.SynchronousOperations) {
-        remove(HTTPServerPipelineHandler.self, from: pipeline)
-        remove(NIOHTTPResponseHeadersValidator.self, from: pipeline)
-        remove(HTTPResponseEncoder.self, from: pipeline)
-        // Leaves on the loop's next turn, and no byte is read before that.
-        remove(ByteToMessageHandler<HTTPRequestDecoder>.self, from: pipeline)
+    /// Has them hand on what they hold of later requests, as it is, and leave.
+    /// - Returns: fulfilled when the last is gone.
+    static func remove(from channel: any Channel) -> EventLoopFuture<Void> {
+        let pipeline = channel.pipeline.syncOperations
+        remove(HTTPServerPipelineHandler.self, pipeline)
+        remove(NIOHTTPResponseHeadersValidator.self, pipeline)
+        remove(HTTPResponseEncoder.self, pipeline)
+        let gone = channel.eventLoop.makePromise(of: Void.self)
+        remove(ByteToMessageHandler<HTTPRequestDecoder>.self, pipeline, gone)
+        return gone.futureResult
     }
 
     private static func remove<Handler: RemovableChannelHandler>(
-        _ type: Handler.Type, from pipeline: ChannelPipeline.SynchronousOperations
+        _ type: Handler.Type, _ pipeline: ChannelPipeline.SynchronousOperations, _ gone: EventLoopPromise<Void>? = nil
     ) {
-        guard let context = try? pipeline.context(handlerType: type) else { return }
-        pipeline.removeHandler(context: context, promise: nil)
+        do {
+            pipeline.removeHandler(context: try pipeline.context(handlerType: type), promise: gone)
+        } catch {
+            gone?.fail(error)
+        }
     }
 }

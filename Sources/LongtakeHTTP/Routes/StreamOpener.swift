@@ -80,6 +80,7 @@ struct StreamOpener: Sendable {
             // Without a cursor the page is empty, and the feed begins at the head of its read.
             opening.events = page.events.map { EventFrame($0) }
             opening.cursor = LogPlace(max(page.reached, position))
+            opening.told = LogPlace(page.events.last?.position ?? position)
         case .refused(let reason):
             hello(&opening, job: nil, cursor: nil, head: head.description)
             add([.reset(reason: reason, requested: cursor.text), .movedOn(to: head)], to: &opening)

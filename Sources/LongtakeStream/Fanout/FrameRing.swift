@@ -28,10 +28,14 @@ struct FrameRing {
         frames.append(frame)
         memoryBytes += frame.memoryBytes
         if head != nil { head = frame.sequence }
+        trim()
+    }
+
+    /// Lets go of the oldest, some at a time.
+    private mutating func trim() {
         guard frames.count > Limits.ringEvents + Limits.ringEvents / 4 else { return }
-        let tooMany = frames.count - Limits.ringEvents
-        for frame in frames.prefix(tooMany) { memoryBytes -= frame.memoryBytes }
-        frames.removeFirst(tooMany)
+        frames.removeFirst(frames.count - Limits.ringEvents)
+        count()
     }
 
     /// The first event that a reader can be given from here; `nil` where there is none.
@@ -56,6 +60,7 @@ struct FrameRing {
         frames = older + frames + newer
         head = frames.last?.sequence
         count()
+        trim()
         return true
     }
 

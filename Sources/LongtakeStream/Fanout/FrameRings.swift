@@ -77,8 +77,9 @@ final class FrameRings: Sendable {
     /// How many events are missing between `place` and the first that the ring has; `nil` where it has none.
     func missing(of job: JobID, of tenant: TenantName, after place: EventSequence) -> Int? {
         ask(job) { ring in
-            guard ring.tenant == tenant, let first = ring.first, first > place.next else { return nil }
-            return Int(first.rawValue - place.rawValue) - 1
+            guard ring.tenant == tenant, let first = ring.first, first > place else { return nil }
+            let missing = Int(first.rawValue - place.rawValue) - 1
+            return missing > 0 ? missing : nil
         } ?? nil
     }
 

@@ -6,6 +6,10 @@ public final class LogReader: Sendable {
     private let journal: any Journal
     let rings: FrameRings
     private let gate: ReadGate
+    /// Takes ``pauseMilliseconds``.
+    private let pause: @Sendable () async -> Void
+    static let pauseMilliseconds: Int64 = 20
+    private static let tries = 500
     private let underWay = Mutex<[Key: [CheckedContinuation<FramePage?, any Error>]]>([:])
 
     private struct Key: Hashable {
@@ -14,10 +18,14 @@ public final class LogReader: Sendable {
         let after: EventSequence
     }
 
-    init(journal: any Journal, rings: FrameRings, readsAtOnce: Int = Limits.streamReadsAtOnce) {
+    init(
+        journal: any Journal, rings: FrameRings, readsAtOnce: Int = Limits.streamReadsAtOnce,
+        pause: @escaping @Sendable () async -> Void = {}
+    ) {
         self.journal = journal
         self.rings = rings
         gate = ReadGate(width: readsAtOnce)
+        self.pause = pause
     }
 
     /// How many wait for reads that are under way.
@@ -30,7 +38,8 @@ public final class LogReader: Sendable {
 
     /// The page behind `after`. `nil` where this tenant has no such job.
     ///
-    /// No event that was committed before the call is missing from what is behind the cursor, unless the page says that more follows.
+    /// No event that was published before the call is missing from what is behind the cursor, unless the page says that more follows. What is
+    /// committed and not yet published reaches those who stand in their loop's table, which streams do before they ask.
     public func page(of job: JobID, of tenant: TenantName, after: EventSequence) async throws -> FramePage? {
         let key = Key(job: job, tenant: tenant, after: after)
         while true {
@@ -43,12 +52,12 @@ public final class LogReader: Sendable {
 
     /// A page of the feed.
     public func page(_ query: FeedQuery) async throws -> FeedPage {
-        try await gate.pass { try await journal.events(query) }
+        try await gate.pass { try await patiently { try await journal.events(query) } }
     }
 
     /// The job, for a reader whose cursor cannot be honoured. `nil` where this tenant has no such job.
     public func job(_ id: JobID, of tenant: TenantName) async throws -> Job? {
-        try await gate.pass { try await journal.job(id, of: tenant) }
+        try await gate.pass { try await patiently { try await journal.job(id, of: tenant) } }
     }
 
     private func shared(_ key: Key) async throws -> (FramePage?, isOwn: Bool) {
@@ -80,10 +89,11 @@ public final class LogReader: Sendable {
             let missing = rings.missing(of: key.job, of: key.tenant, after: key.after)
             let token = rings.prepare(key.job, of: key.tenant)
             do {
-                let page = try await journal.events(
-                    of: key.job, of: key.tenant, after: key.after,
-                    limit: min(Limits.eventsPerPage, missing ?? Limits.eventsPerPage)
-                ).map(FramePage.init)
+                let page = try await patiently {
+                    try await journal.events(
+                        of: key.job, of: key.tenant, after: key.after,
+                        limit: min(Limits.eventsPerPage, missing ?? Limits.eventsPerPage))
+                }.map(FramePage.init)
                 guard let page else {
                     rings.discard(key.job, token)
                     return nil
@@ -95,5 +105,17 @@ public final class LogReader: Sendable {
                 throw error
             }
         }
+    }
+
+    /// Tries again for ten seconds where the journal has too many other reads waiting: a stream that runs is not to end for that.
+    private func patiently<Value>(_ read: () async throws -> Value) async throws -> Value {
+        for _ in 1..<Self.tries {
+            do {
+                return try await read()
+            } catch JournalError.overloaded {
+                await pause()
+            }
+        }
+        return try await read()
     }
 }

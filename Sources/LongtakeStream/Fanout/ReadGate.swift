@@ -1,3 +1,4 @@
+import NIOCore
 import Synchronization
 
 /// Lets so many reads run at once; others wait, in the order in which they came.
@@ -7,20 +8,12 @@ import Synchronization
 final class ReadGate: Sendable {
     private struct State {
         var free: Int
-        /// In the order of arrival, from `first` on.
-        var waiters: [CheckedContinuation<Void, Never>] = []
-        var first = 0
+        /// In the order of arrival.
+        var waiters = CircularBuffer<CheckedContinuation<Void, Never>>()
 
         mutating func next() -> CheckedContinuation<Void, Never>? {
-            guard first < waiters.count else {
-                free += 1
-                return nil
-            }
-            defer {
-                first += 1
-                if first == waiters.count { (waiters, first) = ([], 0) }
-            }
-            return waiters[first]
+            if waiters.isEmpty { free += 1 }
+            return waiters.popFirst()
         }
     }
 
@@ -29,7 +22,7 @@ final class ReadGate: Sendable {
     init(width: Int) { state = Mutex(State(free: width)) }
 
     /// How many wait.
-    var waiting: Int { state.withLock { $0.waiters.count - $0.first } }
+    var waiting: Int { state.withLock { $0.waiters.count } }
 
     /// Runs `body` when it is its turn.
     func pass<Value: Sendable>(_ body: () async throws -> Value) async rethrows -> Value {

@@ -32,7 +32,11 @@ public final class StreamHub: Sendable {
         self.journal = journal
         self.configuration = configuration
         self.logger = logger
-        log = LogReader(journal: journal, rings: rings)
+        let loop = loops.first
+        log = LogReader(journal: journal, rings: rings) {
+            // It fails only where the loop has stopped, and then nobody waits any more.
+            try? await loop?.scheduleTask(in: .milliseconds(LogReader.pauseMilliseconds)) {}.futureResult.get()
+        }
         shards = loops.map(StreamShard.init)
         keepHouse(on: loops.first)
         journal.observeCommits { [weak self] commit in self?.publish(commit) }

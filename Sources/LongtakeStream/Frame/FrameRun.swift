@@ -9,6 +9,8 @@ final class FrameRun {
     let last: LogPlace
     /// Whether the last event ends the log.
     let isFinal: Bool
+    /// Whether it is more than one page may be.
+    let isLong: Bool
     private let log: LogKey
     private let tenant: TenantName?
     private var shared: [(form: WireForm, bytes: ByteBuffer)] = []
@@ -20,6 +22,7 @@ final class FrameRun {
         while start > 0, Self.follows(frames[start], frames[start - 1], isFeed) { start -= 1 }
         self.frames = start == 0 ? frames : Array(frames[start...])
         self.log = log
+        isLong = self.frames.count > 1 && self.frames.reduce(0) { $0 + $1.byteCount } > Limits.bytesPerPage
         let (first, end) = (frames[start], frames[frames.count - 1])
         previous =
             isFeed ? LogPlace(first.previous) : LogPlace(EventSequence(rawValue: first.sequence.rawValue - 1))

@@ -12,8 +12,8 @@ struct StreamDeadlines: Hashable, Sendable {
 
     private let heartbeat: Int32
     private let writing: Int32
-    /// Sends that the kernel has not taken yet, and the tick of the last sign that it takes any.
-    private var sendsUnderWay: Int32 = 0
+    /// Pieces that the kernel has not taken yet, and the tick of the last sign that it takes any.
+    private var piecesUnderWay: Int32 = 0
     private var movedAt: Int
     private var wroteAt: Int
     private var endsAt = Int.max
@@ -23,7 +23,7 @@ struct StreamDeadlines: Hashable, Sendable {
 
     /// - Parameters:
     ///   - heartbeat: ticks without a write after which the stream says that it lives.
-    ///   - writing: ticks that a send may take.
+    ///   - writing: ticks in which the kernel must take a piece.
     init(now: Int, heartbeat: Int, writing: Int) {
         self.heartbeat = Int32(heartbeat)
         self.writing = Int32(writing)
@@ -33,14 +33,15 @@ struct StreamDeadlines: Hashable, Sendable {
 
     mutating func wrote(at now: Int) { wroteAt = now }
 
-    /// A send was not taken by the kernel at once.
-    mutating func kernelRefused(at now: Int) {
-        if sendsUnderWay == 0 { movedAt = now }
-        sendsUnderWay += 1
+    /// So many pieces were not taken by the kernel at once.
+    mutating func kernelRefused(_ pieces: Int = 1, at now: Int) {
+        guard pieces > 0 else { return }
+        if piecesUnderWay == 0 { movedAt = now }
+        piecesUnderWay += Int32(pieces)
     }
 
     mutating func kernelTook(at now: Int) {
-        sendsUnderWay -= 1
+        piecesUnderWay -= 1
         movedAt = now
     }
 
@@ -50,7 +51,7 @@ struct StreamDeadlines: Hashable, Sendable {
     /// What is due now that the wheel has called back.
     func due(at now: Int) -> Due {
         guard now == scheduledAt else { return .nothing }
-        if sendsUnderWay > 0, now - movedAt >= writing { return .giveUp }
+        if piecesUnderWay > 0, now - movedAt >= writing { return .giveUp }
         if now >= endsAt { return .end(endReason) }
         return now - wroteAt >= heartbeat ? .heartbeat : .nothing
     }
@@ -58,7 +59,7 @@ struct StreamDeadlines: Hashable, Sendable {
     /// The tick at which the wheel is to call back; `nil` where an appointment stands that is early enough.
     mutating func appointment(at now: Int) -> Int? {
         var next = min(wroteAt + Int(heartbeat), endsAt)
-        if sendsUnderWay > 0 { next = min(next, movedAt + Int(writing)) }
+        if piecesUnderWay > 0 { next = min(next, movedAt + Int(writing)) }
         next = max(next, now + 1)
         guard next < scheduledAt || scheduledAt <= now else { return nil }
         scheduledAt = next

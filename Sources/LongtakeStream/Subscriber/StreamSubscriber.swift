@@ -31,7 +31,7 @@ public final class StreamSubscriber {
         self.sink = sink
         slot = opening.slot
         state = SubscriberState(after: opening.cursor)
-        told = opening.cursor
+        told = opening.told ?? opening.cursor
         prunedThrough = opening.prunedThrough
         showsHeartbeat = opening.heartbeatEvents
         deadlines = StreamDeadlines(
@@ -63,7 +63,7 @@ public final class StreamSubscriber {
         perform(state.roomChanged(sink.hasRoom))
     }
 
-    /// The kernel has taken one more of the sends that it had not taken at once.
+    /// The kernel has taken one more of the pieces that it had not taken at once.
     public func kernelTook() { deadlines.kernelTook(at: shard.now) }
 
     /// The connection is gone. The job goes on.
@@ -88,7 +88,7 @@ public final class StreamSubscriber {
     func send(_ bytes: ByteBuffer) {
         guard let sink else { return }
         deadlines.wrote(at: shard.now)
-        if !sink.send(bytes) { deadlines.kernelRefused(at: shard.now) }
+        deadlines.kernelRefused(sink.send(bytes), at: shard.now)
         scheduleNext()
     }
 
@@ -135,9 +135,11 @@ public final class StreamSubscriber {
 
 extension StreamSubscriber: LogListener {
     func take(_ run: FrameRun) {
+        // More than a page at once, after a pause of the loop: read in pages, so that what is under way to one reader has a bound.
+        guard !run.isLong else { return gap(upTo: run.last) }
         switch state.takes(after: run.previous, upTo: run.last) {
         case .nothing:
-            break
+            return settle()
         case .all:
             if !hasFilter, let bytes = run.bytes(form, of: tenant) {
                 send(bytes)
@@ -145,11 +147,12 @@ extension StreamSubscriber: LogListener {
             } else {
                 send(run.frames.filter(accepts), upTo: run.last)
             }
-            perform(state.wrote(upTo: run.last, isFinal: run.isFinal))
         case .rest:
             send(run.frames(behind: state.cursor).filter(accepts), upTo: run.last)
-            perform(state.wrote(upTo: run.last, isFinal: run.isFinal))
         }
+        // Sending may find out that the connection is gone, and then all has ended before this goes on.
+        guard sink != nil else { return }
+        perform(state.wrote(upTo: run.last, isFinal: run.isFinal))
         settle()
     }
 
