@@ -76,11 +76,11 @@ public enum Limits {
     public static let rowsPerPrune = 1_000
     /// Other transactions that go before one of pruning while commands wait: it gives way, and still gets on.
     public static let commitsPerChore = 8
-    /// After a transaction of pruning, so many times as long as it took: it takes at most a fifth of the writer's time.
+    /// After a transaction of pruning, so many times as long as its deletes took, the sync of its commit not counted.
     public static let prunePauses = 4
     /// Between two looks, so that jobs that become due in a row are removed together.
     public static let pruneInterval: Duration = .seconds(10)
-    /// A job that has finished stays for so long however large the database is: whoever watches it is told how it ended.
+    /// A job that has finished stays for so long however large the database is: whoever watches it live is told how it ended.
     public static let finishedJobStays: Duration = .seconds(10)
     /// After a transaction of pruning that failed, on a full disk for one.
     public static let pruneRetryDelay: Duration = .seconds(60)

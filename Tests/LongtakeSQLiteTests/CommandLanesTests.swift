@@ -72,11 +72,14 @@ struct CommandLanesTests {
             guard lanes.gather() else { return nil }
             return try kinds.map { try lanes.add(1, as: $0) }
         }
-        for kind in [CommandKind.submission, .other, .chore] {
+        for kind in [CommandKind.submission, .other] {
             #expect(try wakes(behind: [.report, kind]) == nil, "somebody waits for a \(kind)")
             #expect(try wakes(.report, kind, kind) == [.nothing, .hurry, .nothing])
         }
         #expect(try wakes(.report, .report, .report, .report) == [.nothing, .nothing, .hurry, .nothing])
+        #expect(
+            try wakes(.chore, .report, behind: [.chore, .report]) == [.nothing, .nothing], "nobody waits for a chore")
+        #expect(try wakes(behind: [.chore]) == nil)
         #expect(try wakes(behind: []) == nil, "there is nothing to gather for")
         #expect(try wakes(behind: [.report, .report, .report, .report]) == nil, "there is enough")
         var closing = CommandLanes<Int>()

@@ -48,11 +48,9 @@ struct PruneCommand: Sendable {
                 outcome.jobs += 1
             }
         }
-        if through > 0 {
-            try PruneRecord.raise(through: through, db)
-        } else {
-            outcome.hasMore = try DatabaseSize.shrink(db, keeping: freePagesKept)
-        }
+        if through > 0 { try PruneRecord.raise(through: through, db) }
+        // When nothing more is due, which may be for a long time to come.
+        if !outcome.hasMore { outcome.hasMore = try DatabaseSize.shrink(db, keeping: freePagesKept) }
         outcome.usedBytes = try DatabaseSize(db).usedBytes
         outcome.oldest = Timestamp(column: try Int64.fetchOne(try db.cachedStatement(sql: Self.oldestQuery)))
         return outcome

@@ -17,8 +17,8 @@ public final class Pruner: Sendable {
     private let look: AsyncStream<Void>.Continuation
     /// Set and read on the writer, so that no finish falls between the look that found nothing and the wish to be told.
     private let awaitsFinish = Atomic(false)
-    /// When the earliest of the timers that run will look.
-    private let timer = Mutex<Timestamp?>(nil)
+    /// When the timers that run will look. A new one is only ever set for earlier than all of them, so there are few.
+    private let timers = Mutex<Set<Timestamp>>([])
 
     /// - Parameters:
     ///   - clock: measures waits.
@@ -61,11 +61,11 @@ public final class Pruner: Sendable {
         }
     }
 
-    /// Whether no timer that runs looks earlier; then that time is the earliest.
+    /// Whether no timer that runs looks as early; then there is to be one that does.
     private func isEarliest(_ next: Timestamp) -> Bool {
-        timer.withLock { earliest in
-            if let set = earliest, set <= next { return false }
-            earliest = next
+        timers.withLock { timers in
+            if let set = timers.min(), set <= next { return false }
+            timers.insert(next)
             return true
         }
     }
@@ -73,7 +73,7 @@ public final class Pruner: Sendable {
     /// Forgets the timer when its wait is over rather than when its time has come: the wall clock may be behind the one that waits.
     private func sleep(for wait: Duration, thenLookAt time: Timestamp) async {
         guard (try? await clock.sleep(for: wait)) != nil else { return }
-        timer.withLock { if $0 == time { $0 = nil } }
+        timers.withLock { _ = $0.remove(time) }
         look.yield()
     }
 

@@ -13,7 +13,7 @@ struct CommandLanes<Command> {
     private var chores: [Command] = []
     /// Transactions that went before the chore that waits.
     private var commitsSinceChore = 0
-    /// Whether all that waits is patient.
+    /// Whether nobody waits for any of it: reports and chores.
     private var isPatient = true
     private var isGathering = false
     private var isDraining = false
@@ -51,7 +51,7 @@ struct CommandLanes<Command> {
         case .chore:
             chores.append(command)
         }
-        if kind != .report { isPatient = false }
+        if kind == .submission || kind == .other { isPatient = false }
         return wake()
     }
 
@@ -71,7 +71,7 @@ struct CommandLanes<Command> {
         let news = submissions.prefix(limit - batch.count)
         others.removeFirst(batch.count)
         submissions.removeFirst(news.count)
-        isPatient = others.isEmpty && submissions.isEmpty && chores.isEmpty
+        isPatient = others.isEmpty && submissions.isEmpty
         isDraining = !(batch.isEmpty && news.isEmpty)
         return batch + news
     }

@@ -83,7 +83,7 @@ struct PrunerTests {
         }
     }
 
-    @Test("above its bound with active jobs alone, it says so once and waits for one to finish")
+    @Test("above its bound with active jobs alone, it says so and waits for one to finish")
     func blocked() async throws {
         let journal = try await scratch.open(wall)
         for number in 1...2 { _ = try await journal.submit(Samples.submission(number)) }
