@@ -11,6 +11,10 @@ struct BareSenderCommand: AsyncParsableCommand {
     @Option(help: "Bytes of each event's message.")
     var messageBytes: Int
 
+    func validate() throws {
+        guard rate > 0, rate.isFinite else { throw ValidationError("--rate is above 0") }
+    }
+
     func run() async throws {
         try await BareSender(rate: rate, sample: SampleEvent(messageBytes: messageBytes)).serve { port in
             _ = "ready \(port)\n".withCString { write(STDOUT_FILENO, $0, strlen($0)) }

@@ -45,6 +45,7 @@ struct Fanout: AsyncParsableCommand {
             throw ValidationError(
                 "--rounds is 1 to 50, --peer-workers 1 to 64, --stuck 0 to 1000, --message-bytes 18 to 480")
         }
+        guard seconds * rate >= 5 else { throw ValidationError("--seconds at --rate has to be at least 5 events") }
         if stuck > 0, peer != nil { throw ValidationError("--stuck and --peer are measured one at a time") }
     }
 
@@ -92,6 +93,10 @@ struct Fanout: AsyncParsableCommand {
                 try await DaemonSource.start(daemon, settings, in: output.directory))
             ours.report("longtake", round, &table, &document)
             guard let peer else { continue }
+            guard ours.delivery.published > 0 else {
+                throw BenchFailure(
+                    "round \(round): the daemon published nothing, so there is no rate for \(peer.rawValue)")
+            }
             ProgressLine.say("round \(round) of \(rounds): \(peer.rawValue)")
             let theirs = try await measure(try await start(peer, rate: ours.publishedPerSecond))
             theirs.report(peer.rawValue, round, &table, &document)
