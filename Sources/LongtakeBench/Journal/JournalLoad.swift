@@ -45,17 +45,33 @@ struct ReportLoad {
         }
         let rate = try await withThrowingTaskGroup(of: Void.self) { [claims] group in
             for _ in 0..<readers {
-                group.addTask { while !Task.isCancelled { _ = try? await journal.jobs(JobQuery(limit: 50)) } }
+                group.addTask { try await list(journal) }
             }
-            defer { group.cancelAll() }
-            return try await measure(time, callers: stages) { caller, number in
+            let rate = try await measure(time, callers: stages) { caller, number in
                 let report = StageReport(
                     progress: Progress(Double(number % 9_000) / 10_000), message: "frame 101 of 192")
                 try await journal.report(report, for: claims[caller])
             }
+            group.cancelAll()
+            // A reader that failed has measured nothing.
+            try await group.waitForAll()
+            return rate
         }
         try await journal.close()
         return rate
+    }
+
+    /// Lists the newest jobs again and again, until it is cancelled.
+    private func list(_ journal: SQLiteJournal) async throws {
+        while !Task.isCancelled {
+            do {
+                guard try await !journal.jobs(JobQuery(limit: 50)).jobs.isEmpty else {
+                    throw BenchFailure("a list of jobs came out empty")
+                }
+            } catch  where Task.isCancelled {
+                return
+            }
+        }
     }
 }
 
