@@ -1,3 +1,4 @@
+import Glibc
 import LongtakeCore
 import NIOCore
 
@@ -11,6 +12,8 @@ struct SubmissionLoad: Sendable {
         var perSecond = 0.0
         var latencies = LatencyHistogram()
         var usage: ProcessMeter.Usage?
+        /// How much of a processor the driver itself used.
+        var driverCores = 0.0
         /// How many jobs the daemon lists in the end.
         var kept = 0
     }
@@ -21,7 +24,8 @@ struct SubmissionLoad: Sendable {
         let desk = JobDesk(port: daemon.port)
         let keptBefore = try await desk.heads().count
         let lines = try await open(connections, to: daemon.port)
-        let before = daemon.meter.read()
+        let driver = ProcessMeter(processes: [getpid()])
+        let (before, driverBefore) = (daemon.meter.read(), driver.read())
         let began = ContinuousClock.now
         var outcome = try await withThrowingTaskGroup(of: Outcome.self) { group in
             for line in lines {
@@ -33,6 +37,7 @@ struct SubmissionLoad: Sendable {
             }
         }
         outcome.perSecond = Double(outcome.accepted) / ((ContinuousClock.now - began) / .seconds(1))
+        outcome.driverCores = driver.usage(since: driverBefore).cores
         if !daemon.meter.isBlind { outcome.usage = daemon.meter.usage(since: before) }
         for line in lines { try await line.close() }
         outcome.kept = try await desk.heads().count - keptBefore
@@ -64,6 +69,7 @@ struct SubmissionLoad: Sendable {
 extension SubmissionLoad.Outcome {
     static let table = ResultTable([
         "connections", "round", "submits/s", "p50 ms", "p99 ms", "max ms", "CPU µs/submit", "cores",
+        "driver cores",
     ])
 
     func report(_ connections: Int, _ round: Int, _ table: inout ResultTable, _ document: inout ResultDocument) {
@@ -71,6 +77,7 @@ extension SubmissionLoad.Outcome {
         table.add([
             "\(connections)", "\(round)", perSecond.shown(0), latencies.p50.shown(2), latencies.p99.shown(2),
             latencies.most.shown(2), (cost ?? .nan).shown(1), (usage?.cores ?? .nan).shown(3),
+            driverCores.shown(2),
         ])
         document.append(
             "windows",
@@ -78,6 +85,7 @@ extension SubmissionLoad.Outcome {
                 "connections": .measured(connections), "round": .measured(round), "submits": .measured(accepted),
                 "submits_per_second": .measured(perSecond), "latency": latencies.json,
                 "cpu_microseconds_per_submit": .measured(cost), "cores": .measured(usage?.cores),
+                "driver_cores": .measured(driverCores),
             ])
         if kept != accepted {
             document.blame(
