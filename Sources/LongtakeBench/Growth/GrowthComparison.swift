@@ -30,20 +30,21 @@ struct GrowthComparison {
     private func line(
         _ name: String, _ round: () async throws -> (large: Duration, small: Duration)
     ) async throws -> String {
-        var pairs: [(large: Duration, small: Duration)] = []
-        for _ in 0..<rounds { pairs.append(try await round()) }
-        let ratios = pairs.map { $0.large / $0.small }.sorted()
+        var pairs = Rounds()
+        for _ in 0..<rounds {
+            let (large, small) = try await round()
+            pairs.add(ours: large / .microseconds(1), theirs: small / .microseconds(1))
+        }
         func cell(_ text: String, _ width: Int) -> String {
             String(repeating: " ", count: max(0, width - text.count)) + text
         }
-        func time(_ duration: Duration) -> String { "\(Int(duration / .microseconds(1))) µs" }
-        return name + cell(time(pairs.map(\.large).median), 33 - name.count) + cell(time(pairs.map(\.small).median), 13)
-            + cell("\((ratios[rounds / 2] * 100).rounded() / 100)", 9)
+        return name + cell("\(pairs.ours.median.shown(0)) µs", 33 - name.count)
+            + cell("\(pairs.theirs.median.shown(0)) µs", 13) + cell(pairs.ratio.shown(2), 9)
     }
 }
 
 extension [Duration] {
-    var median: Duration { sorted()[count / 2] }
+    var median: Duration { .microseconds(map { $0 / .microseconds(1) }.median) }
 
     /// The time that this part of all stay below.
     func quantile(_ part: Double) -> Duration { sorted()[Swift.min(count - 1, Int(Double(count) * part))] }

@@ -19,15 +19,14 @@ struct Comparison {
     }
 
     func run(rounds: Int, seconds: Double, directory: String) async throws -> Result {
-        var pairs: [(left: Double, right: Double)] = []
+        var pairs = Rounds()
         for _ in 0..<rounds {
-            pairs.append(
-                (try await measure(left, seconds, directory), try await measure(right, seconds, directory)))
+            pairs.add(
+                ours: try await measure(left, seconds, directory), theirs: try await measure(right, seconds, directory))
         }
-        let ratios = pairs.map { $0.left / $0.right }.sorted()
         return Result(
-            left: pairs.map(\.left).sorted()[rounds / 2], right: pairs.map(\.right).sorted()[rounds / 2],
-            ratio: ratios[rounds / 2], least: ratios[0], most: ratios[rounds - 1])
+            left: pairs.ours.median, right: pairs.theirs.median, ratio: pairs.ratio, least: pairs.ratios.first ?? .nan,
+            most: pairs.ratios.last ?? .nan)
     }
 
     private func measure(_ side: Side, _ seconds: Double, _ parent: String) async throws -> Double {

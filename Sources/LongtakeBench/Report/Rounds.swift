@@ -10,9 +10,10 @@ struct Rounds: Sendable {
         self.theirs.append(theirs)
     }
 
-    private var ratios: [Double] { zip(ours, theirs).map { $0 / $1 }.filter(\.isFinite).sorted() }
+    /// Of the pairs, the least first.
+    var ratios: [Double] { zip(ours, theirs).map { $0 / $1 }.filter(\.isFinite).sorted() }
 
-    /// Of the pairs, so that it holds where the machine's speed drifts.
+    /// The median of the pairs', so that it holds where the machine's speed drifts.
     var ratio: Double { ratios.median }
 
     var described: String {
