@@ -41,10 +41,10 @@ struct Growth: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let scratch = directory + "/longtake-growth-" + UUID().uuidString
-        let large = keep ?? scratch + "/large"
-        defer { try? FileManager.default.removeItem(atPath: scratch) }
-        try await seed(scratch + "/small", Self.smallJobs)
+        let scratch = try ScratchDirectory(in: directory)
+        let large = keep ?? scratch.path + "/large"
+        defer { scratch.remove() }
+        try await seed(scratch.path + "/small", Self.smallJobs)
         if !FileManager.default.fileExists(atPath: large + "/seeded") {
             guard !FileManager.default.fileExists(atPath: large + "/longtake.db") else {
                 throw ValidationError("\(large) holds a database that was not seeded to its end; remove it first")
@@ -59,7 +59,7 @@ struct Growth: AsyncParsableCommand {
         }
         let comparison = GrowthComparison(
             large: try await GrowthProbe(directory: large, jobs: seeded),
-            small: try await GrowthProbe(directory: scratch + "/small", jobs: Self.smallJobs), rounds: rounds,
+            small: try await GrowthProbe(directory: scratch.path + "/small", jobs: Self.smallJobs), rounds: rounds,
             calls: calls)
         print(
             "\(seeded) finished jobs in \(large) beside \(Self.smallJobs), medians of \(rounds) rounds of \(calls) calls"

@@ -1,5 +1,3 @@
-import FoundationEssentials
-
 /// Two ways to do the same work, measured in turn.
 struct Comparison {
     /// Does work in a fresh directory for a time, and returns how many pieces a second it did.
@@ -30,9 +28,8 @@ struct Comparison {
     }
 
     private func measure(_ side: Side, _ seconds: Double, _ parent: String) async throws -> Double {
-        let directory = parent + "/longtake-bench-" + UUID().uuidString
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: directory) }
-        return try await side(directory, .seconds(seconds))
+        let scratch = try ScratchDirectory(in: parent)
+        defer { scratch.remove() }
+        return try await side(scratch.path, .seconds(seconds))
     }
 }
