@@ -17,6 +17,8 @@ struct StuckComparison: Sendable {
         let isBlind: Bool
         /// Of the watchers and, once they had resumed, of the stuck readers.
         let deliveries: [Delivery]
+        /// What stuck readers were told that is no begin of a stream.
+        let faults: [String]
     }
 
     func measure(_ options: DaemonOptions, in directory: String) async throws -> Outcome {
@@ -27,16 +29,20 @@ struct StuckComparison: Sendable {
         let (alone, _) = try await group.measure(seconds, source.meter)
         let before = MemoryReading(source.meter)
         ProgressLine.say("\(stuck) readers that never read, for up to \(Int(Self.patience(settings))) s")
-        let siege = try await besiege(source, group)
+        let request = WatchPlan.head(source.job.path)
+        let readers = try (0..<stuck).map { _ in try StuckReader(request, port: source.port) }
+        let siege = try await besiege(readers, source, group)
         let after = try await MemoryReading.settled(source.meter, within: 10)
-        let resumed = try await resume(siege.readers, source)
+        let endings = readers.map { $0.wake() }
+        let resumed = try await resume(after: endings.map { $0.last ?? 0 }, source)
         try await group.awaitAll(within: 15)
         let delivery = try await group.read { $0.delivery }
         try await group.close()
         try await source.stop()
         return Outcome(
             alone: alone.latencies, beside: siege.latencies, siege: siege, before: before, after: after,
-            isBlind: source.meter.isBlind, deliveries: [delivery, resumed])
+            isBlind: source.meter.isBlind, deliveries: [delivery, resumed],
+            faults: endings.compactMap(\.fault))
     }
 
     /// How long a stuck reader may last: until its buffers are full, which is generous, and a minute.
@@ -45,10 +51,10 @@ struct StuckComparison: Sendable {
         return min(900, 60 + 384 * 1024 / bytesPerSecond)
     }
 
-    private func besiege(_ source: DaemonSource, _ group: WatcherGroup) async throws -> StuckSiege {
-        let request = WatchPlan.head(source.job.path)
-        let readers = try (0..<stuck).map { _ in try StuckReader(request, port: source.port) }
-        var siege = StuckSiege(readers, memory: MemoryReading(source.meter))
+    private func besiege(
+        _ readers: [StuckReader], _ source: DaemonSource, _ group: WatcherGroup
+    ) async throws -> StuckSiege {
+        var siege = StuckSiege(readers.map(\.name), memory: MemoryReading(source.meter))
         let (began, patience) = (ContinuousClock.now, Self.patience(settings))
         try await group.read { $0.beginWindow() }
         while true {
@@ -62,9 +68,9 @@ struct StuckComparison: Sendable {
         return siege
     }
 
-    /// Lets the readers wake up, take what is left for them, and come back with their cursors.
-    private func resume(_ readers: [StuckReader], _ source: DaemonSource) async throws -> Delivery {
-        let plans = readers.map { WatchPlan(source.job, number: 0, after: $0.wake() ?? 0) }
+    /// Has the readers come back with the cursors that they had when they woke up.
+    private func resume(after cursors: [UInt64], _ source: DaemonSource) async throws -> Delivery {
+        let plans = cursors.map { WatchPlan(source.job, number: 0, after: $0) }
         let group = try await WatcherGroup.make()
         try await group.open(plans, port: source.port)
         try await group.wait(60, for: "what the stuck readers have missed") { [stuck] in $0.caughtUpCount == stuck }
@@ -104,7 +110,7 @@ extension StuckComparison.Outcome {
                 "socket_bytes_peak": .measured(siege.peak.socketBytes),
                 "socket_bytes_after": .measured(after.socketBytes),
             ])
-        if !siege.isOver { document.blame("round \(round): stuck readers were not cut off") }
+        for fault in siege.faults + faults.prefix(3) { document.blame("round \(round): \(fault)") }
         document.expect(deliveries[0], "watchers, round \(round)")
         document.expect(deliveries[1], "stuck readers that resumed, round \(round)")
     }

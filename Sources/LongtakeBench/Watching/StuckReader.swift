@@ -33,20 +33,26 @@ struct StuckReader: Sendable {
     }
 
     /// Wakes up: reads what the kernel still has for it, and closes.
-    /// - Returns: the number of the last whole event; `nil` for none.
-    func wake() -> UInt64? {
+    /// - Returns: the number of the last whole event, `nil` for none; and what else it was told than the begin of a stream.
+    func wake() -> (last: UInt64?, fault: String?) {
         defer { Glibc.close(descriptor) }
-        var (scanner, last): (EventScanner, UInt64?) = (EventScanner(), nil)
+        var (scanner, last, fault): (EventScanner, UInt64?, String?) = (EventScanner(), nil, nil)
         var chunk = [UInt8](repeating: 0, count: 64 * 1024)
         while true {
             let count = recv(descriptor, &chunk, chunk.count, Int32(truncatingIfNeeded: MSG_DONTWAIT))
-            guard count > 0 else { return last }
+            guard count > 0 else { break }
             _ = chunk[..<count].withUnsafeBytes { bytes in
                 scanner.feed(bytes) { block in
-                    if case .event(let sequence, _, _) = block { last = sequence }
+                    switch block {
+                    case .event(let sequence, _, _): last = sequence
+                    case .control(let text): fault = "a stuck reader was told: \(text.prefix(200))"
+                    case .hello, .heartbeat: break
+                    }
                 }
             }
         }
+        guard scanner.status == 200 else { return (last, "a stuck reader was answered with status \(scanner.status)") }
+        return (last, fault)
     }
 
     private static func socketAddress(_ bytes: [UInt8], _ port: Int) -> sockaddr_in {
