@@ -49,11 +49,25 @@ import Testing
         #expect(soft.faults == [])
     }
 
-    @Test("a stream that ends without a word is found")
+    @Test("a stream that ends without a word is found, and resumed")
     func cut() throws {
         let stream = try Stream()
+        var returns = 0
+        stream.board.comeAgain = { _ in returns += 1 }
         try stream.receive(Stream.hello(cursor: 0, head: 1) + Stream.event(1))
         _ = try stream.channel.finish()
+        #expect(returns == 1)
+        #expect(stream.faults == ["it: 1 streams ended without a word, and were resumed"])
+    }
+
+    @Test("the end of a stream that cannot be resumed is found")
+    func ended() throws {
+        let stream = try Stream(WatchPlan(job: 0, path: "/"))
+        var returns = 0
+        stream.board.comeAgain = { _ in returns += 1 }
+        try stream.receive(Stream.hello(cursor: 0, head: 1) + Stream.event(1))
+        _ = try stream.channel.finish()
+        #expect(returns == 0)
         #expect(stream.faults == ["it: a stream ended before the measurement did"])
     }
 }
@@ -64,9 +78,9 @@ private struct Stream {
     let watcher: Watcher
     let channel = EmbeddedChannel()
 
-    init() throws {
+    init(_ plan: WatchPlan? = nil) throws {
         let document: JSONValue = .object(["id": .string("job_1"), "last_event_id": .string("da9459a2-1")])
-        watcher = board.add(WatchPlan(try SubmittedJob(document), number: 0))
+        watcher = board.add(try plan ?? WatchPlan(SubmittedJob(document), number: 0))
         try channel.pipeline.syncOperations.addHandler(watcher)
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
         board.beginWindow()
