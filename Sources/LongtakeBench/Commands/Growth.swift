@@ -41,30 +41,41 @@ struct Growth: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let document = try await measure()
+        print(document.text)
+        if !document.faults.isEmpty { throw ExitCode(1) }
+    }
+
+    func measure() async throws -> ResultDocument {
+        var document = ResultDocument("growth")
         let scratch = try ScratchDirectory(in: directory)
         let large = keep ?? scratch.path + "/large"
         defer { scratch.remove() }
         try await seed(scratch.path + "/small", Self.smallJobs)
         if !FileManager.default.fileExists(atPath: large + "/seeded") {
             guard !FileManager.default.fileExists(atPath: large + "/longtake.db") else {
-                throw ValidationError("\(large) holds a database that was not seeded to its end; remove it first")
+                throw ValidationError(
+                    "\(large) holds a database that was not seeded to its end, or was pruned; remove it first")
             }
             try await seed(large, jobs)
             try Data("\(jobs)".utf8).write(to: URL(filePath: large + "/seeded"))
         }
         let seeded = Int(try String(contentsOf: URL(filePath: large + "/seeded"), encoding: .utf8)) ?? jobs
         if pruning {
-            try await GrowthPruning(directory: large, rounds: rounds, rows: rows).run()
-            return
+            // What is pruned is not the database that the marker tells of.
+            try FileManager.default.removeItem(atPath: large + "/seeded")
+            try await GrowthPruning(directory: large, rounds: rounds, rows: rows).run(&document)
+            return document
         }
         let comparison = GrowthComparison(
             large: try await GrowthProbe(directory: large, jobs: seeded),
             small: try await GrowthProbe(directory: scratch.path + "/small", jobs: Self.smallJobs), rounds: rounds,
             calls: calls)
-        print(
+        document.notes.append(
             "\(seeded) finished jobs in \(large) beside \(Self.smallJobs), medians of \(rounds) rounds of \(calls) calls"
         )
-        for line in try await comparison.run() { print(line) }
+        document.notes += try await comparison.run()
+        return document
     }
 
     private func seed(_ directory: String, _ jobs: Int) async throws {

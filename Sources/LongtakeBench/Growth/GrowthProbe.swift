@@ -44,7 +44,11 @@ final class GrowthProbe {
                 "look at any finished job",
                 { probe in
                     let id = probe.finished()
-                    return try await probe.time { _ = try await $0.job(id, of: .anonymous) }
+                    return try await probe.time { journal in
+                        guard try await journal.job(id, of: .anonymous) != nil else {
+                            throw BenchFailure("the job \(id) is not there")
+                        }
+                    }
                 }
             ),
             ("list, first page", { probe in try await probe.time { _ = try await $0.jobs(JobQuery()) } }),
@@ -93,7 +97,7 @@ final class GrowthProbe {
         return try await time { journal in
             let page = try await journal.events(
                 of: job, of: .anonymous, after: EventSequence(rawValue: after), limit: Limits.eventsPerPage)
-            precondition(page?.events.isEmpty == false, "the job is there")
+            guard page?.events.isEmpty == false else { throw BenchFailure("the job \(job) is not there") }
         }
     }
 

@@ -12,14 +12,15 @@ struct GrowthPruning {
 
     private static let time: Duration = .seconds(4)
 
-    func run() async throws {
+    func run(_ document: inout ResultDocument) async throws {
         let clock = GrowthClock()
         let journal = try await GrowthDatabase.open(directory, clock)
-        print("submits beside pruning of \(rows) rows a transaction, \(rounds) rounds of \(Self.time) each way")
+        document.notes.append(
+            "submits beside pruning of \(rows) rows a transaction, \(rounds) rounds of \(Self.time) each way")
         for callers in [1, 64] {
             var (without, with): ([Duration], [Duration]) = ([], [])
             var removed: Int64 = 0
-            for _ in 0..<rounds {
+            for round in 1...rounds {
                 without += try await submits(journal, clock, callers)
                 let pruner = Pruner(
                     journal: journal, retention: Retention(age: .seconds(5 * 86_400), maxBytes: nil),
@@ -30,10 +31,13 @@ struct GrowthPruning {
                 with += try await submits(journal, clock, callers)
                 pruning.cancel()
                 await pruning.value
-                removed += try firstJob() - before
+                let gone = try firstJob() - before
+                if gone <= 0 { document.blame("\(callers) callers, round \(round): the pruning removed nothing") }
+                removed += gone
             }
-            print(line("\(callers) caller\(callers > 1 ? "s" : ""), without", without))
-            print(line("\(callers) caller\(callers > 1 ? "s" : ""), pruning", with), "  \(removed) jobs removed")
+            let name = "\(callers) caller\(callers > 1 ? "s" : "")"
+            document.notes.append(line("\(name), without", without))
+            document.notes.append(line("\(name), pruning", with) + "  \(removed) jobs removed")
         }
         try await journal.close()
     }
