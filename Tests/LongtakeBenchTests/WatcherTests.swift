@@ -49,6 +49,21 @@ import Testing
         #expect(soft.faults == [])
     }
 
+    @Test(
+        "signs of life are told from blocks that nobody expects",
+        arguments: [
+            (": hb\n\n", true), ("6\r\n: hb\n\n\r\n6\r\n: hb\n\n\r\n", true), ("id: da9459a2-g7\n\n", true),
+            ("event: stream.heartbeat\ndata: {\"type\":\"stream.heartbeat\"}\n\n", true),
+            ("event: stage.progress\ndata: {\"type\":\"stage.progress\"}\n\n", false),
+            ("id: da9459a2-7\ndata: {}\n\n", false), ("event: stream.reset\ndata: {}\n\n", false),
+        ])
+    func otherBlocks(text: String, isExpected: Bool) throws {
+        let stream = try Stream()
+        try stream.receive(Stream.hello(cursor: 0, head: 1) + text)
+        #expect(stream.faults.isEmpty == isExpected)
+        #expect((stream.board.heartbeats > 0) == isExpected)
+    }
+
     @Test("a stream that ends without a word is found, and resumed")
     func cut() throws {
         let stream = try Stream()

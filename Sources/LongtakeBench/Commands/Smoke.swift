@@ -18,9 +18,10 @@ struct Smoke: AsyncParsableCommand {
             { try await Fanout.parse(words("--watchers 40 --seconds 2 --rounds 1 --peer nio")).measure() },
             { try await Latency.parse(words("--jobs 5 --watchers 20 --seconds 2")).measure() },
             { try await Jobs.parse(words("--jobs 50 --rate 2 --seconds 3")).measure() },
-            { try await Storm.parse(words("--clients 100 --jobs 10 --behind 8")).measure() },
+            { try await Storm.parse(words("--clients 100 --jobs 10 --behind 8 --rest 1")).measure() },
             { try await Idle.parse(words("--streams 100 --seconds 2")).measure() },
             { try await Submit.parse(words("--connections 8 --against 1 --seconds 0.5 --rounds 1")).measure() },
+            { try await Growth.parse(words("--jobs 1000 --rounds 1 --calls 10", hasDaemon: false)).measure() },
         ]
         var faults = 0
         for measure in measurements {
@@ -32,10 +33,10 @@ struct Smoke: AsyncParsableCommand {
     }
 
     /// The arguments of one measurement, with those that all share.
-    private func words(_ text: String) -> [String] {
+    private func words(_ text: String, hasDaemon: Bool = true) -> [String] {
         var words = text.split(separator: " ").map(String.init)
-        if let longtake = daemon.longtake { words += ["--longtake", longtake] }
-        if let url = daemon.url { words += ["--url", url] }
+        if hasDaemon, let longtake = daemon.longtake { words += ["--longtake", longtake] }
+        if hasDaemon, let url = daemon.url { words += ["--url", url] }
         if let directory { words += ["--directory", directory] }
         return words
     }

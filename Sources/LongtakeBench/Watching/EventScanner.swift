@@ -11,8 +11,9 @@ struct EventScanner {
         case hello(cursor: UInt64?, head: UInt64?)
         /// `bytes` counts the whole block, with what a chunked stream puts before it.
         case event(sequence: UInt64, at: UnsafeRawBufferPointer, bytes: Int)
-        /// The server ends the stream (`stream.end`) or starts it anew (`stream.reset`), and says why.
+        /// The server ends the stream (`stream.end`) or starts it anew (`stream.reset`), and says why; or a block that nobody expects.
         case control(String)
+        /// A comment, `stream.heartbeat`, or a block that is only an `id:` line.
         case heartbeat
     }
 
@@ -72,8 +73,19 @@ struct EventScanner {
             isGreeted = true
             return .hello(cursor: block.idNumber(of: "\"cursor\":\""), head: block.idNumber(of: "\"head\":\""))
         }
-        return block.place(of: "stream.", from: 0) == nil || block.place(of: "stream.heartbeat", from: 0) != nil
-            ? .heartbeat : .control(String(decoding: block, as: UTF8.self))
+        let text = String(decoding: block, as: UTF8.self)
+        return Self.isHeartbeat(text) ? .heartbeat : .control(text)
+    }
+
+    private static func isHeartbeat(_ block: String) -> Bool {
+        // An empty line or a chunk's length, each ended as HTTP does, may stand before the block's own lines.
+        let lines = block.utf8.split(separator: 0x0a).filter { line in
+            line.last != 0x0d || !line.dropLast().allSatisfy { Character(Unicode.Scalar($0)).isHexDigit }
+        }
+        .map { String(Substring($0)) }
+        if lines.contains("data: {\"type\":\"stream.heartbeat\"}") { return true }
+        return (!lines.isEmpty && lines.allSatisfy { $0.hasPrefix(":") })
+            || (lines.count == 1 && lines[0].hasPrefix("id:"))
     }
 }
 
