@@ -24,6 +24,7 @@ struct ConfigurationCommand: ParsableCommand {
 
     func run() throws {
         let settings = BenchSettings(rate: rate, jobSeconds: jobSeconds, workers: jobs)
+        try settings.check()
         for (name, text) in [("longtake.yaml", settings.daemon), ("pipelines.yaml", settings.pipelines)] {
             try Data(text.utf8).write(to: URL(filePath: "\(directory)/\(name)"))
         }

@@ -29,6 +29,7 @@ struct DaemonOptions: ParsableArguments {
     func open(_ settings: BenchSettings, in directory: String, syncDelayMilliseconds: Int = 0) async throws
         -> DaemonUnderTest
     {
+        try settings.check()
         if let url, let address = LoopbackURL(url) { return DaemonUnderTest(running: address.port) }
         return try await DaemonUnderTest.start(
             binary, settings, in: directory, syncDelayMilliseconds: syncDelayMilliseconds)

@@ -65,11 +65,20 @@ struct BenchSettings: Sendable {
 
     private var stepsPerStage: Int { isPacedByInterval ? 3_000 : max(1, Int((stageSeconds * rate).rounded())) }
 
-    /// A pipeline has at most 64 stages, which ``jobSecondsMost`` and the rate's bound may exceed: then the job is shorter.
+    /// A pipeline has at most 64 stages, which ``jobSecondsMost`` and the rate's bound may exceed: see ``check()``.
     private var stageCount: Int { min(64, max(1, Int((jobSeconds / stageSeconds).rounded(.up)))) }
 
     /// How long a job really runs.
-    var longestSeconds: Double { stageSeconds * Double(stageCount) }
+    private var longestSeconds: Double { stageSeconds * Double(stageCount) }
+
+    /// - Throws: where no job can run for as long as is asked for.
+    func check() throws {
+        guard longestSeconds >= jobSeconds - 1 else {
+            throw BenchFailure(
+                "jobs have to run for \(jobSeconds.shown(0)) s, and run for \(longestSeconds.shown(0)) s at most at this rate"
+            )
+        }
+    }
 
     private var message: String {
         let text = "frame {step} of {steps}, "
