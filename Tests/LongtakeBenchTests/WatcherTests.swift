@@ -53,6 +53,7 @@ import Testing
         "signs of life are told from blocks that nobody expects",
         arguments: [
             (": hb\n\n", true), ("6\r\n: hb\n\n\r\n6\r\n: hb\n\n\r\n", true), ("id: da9459a2-g7\n\n", true),
+            ("event: ping\ndata: \n\n", true),
             ("event: stream.heartbeat\ndata: {\"type\":\"stream.heartbeat\"}\n\n", true),
             ("event: stage.progress\ndata: {\"type\":\"stage.progress\"}\n\n", false),
             ("id: da9459a2-7\ndata: {}\n\n", false), ("event: stream.reset\ndata: {}\n\n", false),

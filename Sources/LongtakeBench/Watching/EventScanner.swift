@@ -13,7 +13,7 @@ struct EventScanner {
         case event(sequence: UInt64, at: UnsafeRawBufferPointer, bytes: Int)
         /// The server ends the stream (`stream.end`) or starts it anew (`stream.reset`), and says why; or a block that nobody expects.
         case control(String)
-        /// A comment, `stream.heartbeat`, or a block that is only an `id:` line.
+        /// A comment, `stream.heartbeat`, nchan's `ping`, or a block that is only an `id:` line.
         case heartbeat
     }
 
@@ -84,6 +84,8 @@ struct EventScanner {
         }
         .map { String(Substring($0)) }
         if lines.contains("data: {\"type\":\"stream.heartbeat\"}") { return true }
+        // What nchan says when nothing happens.
+        if lines.contains("event: ping"), lines.allSatisfy({ $0.count < 12 }) { return true }
         return (!lines.isEmpty && lines.allSatisfy { $0.hasPrefix(":") })
             || (lines.count == 1 && lines[0].hasPrefix("id:"))
     }
