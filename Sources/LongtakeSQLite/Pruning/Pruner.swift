@@ -17,8 +17,7 @@ public final class Pruner: Sendable {
     private let look: AsyncStream<Void>.Continuation
     /// Set and read on the writer, so that no finish falls between the look that found nothing and the wish to be told.
     private let awaitsFinish = Atomic(false)
-    /// When the timers that run will look. A new one is only ever set for earlier than all of them, so there are few.
-    private let timers = Mutex<Set<Timestamp>>([])
+    private let timers = Mutex(PrunerTimers())
 
     /// - Parameters:
     ///   - clock: measures waits.
@@ -51,7 +50,7 @@ public final class Pruner: Sendable {
         await withDiscardingTaskGroup { group in
             var state = PrunerState(retention)
             for await _ in looks {
-                guard let next = await prune(&state), isEarliest(next) else { continue }
+                guard let next = await prune(&state), timers.withLock({ $0.set(next) }) else { continue }
                 // A millisecond at least, so that two clocks that disagree cannot make this spin.
                 let wait = max(1, next.millisecondsSince1970 - wallClock.now().millisecondsSince1970)
                 group.addTask { await self.sleep(for: .milliseconds(wait), thenLookAt: next) }
@@ -61,19 +60,10 @@ public final class Pruner: Sendable {
         }
     }
 
-    /// Whether no timer that runs looks as early; then there is to be one that does.
-    private func isEarliest(_ next: Timestamp) -> Bool {
-        timers.withLock { timers in
-            if let set = timers.min(), set <= next { return false }
-            timers.insert(next)
-            return true
-        }
-    }
-
     /// Forgets the timer when its wait is over rather than when its time has come: the wall clock may be behind the one that waits.
     private func sleep(for wait: Duration, thenLookAt time: Timestamp) async {
         guard (try? await clock.sleep(for: wait)) != nil else { return }
-        timers.withLock { _ = $0.remove(time) }
+        timers.withLock { $0.fired(time) }
         look.yield()
     }
 

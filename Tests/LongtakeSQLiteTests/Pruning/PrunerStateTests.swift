@@ -57,4 +57,22 @@ struct PrunerStateTests {
         #expect(state.sliced(roomy, at: later(2)).notes.isEmpty)
         #expect(state.sliced(full, at: later(3)).notes == [.blocked(usedBytes: 1_001)])
     }
+
+    @Test("timers do not pile up: one that runs for long serves all later wishes, also after shorter ones have fired")
+    func timers() {
+        var timers = PrunerTimers()
+        func time(_ seconds: Int64) -> Timestamp { Timestamp(millisecondsSince1970: seconds * 1000) }
+        var running = timers.set(time(604_800)) ? 1 : 0
+        for minute in 1...1_000 as ClosedRange<Int64> {
+            let (telling, later) = (timers.set(time(minute * 60)), timers.set(time(minute * 60 + 1)))
+            #expect(telling && !later, "the first is to tell of what was pruned")
+            timers.fired(time(minute * 60))
+            // The job that is oldest now is due later than the one before.
+            if timers.set(time(604_800 + minute)) { running += 1 }
+        }
+        #expect(running == 1)
+        timers.fired(time(604_800))
+        let again = timers.set(time(604_800))
+        #expect(again, "the wall clock was behind")
+    }
 }
