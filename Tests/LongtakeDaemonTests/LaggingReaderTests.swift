@@ -124,7 +124,9 @@ import Testing
     @Test("a stream of lines begins at once, also where there is nothing to tell")
     func quietLines() async throws {
         try await onOwnThread {
-            let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
+            // No sign of life could bring the head along.
+            let daemon = try DaemonProcess(
+                environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0", "LONGTAKE_STREAM_HEARTBEAT_SECONDS=300"])
             let id = try daemon.submit()
             let reader = try daemon.follow(id, "?after=1", "Accept: application/x-ndjson")
             #expect(reader.head.status == 200, "the head does not wait for the first line")
