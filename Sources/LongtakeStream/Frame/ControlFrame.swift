@@ -80,6 +80,4 @@ public enum StreamEnd: String, Hashable, Sendable {
     case maxAge = "max_age"
     /// The daemon has as many streams as it may have.
     case limit
-    /// The reader took longer than ``Limits/writeDeadline`` to take what was written.
-    case slow
 }
