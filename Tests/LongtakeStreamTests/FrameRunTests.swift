@@ -48,6 +48,16 @@ import Testing
         #expect(holed.frames.count == 1 && holed.previous.rawValue == 7)
     }
 
+    @Test("a run that is longer than a page says so, and one event alone never is")
+    func long() {
+        let text = "{\"progress\":0,\"message\":\"" + String(repeating: "x", count: Limits.bytesPerPage / 2) + "\"}"
+        func run(_ count: Int64) -> FrameRun {
+            let frames = (1...count).map { EventFrame(Frames.event($0, of: Self.job, payload: text)) }
+            return FrameRun(frames, of: .job(Self.job))
+        }
+        #expect(!run(1).isLong && run(2).isLong)
+    }
+
     @Test("a final event ends its job's log and not the feed")
     func finals() {
         let frame = Self.frame(9, at: 30, behind: 29, type: .jobSucceeded)
