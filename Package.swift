@@ -10,9 +10,13 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// Debug builds can be made to end at named places, for the tests of what must survive. A release has nothing of it.
+let crashPoints: [SwiftSetting] = [.define("LONGTAKE_CRASH_POINTS", .when(configuration: .debug))]
+
 let core: Target.Dependency = "LongtakeCore"
 let testing: Target.Dependency = "LongtakeTesting"
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let driver: Target.Dependency = "LongtakeDaemonDriver"
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let grdbSQLite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
@@ -29,7 +33,11 @@ let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 // The import arrows, one line a module. The picture and the reason for each arrow: docs/architecture.md.
 let package = Package(
     name: "longtake",
-    products: [.executable(name: "longtake", targets: ["longtake"])],
+    products: [
+        .executable(name: "longtake", targets: ["longtake"]),
+        // Loaded by the tests of faults into the daemons that they start; no part of the product.
+        .library(name: "LongtakeFaultShim", type: .dynamic, targets: ["LongtakeFaultShim"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
@@ -43,7 +51,9 @@ let package = Package(
     ],
     targets: [
         .target(name: "LongtakeCore", swiftSettings: strict),
-        .target(name: "LongtakeSQLite", dependencies: [core, grdb, grdbSQLite, logging], swiftSettings: strict),
+        .target(
+            name: "LongtakeSQLite", dependencies: [core, grdb, grdbSQLite, logging],
+            swiftSettings: strict + crashPoints),
         .target(name: "LongtakeEngine", dependencies: [core, logging], swiftSettings: strict),
         .target(name: "LongtakeStream", dependencies: [core, logging, nioCore], swiftSettings: strict),
         .target(
@@ -71,6 +81,14 @@ let package = Package(
 
         // Test support: the in-memory journal, the conformance suite, gates and the manual clock. No product ships it.
         .target(name: "LongtakeTesting", dependencies: [core], path: "Tests/LongtakeTesting", swiftSettings: strict),
+
+        // Test support: real daemons with their load and their readers, and a shim that is loaded into them to make their disk and
+        // their clock fail.
+        .target(
+            name: "LongtakeDaemonDriver", dependencies: [grdb], path: "Tests/LongtakeDaemonDriver",
+            swiftSettings: strict),
+        .target(name: "LongtakeFaultShim", path: "Tests/LongtakeFaultShim"),
+
         .testTarget(name: "LongtakeCoreTests", dependencies: [core, testing], swiftSettings: strict),
         .testTarget(
             name: "LongtakeSQLiteTests", dependencies: [core, testing, "LongtakeSQLite", grdb, logging],
@@ -89,7 +107,11 @@ let package = Package(
         .testTarget(
             name: "LongtakeBenchTests", dependencies: [core, "longtake-bench", nioCore, nioEmbedded],
             swiftSettings: strict),
-        .testTarget(name: "LongtakeDaemonTests", dependencies: [grdb, "longtake"], swiftSettings: strict),
+        .testTarget(
+            name: "LongtakeDaemonTests", dependencies: [driver, grdb, "longtake"], swiftSettings: strict),
+        .testTarget(
+            name: "LongtakeFaultTests", dependencies: [driver, grdb, "longtake"],
+            swiftSettings: strict),
         .testTarget(name: "StyleTests", swiftSettings: strict),
     ]
 )

@@ -93,7 +93,9 @@ public final class SQLiteJournal: Journal {
     }
 
     public func claim(queue: QueueName, limit: Int) async throws -> ClaimResult {
-        try await writer.perform { try $0.claim(queue: queue, limit: limit, $1) }
+        let result = try await writer.perform { try $0.claim(queue: queue, limit: limit, $1) }
+        if !result.claims.isEmpty { CrashPoint.reach(.afterClaim) }
+        return result
     }
 
     public func report(_ report: StageReport, for claim: Claim) async throws {

@@ -1,3 +1,4 @@
+import LongtakeDaemonDriver
 import Testing
 
 /// What clients send by mistake or on purpose: the right status, never a 500, and the daemon goes on.

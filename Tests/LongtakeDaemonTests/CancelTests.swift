@@ -1,3 +1,4 @@
+import LongtakeDaemonDriver
 import Testing
 
 /// Ends that are not a success: cancels and failures.

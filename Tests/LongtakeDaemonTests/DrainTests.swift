@@ -1,4 +1,5 @@
 import Glibc
+import LongtakeDaemonDriver
 import Testing
 
 /// Orderly stops.

@@ -1,3 +1,4 @@
+import LongtakeDaemonDriver
 import Testing
 
 /// `GET /v1/events`: the events of all jobs on one connection.

@@ -1,3 +1,4 @@
+import LongtakeDaemonDriver
 import Testing
 
 /// A job from its submission to its end, over a real socket.

@@ -1,4 +1,5 @@
 import Glibc
+import LongtakeDaemonDriver
 import Testing
 
 /// Readers that lag or die, on real sockets.

@@ -1,3 +1,4 @@
+import LongtakeDaemonDriver
 import Testing
 
 /// Lists, pipelines, keys, and what the daemon says about itself.

@@ -1,3 +1,4 @@
+import LongtakeDaemonDriver
 import Testing
 
 /// Several requests on one connection, where one answer's end is the next request's beginning.

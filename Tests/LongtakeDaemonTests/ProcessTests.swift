@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import LongtakeDaemonDriver
 import Testing
 
 /// The process as an operator has it: settings, sockets, a second daemon on the same directory.

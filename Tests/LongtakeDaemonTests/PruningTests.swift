@@ -1,5 +1,6 @@
 import GRDB
 import Glibc
+import LongtakeDaemonDriver
 import Testing
 
 /// What becomes of finished jobs.

@@ -1,3 +1,4 @@
+import LongtakeDaemonDriver
 import Testing
 
 /// Leaving and coming back: the reason why this exists.

@@ -1,3 +1,4 @@
+import LongtakeDaemonDriver
 import Testing
 
 /// What bounds a stream besides its job's end.

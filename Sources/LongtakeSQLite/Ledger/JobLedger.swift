@@ -83,6 +83,7 @@ final class JobLedger {
         for orphan in orphans {
             guard let id = JobID(orphan), var job = try load(id, db) else { throw UnreadableRow("job.id “\(orphan)”") }
             try apply(try judge(.recover, job, time), to: &job, at: time, delay: nil, db)
+            CrashPoint.reach(.inRecovery)
         }
         return orphans.count
     }

@@ -47,6 +47,7 @@ struct PruneCommand: Sendable {
                 outcome.events += job.events
                 outcome.jobs += 1
             }
+            CrashPoint.reach(.inPruning)
         }
         if through > 0 { try PruneRecord.raise(through: through, db) }
         // When nothing more is due, which may be for a long time to come.

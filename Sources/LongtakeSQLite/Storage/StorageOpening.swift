@@ -109,7 +109,7 @@ struct StorageOpening {
             throw StorageRefusal(
                 "\(path) was written by a newer version. Start that one, or restore a backup made before the upgrade.")
         }
-        try migrator.migrate(pool)
+        try CrashPoint.watchingStatements(of: pool) { try migrator.migrate(pool) }
     }
 
     /// Each waits for all, so that the pool cannot answer two with one connection.

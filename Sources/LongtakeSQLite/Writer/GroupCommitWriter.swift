@@ -129,6 +129,7 @@ final class GroupCommitWriter: @unchecked Sendable {
                 }
             }
             try ledger.completeTransaction(db)
+            CrashPoint.reach(.beforeCommit)
         } catch {
             undo(db)
             return error
@@ -144,11 +145,13 @@ final class GroupCommitWriter: @unchecked Sendable {
             undo(db)
             return error
         }
+        CrashPoint.reach(.afterCommit)
         pauseMilliseconds = 0
         let commit = ledger.takeCommit()
         if !commit.events.isEmpty || !commit.readyQueues.isEmpty {
             for observer in observers.withLock({ $0 }) { observer(commit) }
         }
+        CrashPoint.reach(.afterPublishing)
         for answer in answers { answer() }
         return nil
     }

@@ -1,20 +1,20 @@
 import Glibc
 
 /// A blocking socket with a deadline on everything, for tests that look at the bytes.
-final class Socket {
-    enum Failure: Error {
+package final class Socket {
+    package enum Failure: Error {
         case cannotConnect(Int32)
         case timedOut(String)
         case cannotSend(Int32)
     }
 
-    let descriptor: CInt
+    package let descriptor: CInt
     private var buffer: [UInt8] = []
-    private(set) var isAtEnd = false
+    package private(set) var isAtEnd = false
 
     /// Connects to a port of the loopback interface.
     /// - Parameter receiveBuffer: bytes that the kernel may take before they are read, about; `nil` for its own choice.
-    init(port: Int, receiveBuffer: CInt? = nil) throws {
+    package init(port: Int, receiveBuffer: CInt? = nil) throws {
         descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         if var receiveBuffer {
             setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBuffer, socklen_t(MemoryLayout<CInt>.size))
@@ -27,7 +27,7 @@ final class Socket {
     }
 
     /// Connects to a Unix socket.
-    init(path: String) throws {
+    package init(path: String) throws {
         descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
@@ -45,9 +45,9 @@ final class Socket {
         guard result == 0 else { throw Failure.cannotConnect(errno) }
     }
 
-    func send(_ text: String) throws { try send(Array(text.utf8)) }
+    package func send(_ text: String) throws { try send(Array(text.utf8)) }
 
-    func send(_ bytes: [UInt8]) throws {
+    package func send(_ bytes: [UInt8]) throws {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }
@@ -57,28 +57,28 @@ final class Socket {
     }
 
     /// Says that nothing more will be sent.
-    func finishSending() { shutdown(descriptor, CInt(SHUT_WR)) }
+    package func finishSending() { shutdown(descriptor, CInt(SHUT_WR)) }
 
     /// Has the close of this socket be a reset, as of a process that died with unread bytes.
-    func resetAtClose() {
+    package func resetAtClose() {
         var atOnce = linger(l_onoff: 1, l_linger: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &atOnce, socklen_t(MemoryLayout<linger>.size))
     }
 
     /// Waits, without reading a byte, until the other side has cut the connection.
-    func waitForCut(within seconds: Double) -> Bool {
+    package func waitForCut(within seconds: Double) -> Bool {
         var wanted = pollfd(fd: descriptor, events: 0, revents: 0)
         return poll(&wanted, 1, Deadline(seconds).milliseconds) > 0
     }
 
     /// Whether there is something to read at this moment.
-    var hasBytes: Bool {
+    package var hasBytes: Bool {
         var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         return !buffer.isEmpty || poll(&wanted, 1, 0) > 0
     }
 
     /// Reads up to and with `mark`; what is there at the end of the connection, if that comes first.
-    func read(through mark: String, within seconds: Double = 30) throws -> [UInt8] {
+    package func read(through mark: String, within seconds: Double = 30) throws -> [UInt8] {
         let mark = Array(mark.utf8)
         let deadline = Deadline(seconds)
         var searched = 0
@@ -90,7 +90,7 @@ final class Socket {
     }
 
     /// Reads exactly so many bytes, or fewer at the end of the connection.
-    func read(count: Int, within seconds: Double = 30) throws -> [UInt8] {
+    package func read(count: Int, within seconds: Double = 30) throws -> [UInt8] {
         let deadline = Deadline(seconds)
         while buffer.count < count {
             guard try fill(deadline) else { break }
@@ -98,7 +98,7 @@ final class Socket {
         return take(min(count, buffer.count))
     }
 
-    func readToEnd(within seconds: Double = 30) throws -> [UInt8] {
+    package func readToEnd(within seconds: Double = 30) throws -> [UInt8] {
         let deadline = Deadline(seconds)
         while try fill(deadline) {}
         return take(buffer.count)
@@ -128,14 +128,14 @@ final class Socket {
 }
 
 /// A point in time until which something has to happen.
-struct Deadline {
+package struct Deadline {
     private let end: ContinuousClock.Instant
 
-    init(_ seconds: Double) { end = .now + .seconds(seconds) }
+    package init(_ seconds: Double) { end = .now + .seconds(seconds) }
 
-    var isOver: Bool { ContinuousClock.now >= end }
+    package var isOver: Bool { ContinuousClock.now >= end }
 
-    var milliseconds: CInt { CInt(max(0, (end - .now) / .milliseconds(1))) }
+    package var milliseconds: CInt { CInt(max(0, (end - .now) / .milliseconds(1))) }
 }
 
 extension [UInt8] {

@@ -1,13 +1,13 @@
 /// One block of a `text/event-stream` (WHATWG HTML §9.2.5), with the bytes that it was made of.
-struct EventBlock: Hashable, Sendable {
-    let raw: String
-    var id: String?
-    var event: String?
-    var data: String?
-    var retry: Int?
-    var comments: [String] = []
+package struct EventBlock: Hashable, Sendable {
+    package let raw: String
+    package var id: String?
+    package var event: String?
+    package var data: String?
+    package var retry: Int?
+    package var comments: [String] = []
 
-    init(_ raw: String) {
+    package init(_ raw: String) {
         self.raw = raw
         for line in raw.utf8.split(separator: 0x0a).map({ String(decoding: $0, as: UTF8.self) }) {
             let colon = line.firstIndex(of: ":") ?? line.endIndex
@@ -25,26 +25,26 @@ struct EventBlock: Hashable, Sendable {
     }
 
     /// Whether the block is an event of the log, and no word of the stream about itself.
-    var isLogged: Bool { event.map { !$0.hasPrefix("stream.") && $0 != "job.snapshot" } ?? false }
+    package var isLogged: Bool { event.map { !$0.hasPrefix("stream.") && $0 != "job.snapshot" } ?? false }
 }
 
 /// Reads a stream block by block.
-final class EventReader {
-    let socket: Socket
-    let head: ResponseHead
+package final class EventReader {
+    package let socket: Socket
+    package let head: ResponseHead
     private var text: [UInt8] = []
     /// Whether the body ended with the mark that its framing has for that.
-    private(set) var endedCleanly = false
+    package private(set) var endedCleanly = false
 
     /// Sends `request` and reads the head of the response.
-    init(_ socket: Socket, _ request: String, within seconds: Double = 30) throws {
+    package init(_ socket: Socket, _ request: String, within seconds: Double = 30) throws {
         self.socket = socket
         try socket.send(request)
         head = try socket.readHead(within: seconds)
     }
 
     /// The next block; `nil` at the end of the body.
-    func next(within seconds: Double = 30) throws -> EventBlock? {
+    package func next(within seconds: Double = 30) throws -> EventBlock? {
         while true {
             if let end = text.indices.dropLast().first(where: { text[$0] == 0x0a && text[$0 + 1] == 0x0a }) {
                 defer { text.removeFirst(end + 2) }
@@ -56,7 +56,7 @@ final class EventReader {
     }
 
     /// All blocks to the end of the body.
-    func rest(within seconds: Double = 60) throws -> [EventBlock] {
+    package func rest(within seconds: Double = 60) throws -> [EventBlock] {
         var blocks: [EventBlock] = []
         while let block = try next(within: seconds) { blocks.append(block) }
         return blocks

@@ -1,32 +1,38 @@
 import FoundationEssentials
-import Glibc
+package import Glibc
 import Synchronization
 
 /// A real `longtake serve` on a free port, with a directory of its own, that dies with its test.
-final class DaemonProcess: @unchecked Sendable {
-    let directory: String
-    let port: Int
-    private(set) var pid: pid_t = 0
+package final class DaemonProcess: @unchecked Sendable {
+    package let directory: String
+    package let port: Int
+    package private(set) var pid: pid_t = 0
     private let arguments: [String]
     private let environment: [String]
+    private let wrapper: [String]
     private let ownsDirectory: Bool
     private let isInNamespace: Bool
 
-    struct DidNotStart: Error, CustomStringConvertible {
-        let description: String
+    package struct DidNotStart: Error, CustomStringConvertible {
+        package let description: String
     }
 
     /// Starts a daemon and waits until it is ready.
-    /// - Parameter inNamespace: gives it a network of its own, and a Unix socket at ``unixSocket``.
-    init(
+    /// - Parameters:
+    ///   - wrapper: a command that becomes the daemon in the same process, such as `prlimit`, with its arguments.
+    ///   - inNamespace: gives it a network of its own, and a Unix socket at ``unixSocket``.
+    package init(
         _ arguments: String..., environment: [String] = [], directory: String? = nil, port: Int? = nil,
-        inNamespace: Bool = false
+        wrapper: [String] = [], inNamespace: Bool = false
     ) throws {
         self.directory = try directory ?? Self.temporaryDirectory()
         ownsDirectory = directory == nil
         self.port = try port ?? Self.freePort()
         self.arguments = arguments
         isInNamespace = inNamespace
+        // `unshare` becomes the shell, and that the daemon.
+        self.wrapper =
+            inNamespace ? ["/usr/bin/unshare", "-n", "--", "/bin/sh", "-c", Namespace.script] : wrapper
         self.environment = environment + (inNamespace ? ["LONGTAKE_HTTP_UNIX_SOCKET=\(self.directory)/socket"] : [])
         try start()
     }
@@ -37,13 +43,14 @@ final class DaemonProcess: @unchecked Sendable {
     }
 
     /// Starts it again on the same directory and port.
+    /// - Parameter more: variables for this life only.
     /// - Returns: the time until it answered that it is ready.
     @discardableResult
-    func start() throws -> Duration {
+    package func start(_ more: String...) throws -> Duration {
         let begin = ContinuousClock.now
         pid = try Self.spawn(
-            ["serve", "--data", directory + "/data", "--port", "\(port)"] + arguments, environment: environment,
-            log: directory + "/log", inNamespace: isInNamespace)
+            ["serve", "--data", directory + "/data", "--port", "\(port)"] + arguments, environment: environment + more,
+            log: directory + "/log", wrapper: wrapper)
         let deadline = Deadline(20)
         while !deadline.isOver {
             if (try? connect().exchange("GET /readyz HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").status)
@@ -62,23 +69,23 @@ final class DaemonProcess: @unchecked Sendable {
     }
 
     /// Ends it without a word to it.
-    func kill(_ signal: CInt = SIGKILL) {
+    package func kill(_ signal: CInt = SIGKILL) {
         Glibc.kill(pid, signal)
         _ = wait(within: 15)
     }
 
     /// Asks it to stop, and waits.
     /// - Returns: its exit status; `nil` where it did not end within 15 seconds.
-    func stop() -> CInt? {
+    package func stop() -> CInt? {
         signal(SIGTERM)
         return wait(within: 15)
     }
 
-    func signal(_ number: CInt) { Glibc.kill(pid, number) }
+    package func signal(_ number: CInt) { Glibc.kill(pid, number) }
 
     /// Waits for the end of the process.
     /// - Returns: its exit status, 128 and the number of the signal that ended it, or `nil` where it did not end in time.
-    func wait(within seconds: Double) -> CInt? {
+    package func wait(within seconds: Double) -> CInt? {
         let deadline = Deadline(seconds)
         while !deadline.isOver {
             var status: CInt = 0
@@ -91,28 +98,28 @@ final class DaemonProcess: @unchecked Sendable {
         return nil
     }
 
-    var log: String { (try? String(contentsOfFile: directory + "/log", encoding: .utf8)) ?? "" }
+    package var log: String { (try? String(contentsOfFile: directory + "/log", encoding: .utf8)) ?? "" }
 
-    func connect(receiveBuffer: CInt? = nil) throws -> Socket {
+    package func connect(receiveBuffer: CInt? = nil) throws -> Socket {
         guard isInNamespace else { return try Socket(port: port, receiveBuffer: receiveBuffer) }
         return try Namespace.inside(pid) { try Socket(port: port, receiveBuffer: receiveBuffer) }
     }
 
     /// Where it listens beside its port, with a network of its own.
-    var unixSocket: String { directory + "/socket" }
+    package var unixSocket: String { directory + "/socket" }
 
     // MARK: Processes
 
     /// Beside the tests, where the build puts both.
-    static let binary: String = {
+    package static let binary: String = {
         let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? CommandLine.arguments[0]
         return bundle.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
             + "/longtake"
     }()
 
     /// Starts the binary with an environment of its own. Its standard streams go to `log`.
-    static func spawn(
-        _ arguments: [String], environment: [String] = [], log: String, inNamespace: Bool = false
+    package static func spawn(
+        _ arguments: [String], environment: [String] = [], log: String, wrapper: [String] = []
     ) throws -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -120,13 +127,11 @@ final class DaemonProcess: @unchecked Sendable {
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
-        guard inNamespace else { return try spawn(path: binary, [binary] + arguments, environment, &actions) }
-        // `unshare` becomes the shell and that the daemon, so the process is the same.
-        let unshare = ["/usr/bin/unshare", "-n", "--", "/bin/sh", "-c", Namespace.script, binary]
-        return try spawn(path: unshare[0], unshare + arguments, environment, &actions)
+        let command = wrapper + [binary] + arguments
+        return try spawn(path: command[0], command, environment, &actions)
     }
 
-    static func spawn(
+    package static func spawn(
         path: String, _ arguments: [String], _ environment: [String], _ actions: inout posix_spawn_file_actions_t
     ) throws -> pid_t {
         var pid: pid_t = 0
@@ -139,7 +144,7 @@ final class DaemonProcess: @unchecked Sendable {
     }
 
     /// Runs the binary to its end.
-    static func run(_ arguments: [String], environment: [String] = [], within seconds: Double = 20) throws -> (
+    package static func run(_ arguments: [String], environment: [String] = [], within seconds: Double = 20) throws -> (
         status: CInt, output: String
     ) {
         let directory = try temporaryDirectory()
@@ -155,7 +160,7 @@ final class DaemonProcess: @unchecked Sendable {
         return (status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f), output)
     }
 
-    static func temporaryDirectory() throws -> String {
+    package static func temporaryDirectory() throws -> String {
         var template = Array("/tmp/longtake-test-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw DidNotStart(description: "mkdtemp: \(errno)") }
         return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
@@ -167,7 +172,7 @@ final class DaemonProcess: @unchecked Sendable {
     ///
     /// Below the range that the kernel gives to outgoing connections (ip_local_port_range): one of these could hold the port when a daemon
     /// that was killed starts again.
-    static func freePort() throws -> Int {
+    package static func freePort() throws -> Int {
         for _ in 0..<1_000 {
             let port = lastPort.withLock { port in
                 port = port < 31_000 ? port + 1 : 20_000

@@ -1,30 +1,30 @@
-import Testing
+package import Testing
 
 /// What a reader has seen of one job's log, and the rules that a log keeps (the oracles O2, O3 and O5).
-struct JobLog {
-    private(set) var lines: [String] = []
+package struct JobLog {
+    package private(set) var lines: [String] = []
     /// The ids in their order, as the `id:` lines gave them.
-    private(set) var ids: [String] = []
+    package private(set) var ids: [String] = []
 
-    init() {}
+    package init() {}
 
-    init(_ blocks: [EventBlock]) {
+    package init(_ blocks: [EventBlock]) {
         for block in blocks { add(block) }
     }
 
     /// Takes a block in; words of the stream about itself are none of the log's.
-    mutating func add(_ block: EventBlock) {
+    package mutating func add(_ block: EventBlock) {
         guard block.isLogged, let data = block.data, let id = block.id else { return }
         lines.append(data)
         ids.append(id)
     }
 
-    var types: [String] { lines.map { Self.member("type", of: $0) } }
+    package var types: [String] { lines.map { Self.member("type", of: $0) } }
 
-    var last: String? { ids.last }
+    package var last: String? { ids.last }
 
     /// What every whole log of a finished job keeps.
-    func checkWhole(_ source: SourceLocation = #_sourceLocation) throws {
+    package func checkWhole(_ source: SourceLocation = #_sourceLocation) throws {
         try checkDense(from: 1, source)
         let finals = types.filter { ["job.succeeded", "job.failed", "job.canceled"].contains($0) }
         #expect(finals.count == 1, "exactly one final event", sourceLocation: source)
@@ -46,7 +46,7 @@ struct JobLog {
     }
 
     /// Consecutive numbers, in `id:`, `id` and `seq` alike.
-    func checkDense(from first: Int, _ source: SourceLocation = #_sourceLocation) throws {
+    package func checkDense(from first: Int, _ source: SourceLocation = #_sourceLocation) throws {
         for (index, line) in lines.enumerated() {
             let event = try JSON.object(line)
             let number = first + index
@@ -64,7 +64,7 @@ struct JobLog {
 
 extension DaemonProcess {
     /// The request that submits a job, as it goes over the wire.
-    static func submission(
+    package static func submission(
         _ body: String = #"{"input":{"prompt":"a paper boat in the rain"}}"#, accept: String = "application/json"
     ) -> String {
         "POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nAccept: \(accept)\r\n"
@@ -72,20 +72,20 @@ extension DaemonProcess {
     }
 
     /// Submits a job and returns its id.
-    func submit(_ body: String = #"{"input":{"prompt":"a paper boat in the rain"}}"#) throws -> String {
+    package func submit(_ body: String = #"{"input":{"prompt":"a paper boat in the rain"}}"#) throws -> String {
         let response = try connect().exchange(Self.submission(body))
         try #require(response.status == 201, "\(response.body)")
         return try #require(try response.object()["id"] as? String)
     }
 
-    func get(_ path: String, _ fields: String...) throws -> Exchange {
+    package func get(_ path: String, _ fields: String...) throws -> Exchange {
         let lines = fields.map { $0 + "\r\n" }.joined()
         return try connect().exchange("GET \(path) HTTP/1.1\r\nHost: t\r\n\(lines)\r\n")
     }
 
     /// Asks over the Unix socket.
     /// - Returns: the head, and nothing of the body.
-    func headOverUnixSocket(_ path: String, _ fields: String...) throws -> ResponseHead {
+    package func headOverUnixSocket(_ path: String, _ fields: String...) throws -> ResponseHead {
         let lines = fields.map { $0 + "\r\n" }.joined()
         let socket = try Socket(path: unixSocket)
         try socket.send("GET \(path) HTTP/1.1\r\nHost: t\r\n\(lines)\r\n")
@@ -93,29 +93,29 @@ extension DaemonProcess {
     }
 
     /// Opens a stream of a job's log.
-    func follow(_ job: String, _ query: String = "", _ fields: String...) throws -> EventReader {
+    package func follow(_ job: String, _ query: String = "", _ fields: String...) throws -> EventReader {
         let lines = fields.map { $0 + "\r\n" }.joined()
         return try EventReader(connect(), "GET /v1/jobs/\(job)/events\(query) HTTP/1.1\r\nHost: t\r\n\(lines)\r\n")
     }
 
     /// Opens a stream of all jobs.
-    func feed(_ query: String = "", _ fields: String..., receiveBuffer: CInt? = nil) throws -> EventReader {
+    package func feed(_ query: String = "", _ fields: String..., receiveBuffer: CInt? = nil) throws -> EventReader {
         let lines = fields.map { $0 + "\r\n" }.joined()
         return try EventReader(
             connect(receiveBuffer: receiveBuffer), "GET /v1/events\(query) HTTP/1.1\r\nHost: t\r\n\(lines)\r\n")
     }
 
     /// Follows a job to its end.
-    func wholeLog(of job: String) throws -> JobLog { JobLog(try follow(job).rest()) }
+    package func wholeLog(of job: String) throws -> JobLog { JobLog(try follow(job).rest()) }
 }
 
 extension Tag {
     /// Needs more than a few seconds.
-    @Tag static var slow: Self
+    @Tag package static var slow: Self
 }
 
 /// Runs a blocking test away from the threads that all tests share.
-func onOwnThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+package func onOwnThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
     try await withCheckedThrowingContinuation { continuation in
         BlockingThread.run { continuation.resume(with: Result(catching: body)) }
     }

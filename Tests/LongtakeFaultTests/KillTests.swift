@@ -1,5 +1,5 @@
-import GRDB
 import Glibc
+import LongtakeDaemonDriver
 import Synchronization
 import Testing
 
@@ -104,27 +104,6 @@ import Testing
         #expect(resumed > 0, "the kills hit work that was under way")
         #expect(daemon.stop() == 0)
         try DatabaseFile(daemon.directory + "/data").check()
-    }
-}
-
-/// O6: the database file, looked at while no daemon has it.
-struct DatabaseFile {
-    let path: String
-
-    init(_ directory: String) { path = directory + "/longtake.db" }
-
-    func check() throws {
-        var configuration = Configuration()
-        configuration.readonly = true
-        let database = try DatabaseQueue(path: path, configuration: configuration)
-        let (integrity, strays) = try database.read { db in
-            (
-                try String.fetchAll(db, sql: "PRAGMA integrity_check"),
-                try Row.fetchAll(db, sql: "PRAGMA foreign_key_check").count
-            )
-        }
-        #expect(integrity == ["ok"])
-        #expect(strays == 0)
     }
 }
 

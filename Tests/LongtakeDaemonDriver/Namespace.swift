@@ -1,18 +1,18 @@
-import Glibc
+package import Glibc
 
 /// A network of a daemon's own, so that a test can take it away. Needs root, `unshare` and `ip`.
-enum Namespace {
+package enum Namespace {
     /// Whether this machine lets us make one.
-    static let isAvailable: Bool =
+    package static let isAvailable: Bool =
         getuid() == 0 && (try? run(["/usr/bin/unshare", "-n", "--", "/bin/sh", "-c", script, "/bin/true"])) == 0
 
     /// Starts what follows with a loopback interface that is up, in the same process.
-    static let script = "ip link set lo up && exec \"$0\" \"$@\""
+    package static let script = "ip link set lo up && exec \"$0\" \"$@\""
 
-    struct Failure: Error { let errno: Int32 }
+    package struct Failure: Error { let errno: Int32 }
 
     /// Runs `body` with this thread in the network of a process. Sockets stay in the network that they were made in.
-    static func inside<Value>(_ pid: pid_t, _ body: () throws -> Value) throws -> Value {
+    package static func inside<Value>(_ pid: pid_t, _ body: () throws -> Value) throws -> Value {
         let (own, other) = (try open("/proc/thread-self/ns/net"), try open("/proc/\(pid)/ns/net"))
         defer {
             close(own)
@@ -24,7 +24,7 @@ enum Namespace {
     }
 
     /// Takes the network of a process down, or gives it back.
-    static func setLoopback(up: Bool, of pid: pid_t) throws {
+    package static func setLoopback(up: Bool, of pid: pid_t) throws {
         let status = try run(
             ["/usr/bin/nsenter", "--net=/proc/\(pid)/ns/net", "ip", "link", "set", "lo", up ? "up" : "down"])
         guard status == 0 else { throw Failure(errno: status) }

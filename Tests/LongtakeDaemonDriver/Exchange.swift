@@ -1,13 +1,13 @@
 import FoundationEssentials
 
 /// The head of a response, as its bytes say it.
-struct ResponseHead {
-    let status: Int
-    let version: String
+package struct ResponseHead {
+    package let status: Int
+    package let version: String
     /// In the order of the wire; names as they were written.
-    let fields: [(name: String, value: String)]
+    package let fields: [(name: String, value: String)]
 
-    init(_ bytes: [UInt8]) throws {
+    package init(_ bytes: [UInt8]) throws {
         let lines = String(decoding: bytes, as: UTF8.self).components(separatedBy: "\r\n")
         let parts = lines[0].split(separator: " ", maxSplits: 2)
         guard parts.count >= 2, let status = Int(parts[1]) else { throw Malformed.head(lines[0]) }
@@ -19,43 +19,43 @@ struct ResponseHead {
         }
     }
 
-    enum Malformed: Error {
+    package enum Malformed: Error {
         case head(String)
         case chunk(String)
     }
 
-    subscript(name: String) -> String? {
+    package subscript(name: String) -> String? {
         fields.first { $0.name.lowercased() == name.lowercased() }?.value
     }
 
-    var isChunked: Bool { self["transfer-encoding"] == "chunked" }
+    package var isChunked: Bool { self["transfer-encoding"] == "chunked" }
 }
 
 /// A whole response.
-struct Exchange {
-    let head: ResponseHead
-    let body: String
+package struct Exchange {
+    package let head: ResponseHead
+    package let body: String
 
-    var status: Int { head.status }
+    package var status: Int { head.status }
 
-    subscript(name: String) -> String? { head[name] }
+    package subscript(name: String) -> String? { head[name] }
 
     /// The body as a JSON object.
-    func object() throws -> [String: Any] { try JSON.object(body) }
+    package func object() throws -> [String: Any] { try JSON.object(body) }
 }
 
 extension Socket {
     /// Sends one request and reads the whole response.
-    func exchange(_ request: String, isHead: Bool = false, within seconds: Double = 30) throws -> Exchange {
+    package func exchange(_ request: String, isHead: Bool = false, within seconds: Double = 30) throws -> Exchange {
         try send(request)
         return try readResponse(isHead: isHead, within: seconds)
     }
 
-    func readHead(within seconds: Double = 30) throws -> ResponseHead {
+    package func readHead(within seconds: Double = 30) throws -> ResponseHead {
         try ResponseHead(read(through: "\r\n\r\n", within: seconds))
     }
 
-    func readResponse(isHead: Bool = false, within seconds: Double = 30) throws -> Exchange {
+    package func readResponse(isHead: Bool = false, within seconds: Double = 30) throws -> Exchange {
         let head = try readHead(within: seconds)
         if isHead || head.status == 204 || head.status == 304 { return Exchange(head: head, body: "") }
         if head.isChunked {
@@ -70,7 +70,7 @@ extension Socket {
     }
 
     /// One chunk of a chunked body (RFC 9112 §7.1); `nil` behind the last, or where the connection was cut.
-    func readChunk(within seconds: Double = 30) throws -> [UInt8]? {
+    package func readChunk(within seconds: Double = 30) throws -> [UInt8]? {
         let line = String(decoding: try read(through: "\r\n", within: seconds), as: UTF8.self)
         if line.isEmpty { return nil }
         guard line.hasSuffix("\r\n"), let size = Int(line.dropLast(1), radix: 16) else {
@@ -83,14 +83,14 @@ extension Socket {
     }
 }
 
-enum JSON {
-    static func object(_ text: String) throws -> [String: Any] {
+package enum JSON {
+    package static func object(_ text: String) throws -> [String: Any] {
         let value = try JSONDecoder().decode(Value.self, from: Data(text.utf8)).any
         guard let object = value as? [String: Any] else { throw NotAnObject(text: text) }
         return object
     }
 
-    struct NotAnObject: Error { let text: String }
+    package struct NotAnObject: Error { package let text: String }
 
     /// Any JSON value, for tests that pick members out of it.
     private enum Value: Decodable {
@@ -127,7 +127,7 @@ enum JSON {
     }
 
     /// `null`, which is there, as opposed to a member that is missing.
-    struct Null {}
+    package struct Null {}
 }
 
 extension String {

@@ -1,0 +1,73 @@
+import Glibc
+
+/// The disk and the wall clock of a daemon, in a test's hands: what the shim that is loaded into the process is told.
+///
+/// The words are those of `longtake_fault_shim.h`, in their order, in a file that both have mapped.
+package final class FaultControl: @unchecked Sendable {
+    package enum Word: Int {
+        /// Counts the syncs of the database and its log.
+        case syncs
+        /// Counts their writes.
+        case writes
+        case killAtSync, killAtWrite
+        case syncFailsFrom, syncFailsTo
+        case writeFailsFrom, writeFailsTo
+        case diskIsFull
+        /// Microseconds that each sync takes longer.
+        case syncDelay
+        /// Milliseconds by which the wall clock is off.
+        case clockOffset
+        /// Counts what was injected.
+        case injected
+    }
+
+    private let words: UnsafeMutablePointer<Int64>
+    private let path: String
+    private let undoPath: String
+    private static let size = 4096
+
+    /// - Parameter directory: of the test; the control file is made there.
+    package init(directory: String) throws {
+        path = directory + "/faults"
+        undoPath = directory + "/undo"
+        let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard file >= 0, ftruncate(file, Self.size) == 0,
+            let map = mmap(nil, Self.size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0), map != MAP_FAILED
+        else { throw DaemonProcess.DidNotStart(description: "\(path): \(String(cString: strerror(errno)))") }
+        close(file)
+        words = map.bindMemory(to: Int64.self, capacity: Self.size / 8)
+    }
+
+    deinit { munmap(words, Self.size) }
+
+    /// What a daemon is started with, to be under this control.
+    package var environment: [String] {
+        let folder = DaemonProcess.binary.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+        return [
+            "LD_PRELOAD=\(folder.joined(separator: "/"))/libLongtakeFaultShim.so", "LONGTAKE_FAULT_FILE=\(path)",
+            "LONGTAKE_UNDO_FILE=\(undoPath)",
+        ]
+    }
+
+    /// Atomic as any aligned word of the machine is; the other process sees it at its next look.
+    package subscript(word: Word) -> Int64 {
+        get { words[word.rawValue] }
+        set { words[word.rawValue] = newValue }
+    }
+
+    /// Takes all faults away; what was counted stays.
+    package func calm() {
+        for word in [
+            Word.killAtSync, .killAtWrite, .syncFailsFrom, .syncFailsTo, .writeFailsFrom, .writeFailsTo, .diskIsFull,
+            .syncDelay, .clockOffset,
+        ] { self[word] = 0 }
+    }
+
+    /// Takes from the files what a power cut might take, while no process has them open.
+    package func cutPower(_ data: String, using generator: inout some RandomNumberGenerator) throws -> PowerCut {
+        let cut = try PowerCut(notes: undoPath)
+        try cut.perform(on: data, using: &generator)
+        unlink(undoPath)
+        return cut
+    }
+}

@@ -1,0 +1,22 @@
+#ifndef LONGTAKE_FAULT_SHIM_H
+#define LONGTAKE_FAULT_SHIM_H
+
+/* The words of the control file, each of 64 bits. The test that started the process has the same file mapped (FaultControl.swift has the
+ * same list), so that faults come and go while the process runs. 0 is “never”. */
+enum longtake_fault {
+    LONGTAKE_SYNCS,           /* counts fdatasync and fsync of the database and its log */
+    LONGTAKE_WRITES,          /* counts their writes */
+    LONGTAKE_KILL_AT_SYNC,    /* dies instead of the sync of this number */
+    LONGTAKE_KILL_AT_WRITE,   /* dies in the write of this number, which is done by half */
+    LONGTAKE_SYNC_FAILS_FROM, /* syncs of this number and later fail with EIO … */
+    LONGTAKE_SYNC_FAILS_TO,   /* … up to this one */
+    LONGTAKE_WRITE_FAILS_FROM,
+    LONGTAKE_WRITE_FAILS_TO,
+    LONGTAKE_DISK_IS_FULL,    /* writes fail with ENOSPC */
+    LONGTAKE_SYNC_DELAY,      /* microseconds that each sync takes longer */
+    LONGTAKE_CLOCK_OFFSET,    /* milliseconds, signed, by which the wall clock is off */
+    LONGTAKE_INJECTED,        /* counts what was injected: errors, delays, the death */
+    LONGTAKE_FAULT_WORDS
+};
+
+#endif

@@ -1,0 +1,269 @@
+/* Stands between a daemon and libc (LD_PRELOAD), and makes its disk and its wall clock fail when a test says so.
+ *
+ * Three things that killing a process does not show: a sync that fails or is slow, a write that is cut off in its middle, and what a power cut
+ * takes away. A process that is killed leaves all that it wrote in the kernel's cache; a power cut leaves what was synced, and any part
+ * of the rest in any order. So each write to the database is noted with what was there before (LONGTAKE_UNDO_FILE), until a sync makes it last;
+ * the test then puts the files into one of the states that the disk might have had (PowerCut.swift).
+ *
+ * LONGTAKE_FAULT_FILE names the control file; without it everything passes through. */
+#define _GNU_SOURCE
+#include "longtake_fault_shim.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile uint64_t *control;
+static int undo = -1;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static ssize_t (*real_pwrite)(int, const void *, size_t, off64_t);
+static ssize_t (*real_write)(int, const void *, size_t);
+static int (*real_fdatasync)(int);
+static int (*real_fsync)(int);
+static int (*real_ftruncate)(int, off64_t);
+static int (*real_clock_gettime)(clockid_t, struct timespec *);
+static int (*real_sem_timedwait)(sem_t *, const struct timespec *);
+
+__attribute__((constructor)) static void begin(void) {
+    real_pwrite = dlsym(RTLD_NEXT, "pwrite64");
+    real_write = dlsym(RTLD_NEXT, "write");
+    real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
+    real_fsync = dlsym(RTLD_NEXT, "fsync");
+    real_ftruncate = dlsym(RTLD_NEXT, "ftruncate64");
+    real_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime");
+    real_sem_timedwait = dlsym(RTLD_NEXT, "sem_timedwait");
+    const char *path = getenv("LONGTAKE_FAULT_FILE");
+    if (path == NULL) return;
+    int file = open(path, O_RDWR | O_CLOEXEC);
+    if (file < 0) abort();
+    void *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (map == MAP_FAILED) abort();
+    close(file);
+    const char *notes = getenv("LONGTAKE_UNDO_FILE");
+    if (notes != NULL) {
+        undo = open(notes, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        if (undo < 0) abort();
+    }
+    control = map;
+}
+
+/* Which file it is: 1 the database, 2 its log, 0 neither. Files are known by inode, since descriptors are used again. */
+static int watched(int fd) {
+    static struct { dev_t dev; ino_t ino; int which; } known[64];
+    static int next;
+    struct stat status;
+    if (control == NULL || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return 0;
+    pthread_mutex_lock(&lock);
+    int which = -1;
+    for (int i = 0; i < 64; i++) {
+        if (known[i].dev == status.st_dev && known[i].ino == status.st_ino && status.st_ino != 0) which = known[i].which;
+    }
+    if (which < 0) {
+        char link[64], path[4096];
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        ssize_t length = readlink(link, path, sizeof path - 1);
+        path[length < 0 ? 0 : length] = 0;
+        size_t count = strlen(path);
+        which = count > 12 && strcmp(path + count - 12, "/longtake.db") == 0       ? 1
+                : count > 16 && strcmp(path + count - 16, "/longtake.db-wal") == 0 ? 2
+                                                                                   : 0;
+        known[next].dev = status.st_dev;
+        known[next].ino = status.st_ino;
+        known[next].which = which;
+        next = (next + 1) % 64;
+    }
+    pthread_mutex_unlock(&lock);
+    return which;
+}
+
+static uint64_t count(int word) { return __atomic_add_fetch(&control[word], 1, __ATOMIC_SEQ_CST); }
+
+static void injected(void) { count(LONGTAKE_INJECTED); }
+
+static void die(void) {
+    injected();
+    kill(getpid(), SIGKILL);
+    for (;;) pause();
+}
+
+static int is_within(uint64_t number, int from, int to) { return control[from] != 0 && number >= control[from] && number <= control[to]; }
+
+/* ---- what a power cut may take back ---- */
+
+/* A note is this head, then the old bytes, then the new ones. Kind: 1 a write, 2 a truncation, 3 a sync. */
+struct note { uint64_t kind, file, offset, old_size, old_bytes, new_bytes; };
+
+static uint64_t unsynced[3];
+
+static void put(const void *bytes, size_t size) {
+    while (size > 0) {
+        ssize_t done = real_write(undo, bytes, size);
+        if (done < 0 && errno == EINTR) continue;
+        if (done <= 0) abort();
+        bytes = (const char *)bytes + done;
+        size -= (size_t)done;
+    }
+}
+
+/* Called with the lock held, before the write or the truncation. */
+static void note(uint64_t kind, int fd, int which, uint64_t offset, const void *bytes, uint64_t size) {
+    if (undo < 0) return;
+    struct stat status;
+    if (fstat(fd, &status) != 0) abort();
+    uint64_t end = kind == 2 ? (uint64_t)status.st_size : offset + size;
+    uint64_t known = offset >= (uint64_t)status.st_size ? 0 : (uint64_t)status.st_size - offset;
+    uint64_t want = end > offset ? end - offset : 0;
+    if (known > want) known = want;
+    char *old = malloc(known + 1);
+    for (uint64_t done = 0; done < known;) {
+        ssize_t got = pread64(fd, old + done, known - done, (off64_t)(offset + done));
+        if (got <= 0) abort();
+        done += (uint64_t)got;
+    }
+    struct note head = {kind, (uint64_t)which, offset, (uint64_t)status.st_size, known, kind == 2 ? 0 : size};
+    put(&head, sizeof head);
+    put(old, known);
+    if (kind == 1) put(bytes, size);
+    free(old);
+    unsynced[which]++;
+}
+
+/* Called with the lock held, after the sync. */
+static void synced(int which) {
+    if (undo < 0) return;
+    unsynced[which] = 0;
+    if (unsynced[1] == 0 && unsynced[2] == 0) {
+        if (real_ftruncate(undo, 0) != 0) abort();
+        return;
+    }
+    struct note head = {3, (uint64_t)which, 0, 0, 0, 0};
+    put(&head, sizeof head);
+}
+
+/* ---- the disk ---- */
+
+static ssize_t watched_write(int fd, int which, const void *bytes, size_t size, off64_t offset) {
+    uint64_t number = count(LONGTAKE_WRITES);
+    int kills = control[LONGTAKE_KILL_AT_WRITE] == number;
+    if (!kills && (control[LONGTAKE_DISK_IS_FULL] || is_within(number, LONGTAKE_WRITE_FAILS_FROM, LONGTAKE_WRITE_FAILS_TO))) {
+        injected();
+        errno = control[LONGTAKE_DISK_IS_FULL] ? ENOSPC : EIO;
+        return -1;
+    }
+    pthread_mutex_lock(&lock);
+    if (kills) size = size / 2;
+    note(1, fd, which, (uint64_t)offset, bytes, size);
+    ssize_t done = real_pwrite(fd, bytes, size, offset);
+    int error = errno;
+    pthread_mutex_unlock(&lock);
+    if (kills) die();
+    errno = error;
+    return done;
+}
+
+ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t offset) {
+    int which = watched(fd);
+    return which ? watched_write(fd, which, bytes, size, offset) : real_pwrite(fd, bytes, size, offset);
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t size, off_t offset) { return pwrite64(fd, bytes, size, offset); }
+
+int ftruncate64(int fd, off64_t length) {
+    int which = watched(fd);
+    if (which == 0) return real_ftruncate(fd, length);
+    pthread_mutex_lock(&lock);
+    note(2, fd, which, (uint64_t)length, NULL, 0);
+    int result = real_ftruncate(fd, length);
+    int error = errno;
+    pthread_mutex_unlock(&lock);
+    errno = error;
+    return result;
+}
+
+int ftruncate(int fd, off_t length) { return ftruncate64(fd, length); }
+
+static int watched_sync(int fd, int which, int (*real)(int)) {
+    uint64_t number = count(LONGTAKE_SYNCS);
+    if (control[LONGTAKE_KILL_AT_SYNC] == number) die();
+    if (control[LONGTAKE_SYNC_DELAY]) {
+        injected();
+        usleep((useconds_t)control[LONGTAKE_SYNC_DELAY]);
+    }
+    if (is_within(number, LONGTAKE_SYNC_FAILS_FROM, LONGTAKE_SYNC_FAILS_TO)) {
+        injected();
+        errno = EIO;
+        return -1;
+    }
+    pthread_mutex_lock(&lock);
+    int result = real(fd);
+    int error = errno;
+    if (result == 0) synced(which);
+    pthread_mutex_unlock(&lock);
+    errno = error;
+    return result;
+}
+
+int fdatasync(int fd) {
+    int which = watched(fd);
+    return which ? watched_sync(fd, which, real_fdatasync) : real_fdatasync(fd);
+}
+
+int fsync(int fd) {
+    int which = watched(fd);
+    return which ? watched_sync(fd, which, real_fsync) : real_fsync(fd);
+}
+
+/* ---- the wall clock ---- */
+
+static void shift(struct timespec *time, int64_t milliseconds) {
+    int64_t seconds = milliseconds / 1000, nanoseconds = time->tv_nsec + milliseconds % 1000 * 1000000;
+    if (nanoseconds < 0) seconds -= 1, nanoseconds += 1000000000;
+    if (nanoseconds >= 1000000000) seconds += 1, nanoseconds -= 1000000000;
+    time->tv_sec += seconds;
+    time->tv_nsec = nanoseconds;
+}
+
+static int64_t offset(void) { return control == NULL ? 0 : (int64_t)control[LONGTAKE_CLOCK_OFFSET]; }
+
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    int result = real_clock_gettime ? real_clock_gettime(clock, time) : (int)syscall(SYS_clock_gettime, clock, time);
+    if (result == 0 && clock == CLOCK_REALTIME) shift(time, offset());
+    return result;
+}
+
+int gettimeofday(struct timeval *restrict time, void *restrict zone) {
+    (void)zone;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    time->tv_sec = now.tv_sec;
+    time->tv_usec = now.tv_nsec / 1000;
+    return 0;
+}
+
+/* Waits on the wall clock, as the kernel does: a clock that is set in the middle of a wait makes it shorter or longer. */
+int sem_timedwait(sem_t *restrict semaphore, const struct timespec *restrict deadline) {
+    if (control == NULL) return real_sem_timedwait(semaphore, deadline);
+    for (;;) {
+        struct timespec now, slice;
+        clock_gettime(CLOCK_REALTIME, &now);
+        int64_t left = (deadline->tv_sec - now.tv_sec) * 1000 + (deadline->tv_nsec - now.tv_nsec) / 1000000;
+        real_clock_gettime(CLOCK_REALTIME, &slice);
+        shift(&slice, left < 1 ? 1 : left < 20 ? left : 20);
+        if (real_sem_timedwait(semaphore, &slice) == 0) return 0;
+        if (errno != ETIMEDOUT || left < 1) return -1;
+    }
+}
