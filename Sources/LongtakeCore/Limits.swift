@@ -35,6 +35,8 @@ public enum Limits {
     public static let retryDelayMost: Duration = .seconds(60)
     /// How much the wait before an attempt varies either way, so that what failed together does not return together.
     public static let retryJitter = 0.2
+    /// No wait before an attempt is longer. One that seems to be shows that the wall clock was set back, and is over.
+    public static let retryWaitMost: Duration = retryDelayMost * (1 + retryJitter)
     /// An attempt may take this many times its expected duration, and always the least.
     public static let timeLimitFactor = 10.0
     public static let timeLimitLeastSeconds = 60.0

@@ -100,7 +100,8 @@ struct StorageTests {
         let journal = try await scratch.open()
         let list = JobReader.listQuery(JobQuery(state: .running)).sql
         for query in [
-            JobLedger.tenantQuery, JobLedger.stageQuery, JobLedger.dueQuery, EventReader.query, EventReader.headQuery,
+            JobLedger.tenantQuery, JobLedger.stageQuery, JobLedger.dueQuery, JobLedger.farQuery, EventReader.query,
+            EventReader.headQuery,
             list,
         ] {
             let plan = try journal.inspectWriter { db in

@@ -19,6 +19,7 @@ public struct JournalConformance: Sendable {
         try await findsTheJobOfAKey()
         try await letsACancelMarkWin()
         try await holdsARetryBackUntilItIsDue()
+        try await holdsNoRetryBackWhenTheClockIsSetBack()
         try await resumesAnInterruptedStage()
         try await claimsFairlyBetweenTenants()
         try await boundsPages()
@@ -186,6 +187,19 @@ public struct JournalConformance: Sendable {
         clock.advance(by: .seconds(2))
         let second = try await claim(journal)
         try expect(second.attempt == 2 && second.checkpoint == .none, "a new attempt begins anew")
+        try await journal.close()
+    }
+
+    public func holdsNoRetryBackWhenTheClockIsSetBack() async throws {
+        let clock = ManualClock()
+        let journal = try await make(clock)
+        _ = try await journal.submit(Samples.submission(1))
+        let first = try await claim(journal)
+        let error = JobError(code: "stage_failed", message: "no luck", stage: first.stage.name)
+        _ = try await journal.finish(first, with: .retry(error: error, delay: .seconds(2)))
+        clock.advance(by: .seconds(-3600))
+        let second = try await claim(journal)
+        try expect(second.attempt == 2, "a stage that is due further away than any wait is long is due")
         try await journal.close()
     }
 

@@ -76,7 +76,7 @@ struct MemoryRecord: Sendable {
 
     /// Makes the stage claimable where its wait is over.
     mutating func wake(at time: Timestamp) {
-        if let due = dueAt, due <= time { dueAt = nil }
+        if let due = dueAt, due <= time || due > time.advanced(by: Limits.retryWaitMost) { dueAt = nil }
     }
 
     /// Remembers the token of the claim that was just written.

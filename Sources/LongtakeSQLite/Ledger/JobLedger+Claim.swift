@@ -21,11 +21,19 @@ extension JobLedger {
     }
 
     /// Makes stages claimable whose wait is over; as many as one transaction should hold, the rest at the next claim, whose time has come.
+    ///
+    /// One that is due further away than any wait is long was put there before the wall clock was set back.
     private func wakeDue(on queue: QueueName, at time: Timestamp, _ db: Database) throws {
         let due = try String.fetchAll(
             try db.cachedStatement(sql: Self.dueQuery),
             arguments: [queue.description, time.millisecondsSince1970, Limits.commandsPerCommit])
-        for text in due {
+        let far = try String.fetchAll(
+            try db.cachedStatement(sql: Self.farQuery),
+            arguments: [
+                queue.description, time.advanced(by: Limits.retryWaitMost).millisecondsSince1970,
+                Limits.commandsPerCommit,
+            ])
+        for text in due + far {
             guard let id = JobID(text), var job = try load(id, db) else { throw UnreadableRow("job.id “\(text)”") }
             try db.cachedStatement(sql: "UPDATE stage SET due_at = NULL WHERE job = ? AND number = ?")
                 .execute(arguments: [job.key, job.life.stageIndex])
@@ -79,5 +87,10 @@ extension JobLedger {
     static let dueQuery = """
         SELECT job.id FROM stage CROSS JOIN job ON job.key = stage.job
         WHERE stage.queue = ? AND stage.due_at <= ? ORDER BY stage.due_at LIMIT ?
+        """
+
+    static let farQuery = """
+        SELECT job.id FROM stage CROSS JOIN job ON job.key = stage.job
+        WHERE stage.queue = ? AND stage.due_at > ? LIMIT ?
         """
 }
