@@ -17,7 +17,7 @@ final class GroupCommitWriter: @unchecked Sendable {
     private let began = ContinuousClock.now
     private var gathering = GatherPlan()
     /// Given when gathering is to stop.
-    private let hurry = DispatchSemaphore(value: 0)
+    private let hurry = Bell()
     private var pauseMilliseconds = 0
     /// Set when the outcome of a commit became unknown: from then on nothing is carried out or told.
     private var lost: JournalError?
@@ -58,7 +58,7 @@ final class GroupCommitWriter: @unchecked Sendable {
         switch wake {
         case .nothing: break
         case .start: schedule()
-        case .hurry: hurry.signal()
+        case .hurry: hurry.ring()
         }
     }
 
@@ -90,8 +90,8 @@ final class GroupCommitWriter: @unchecked Sendable {
     /// - Returns: whether there may be more to do.
     private func step(_ db: Database) -> Bool {
         if gathering.isBusy, lanes.withLock({ $0.gather() }) {
-            // On the writer's own thread, which has nothing else to do. A signal that came too late shortens a later wait, once.
-            _ = hurry.wait(timeout: .now() + .milliseconds(GatherPlan.pauseMilliseconds))
+            // On the writer's own thread, which has nothing else to do. A ring that came too late shortens a later wait, once.
+            hurry.wait(milliseconds: GatherPlan.pauseMilliseconds)
         }
         let batch = lanes.withLock { $0.take() }
         guard !batch.isEmpty else { return false }
