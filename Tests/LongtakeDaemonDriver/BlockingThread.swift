@@ -21,3 +21,23 @@ package enum BlockingThread {
         pthread_detach(thread)
     }
 }
+
+/// Runs a blocking test away from the threads that all tests share.
+///
+/// Still within its task, so that what it records is recorded for its test.
+package func onOwnThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    try await withTaskExecutorPreference(ThreadExecutor()) { try await carryOut(body) }
+}
+
+/// On the executor that its task prefers.
+@concurrent private func carryOut<Value: Sendable>(_ body: @Sendable () throws -> Value) async throws -> Value {
+    try body()
+}
+
+/// Runs each piece of a task on a thread made for it.
+private final class ThreadExecutor: TaskExecutor {
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        BlockingThread.run { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
+}

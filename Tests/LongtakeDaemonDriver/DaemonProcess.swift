@@ -21,8 +21,18 @@ package final class DaemonProcess: @unchecked Sendable {
     /// - Parameters:
     ///   - wrapper: a command that becomes the daemon in the same process, such as `prlimit`, with its arguments.
     ///   - inNamespace: gives it a network of its own, and a Unix socket at ``unixSocket``.
-    package init(
+    package convenience init(
         _ arguments: String..., environment: [String] = [], directory: String? = nil, port: Int? = nil,
+        wrapper: [String] = [], inNamespace: Bool = false
+    ) throws {
+        try self.init(
+            arguments: arguments, environment: environment, directory: directory, port: port, wrapper: wrapper,
+            inNamespace: inNamespace)
+    }
+
+    /// The same, with the arguments in a list.
+    package init(
+        arguments: [String], environment: [String] = [], directory: String? = nil, port: Int? = nil,
         wrapper: [String] = [], inNamespace: Bool = false
     ) throws {
         self.directory = try directory ?? Self.temporaryDirectory()
@@ -38,19 +48,21 @@ package final class DaemonProcess: @unchecked Sendable {
     }
 
     deinit {
-        if pid > 0 { kill(SIGKILL) }
-        if ownsDirectory { try? FileManager.default.removeItem(atPath: directory) }
+        kill(SIGKILL)
+        if ownsDirectory { Self.remove(directory) }
     }
 
     /// Starts it again on the same directory and port.
     /// - Parameter more: variables for this life only.
     /// - Returns: the time until it answered that it is ready.
     @discardableResult
-    package func start(_ more: String...) throws -> Duration {
+    package func start(_ more: String...) throws -> Duration { try start(more) }
+
+    /// The same, with the variables in a list.
+    @discardableResult
+    package func start(_ more: [String]) throws -> Duration {
         let begin = ContinuousClock.now
-        pid = try Self.spawn(
-            ["serve", "--data", directory + "/data", "--port", "\(port)"] + arguments, environment: environment + more,
-            log: directory + "/log", wrapper: wrapper)
+        try startWithoutWaiting(more)
         let deadline = Deadline(20)
         while !deadline.isOver {
             if (try? connect().exchange("GET /readyz HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").status)
@@ -68,8 +80,17 @@ package final class DaemonProcess: @unchecked Sendable {
         throw DidNotStart(description: log)
     }
 
+    /// Starts it, ready or not.
+    package func startWithoutWaiting(_ more: [String] = []) throws {
+        pid = try Self.spawn(
+            ["serve", "--data", directory + "/data", "--port", "\(port)"] + arguments, environment: environment + more,
+            log: directory + "/log", wrapper: wrapper)
+    }
+
     /// Ends it without a word to it.
     package func kill(_ signal: CInt = SIGKILL) {
+        // 0 would be all of our own processes.
+        guard pid > 0 else { return }
         Glibc.kill(pid, signal)
         _ = wait(within: 15)
     }
@@ -81,7 +102,10 @@ package final class DaemonProcess: @unchecked Sendable {
         return wait(within: 15)
     }
 
-    package func signal(_ number: CInt) { Glibc.kill(pid, number) }
+    package func signal(_ number: CInt) {
+        guard pid > 0 else { return }
+        Glibc.kill(pid, number)
+    }
 
     /// Waits for the end of the process.
     /// - Returns: its exit status, 128 and the number of the signal that ended it, or `nil` where it did not end in time.
@@ -165,6 +189,8 @@ package final class DaemonProcess: @unchecked Sendable {
         guard mkdtemp(&template) != nil else { throw DidNotStart(description: "mkdtemp: \(errno)") }
         return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
+
+    package static func remove(_ directory: String) { try? FileManager.default.removeItem(atPath: directory) }
 
     private static let lastPort = Mutex(20_000 + Int(getpid()) % 8_000)
 

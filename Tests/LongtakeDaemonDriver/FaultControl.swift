@@ -10,8 +10,9 @@ package final class FaultControl: @unchecked Sendable {
         /// Counts their writes.
         case writes
         case killAtSync, killAtWrite
-        case syncFailsFrom, syncFailsTo
-        case writeFailsFrom, writeFailsTo
+        /// From which sync on they fail with EIO, and how many of them.
+        case syncFailsFrom, syncFailures
+        case writeFailsFrom, writeFailures
         case diskIsFull
         /// Microseconds that each sync takes longer.
         case syncDelay
@@ -44,8 +45,8 @@ package final class FaultControl: @unchecked Sendable {
     package var environment: [String] {
         let folder = DaemonProcess.binary.split(separator: "/", omittingEmptySubsequences: false).dropLast()
         return [
-            "LD_PRELOAD=\(folder.joined(separator: "/"))/libLongtakeFaultShim.so", "LONGTAKE_FAULT_FILE=\(path)",
-            "LONGTAKE_UNDO_FILE=\(undoPath)",
+            "LD_PRELOAD=\(folder.joined(separator: "/"))/libLongtakeFaultShim.so", "FAULT_SHIM_CONTROL=\(path)",
+            "FAULT_SHIM_NOTES=\(undoPath)",
         ]
     }
 
@@ -58,7 +59,7 @@ package final class FaultControl: @unchecked Sendable {
     /// Takes all faults away; what was counted stays.
     package func calm() {
         for word in [
-            Word.killAtSync, .killAtWrite, .syncFailsFrom, .syncFailsTo, .writeFailsFrom, .writeFailsTo, .diskIsFull,
+            Word.killAtSync, .killAtWrite, .syncFailsFrom, .syncFailures, .writeFailsFrom, .writeFailures, .diskIsFull,
             .syncDelay, .clockOffset,
         ] { self[word] = 0 }
     }

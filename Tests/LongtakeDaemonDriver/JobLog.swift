@@ -113,10 +113,3 @@ extension Tag {
     /// Needs more than a few seconds.
     @Tag package static var slow: Self
 }
-
-/// Runs a blocking test away from the threads that all tests share.
-package func onOwnThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-    try await withCheckedThrowingContinuation { continuation in
-        BlockingThread.run { continuation.resume(with: Result(catching: body)) }
-    }
-}

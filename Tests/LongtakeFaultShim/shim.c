@@ -2,10 +2,10 @@
  *
  * Three things that killing a process does not show: a sync that fails or is slow, a write that is cut off in its middle, and what a power cut
  * takes away. A process that is killed leaves all that it wrote in the kernel's cache; a power cut leaves what was synced, and any part
- * of the rest in any order. So each write to the database is noted with what was there before (LONGTAKE_UNDO_FILE), until a sync makes it last;
+ * of the rest in any order. So each write to the database is noted with what was there before (FAULT_SHIM_NOTES), until a sync makes it last;
  * the test then puts the files into one of the states that the disk might have had (PowerCut.swift).
  *
- * LONGTAKE_FAULT_FILE names the control file; without it everything passes through. */
+ * FAULT_SHIM_CONTROL names the control file; without it everything passes through. */
 #define _GNU_SOURCE
 #include "longtake_fault_shim.h"
 
@@ -46,14 +46,14 @@ __attribute__((constructor)) static void begin(void) {
     real_ftruncate = dlsym(RTLD_NEXT, "ftruncate64");
     real_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime");
     real_sem_timedwait = dlsym(RTLD_NEXT, "sem_timedwait");
-    const char *path = getenv("LONGTAKE_FAULT_FILE");
+    const char *path = getenv("FAULT_SHIM_CONTROL");
     if (path == NULL) return;
     int file = open(path, O_RDWR | O_CLOEXEC);
     if (file < 0) abort();
     void *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (map == MAP_FAILED) abort();
     close(file);
-    const char *notes = getenv("LONGTAKE_UNDO_FILE");
+    const char *notes = getenv("FAULT_SHIM_NOTES");
     if (notes != NULL) {
         undo = open(notes, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         if (undo < 0) abort();
@@ -61,33 +61,16 @@ __attribute__((constructor)) static void begin(void) {
     control = map;
 }
 
-/* Which file it is: 1 the database, 2 its log, 0 neither. Files are known by inode, since descriptors are used again. */
+/* Which file it is: 1 the database, 2 its log, 0 neither. Asked each time, since descriptors and inodes are used again. */
 static int watched(int fd) {
-    static struct { dev_t dev; ino_t ino; int which; } known[64];
-    static int next;
-    struct stat status;
-    if (control == NULL || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return 0;
-    pthread_mutex_lock(&lock);
-    int which = -1;
-    for (int i = 0; i < 64; i++) {
-        if (known[i].dev == status.st_dev && known[i].ino == status.st_ino && status.st_ino != 0) which = known[i].which;
-    }
-    if (which < 0) {
-        char link[64], path[4096];
-        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-        ssize_t length = readlink(link, path, sizeof path - 1);
-        path[length < 0 ? 0 : length] = 0;
-        size_t count = strlen(path);
-        which = count > 12 && strcmp(path + count - 12, "/longtake.db") == 0       ? 1
-                : count > 16 && strcmp(path + count - 16, "/longtake.db-wal") == 0 ? 2
-                                                                                   : 0;
-        known[next].dev = status.st_dev;
-        known[next].ino = status.st_ino;
-        known[next].which = which;
-        next = (next + 1) % 64;
-    }
-    pthread_mutex_unlock(&lock);
-    return which;
+    char link[64], path[4096];
+    if (control == NULL) return 0;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length <= 0) return 0;
+    path[length] = 0;
+    const char *name = strrchr(path, '/');
+    return name == NULL ? 0 : strcmp(name, "/longtake.db") == 0 ? 1 : strcmp(name, "/longtake.db-wal") == 0 ? 2 : 0;
 }
 
 static uint64_t count(int word) { return __atomic_add_fetch(&control[word], 1, __ATOMIC_SEQ_CST); }
@@ -100,7 +83,17 @@ static void die(void) {
     for (;;) pause();
 }
 
-static int is_within(uint64_t number, int from, int to) { return control[from] != 0 && number >= control[from] && number <= control[to]; }
+static int is_due(uint64_t number, int word) { return control[word] != 0 && number >= control[word]; }
+
+/* Whether this one fails; `word` says from which number on, and the next word how many. */
+static int fails(uint64_t number, int word) {
+    if (!is_due(number, word)) return 0;
+    uint64_t left = control[word + 1];
+    while (left > 0) {
+        if (__atomic_compare_exchange_n(&control[word + 1], &left, left - 1, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) return 1;
+    }
+    return 0;
+}
 
 /* ---- what a power cut may take back ---- */
 
@@ -158,8 +151,8 @@ static void synced(int which) {
 
 static ssize_t watched_write(int fd, int which, const void *bytes, size_t size, off64_t offset) {
     uint64_t number = count(LONGTAKE_WRITES);
-    int kills = control[LONGTAKE_KILL_AT_WRITE] == number;
-    if (!kills && (control[LONGTAKE_DISK_IS_FULL] || is_within(number, LONGTAKE_WRITE_FAILS_FROM, LONGTAKE_WRITE_FAILS_TO))) {
+    int kills = is_due(number, LONGTAKE_KILL_AT_WRITE);
+    if (!kills && (control[LONGTAKE_DISK_IS_FULL] || fails(number, LONGTAKE_WRITE_FAILS_FROM))) {
         injected();
         errno = control[LONGTAKE_DISK_IS_FULL] ? ENOSPC : EIO;
         return -1;
@@ -198,12 +191,12 @@ int ftruncate(int fd, off_t length) { return ftruncate64(fd, length); }
 
 static int watched_sync(int fd, int which, int (*real)(int)) {
     uint64_t number = count(LONGTAKE_SYNCS);
-    if (control[LONGTAKE_KILL_AT_SYNC] == number) die();
+    if (is_due(number, LONGTAKE_KILL_AT_SYNC)) die();
     if (control[LONGTAKE_SYNC_DELAY]) {
         injected();
         usleep((useconds_t)control[LONGTAKE_SYNC_DELAY]);
     }
-    if (is_within(number, LONGTAKE_SYNC_FAILS_FROM, LONGTAKE_SYNC_FAILS_TO)) {
+    if (fails(number, LONGTAKE_SYNC_FAILS_FROM)) {
         injected();
         errno = EIO;
         return -1;

@@ -2,7 +2,7 @@ import GRDB
 
 /// A place where the process can be made to end at once, as by `kill -9`, for the tests of what must survive.
 ///
-/// Compiled in for debug builds only: a release has neither the places nor the variable. `LONGTAKE_CRASH_AT=afterCommit:3` ends the
+/// Compiled in for debug builds only: a release has neither the places nor the variable. `CRASH_POINT=afterCommit:3` ends the
 /// process when it comes to that place for the third time.
 enum CrashPoint: String, CaseIterable, Sendable {
     /// The transaction is written, and nothing of it is committed.
@@ -33,7 +33,7 @@ enum CrashPoint: String, CaseIterable, Sendable {
         }
 
         private static let plan = Mutex<Plan?>(
-            getenv("LONGTAKE_CRASH_AT").flatMap { text in
+            getenv("CRASH_POINT").flatMap { text in
                 let words = String(cString: text).split(separator: ":")
                 guard words.count == 2, let point = CrashPoint(rawValue: String(words[0])), let count = Int(words[1])
                 else { return nil }

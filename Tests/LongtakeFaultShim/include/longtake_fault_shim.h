@@ -6,12 +6,12 @@
 enum longtake_fault {
     LONGTAKE_SYNCS,           /* counts fdatasync and fsync of the database and its log */
     LONGTAKE_WRITES,          /* counts their writes */
-    LONGTAKE_KILL_AT_SYNC,    /* dies instead of the sync of this number */
-    LONGTAKE_KILL_AT_WRITE,   /* dies in the write of this number, which is done by half */
+    LONGTAKE_KILL_AT_SYNC,    /* dies instead of the first sync of this number or a later one */
+    LONGTAKE_KILL_AT_WRITE,   /* dies in the first such write, which is done by half */
     LONGTAKE_SYNC_FAILS_FROM, /* syncs of this number and later fail with EIO … */
-    LONGTAKE_SYNC_FAILS_TO,   /* … up to this one */
+    LONGTAKE_SYNC_FAILURES,   /* … so many of them; counts down */
     LONGTAKE_WRITE_FAILS_FROM,
-    LONGTAKE_WRITE_FAILS_TO,
+    LONGTAKE_WRITE_FAILURES,
     LONGTAKE_DISK_IS_FULL,    /* writes fail with ENOSPC */
     LONGTAKE_SYNC_DELAY,      /* microseconds that each sync takes longer */
     LONGTAKE_CLOCK_OFFSET,    /* milliseconds, signed, by which the wall clock is off */

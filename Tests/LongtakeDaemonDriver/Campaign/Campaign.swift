@@ -1,0 +1,150 @@
+import Glibc
+import Synchronization
+import Testing
+
+/// One fault against a real daemon under load, over and over: who drives, and what is checked when it is over.
+///
+/// Short and with a fixed seed by default. `LONGTAKE_SOAK_SECONDS` has each fault go on for so long, with fresh data and a seed of its own each
+/// time; `LONGTAKE_SEED` sets the first seed.
+package struct Campaign: Sendable {
+    /// F1 to F15, as docs/reliability.md counts them.
+    package let fault: String
+    package var arguments: [String] = ["--speed", "100"]
+    package var environment: [String] = []
+    package var wrapper: [String] = []
+    /// How often the fault comes in one season.
+    package var rounds: Int
+    package var submitters = 2
+    package var followers = 12
+    /// Jobs in a season, at most.
+    package var jobs = 200
+    /// Milliseconds between two submissions of one client, at most.
+    package var pause = 900
+    /// Seconds that the jobs may take to their end once the faults are over.
+    package var patience = 40.0
+
+    package init(_ fault: String, rounds: Int) {
+        self.fault = fault
+        self.rounds = rounds
+    }
+
+    /// What a fault is injected into.
+    package final class Site {
+        package let daemon: DaemonProcess
+        package let control: FaultControl
+        package let history: History
+        package let checker: Checker
+        package var generator: SeededGenerator
+        package var round = 0
+        /// How often the fault was injected.
+        package var injections = 0
+        /// How long the starts took until the daemon was ready.
+        package var starts: [Duration] = []
+
+        init(_ campaign: Campaign, seed: UInt64) throws {
+            let directory = try DaemonProcess.temporaryDirectory()
+            control = try FaultControl(directory: directory)
+            daemon = try DaemonProcess(
+                arguments: campaign.arguments,
+                environment: control.environment + ["LONGTAKE_QUEUES_GPU_WORKERS=32", "LONGTAKE_QUEUES_CPU_WORKERS=32"]
+                    + campaign.environment, directory: directory, wrapper: campaign.wrapper)
+            history = History()
+            checker = Checker(daemon: daemon, history: history)
+            generator = SeededGenerator(seed: seed)
+        }
+
+        deinit {
+            daemon.kill()
+            DaemonProcess.remove(daemon.directory)
+        }
+
+        /// Starts the daemon again, and looks at once whether all that runs has an owner.
+        package func restart(_ more: String...) throws {
+            let begin = Timestamp.now
+            starts.append(try daemon.start(more))
+            checker.checkOwners(since: begin)
+        }
+
+        /// Lets the work go on for a while that is drawn.
+        package func rest(_ milliseconds: ClosedRange<Int>) { poll(nil, 0, CInt(generator.draw(milliseconds))) }
+    }
+
+    /// Runs seasons until the time is over, one at least.
+    package func run(_ inject: @escaping @Sendable (Site) throws -> Void) async throws {
+        try await onOwnThread { try runBlocking(inject) }
+    }
+
+    private func runBlocking(_ inject: (Site) throws -> Void) throws {
+        let first = Self.variable("LONGTAKE_SEED").flatMap(UInt64.init) ?? 20_261_121
+        let budget = Self.variable("LONGTAKE_SOAK_SECONDS").flatMap(Double.init) ?? 0
+        var report = CampaignReport(fault: fault, firstSeed: first)
+        let deadline = Deadline(budget)
+        repeat {
+            let seed = first + UInt64(report.seasons)
+            let site = try Site(self, seed: seed)
+            do {
+                try season(site, seed: seed, inject)
+            } catch {
+                let log = site.daemon.log.split(separator: "\n").suffix(20).joined(separator: "\n")
+                Issue.record("\(fault), LONGTAKE_SEED=\(seed): \(error)\n\(log)")
+            }
+            report.add(site)
+            let violations = site.history.violations
+            let log = site.daemon.log.split(separator: "\n").suffix(20).joined(separator: "\n")
+            #expect(violations.isEmpty, "\(fault), LONGTAKE_SEED=\(seed)\n\(log)")
+            if !violations.isEmpty { break }
+            report.tell(isOver: deadline.isOver)
+        } while !deadline.isOver
+        #expect(report.injections > 0, "the fault was injected")
+        #expect(report.counts.submitted > 0, "there was work to lose")
+        report.write()
+    }
+
+    private func season(_ site: Site, seed: UInt64, _ inject: (Site) throws -> Void) throws {
+        let (load, readers) = (Crew(), Crew())
+        let over = Mutex(false)
+        let following = Followers(daemon: site.daemon, history: site.history)
+        for index in 0..<submitters {
+            let seed = site.generator.next()
+            let submitter = Submitter(
+                daemon: site.daemon, history: site.history, crew: load, found: { following.follow($0) },
+                name: "\(fault) of \(seed % 1_000_000) by \(index)", pause: pause, limit: jobs / submitters)
+            load.run { submitter.run(seed) }
+        }
+        for _ in 0..<followers {
+            let seed = site.generator.next()
+            readers.run { following.run(load, { over.withLock { $0 } }, seed: seed) }
+        }
+        let feed = FeedFollower(daemon: site.daemon, history: site.history)
+        let feedSeed = site.generator.next()
+        let feeders = Crew()
+        feeders.run { feed.run(feeders, seed: feedSeed) }
+        defer {
+            load.stop()
+            feeders.stop()
+            over.withLock { $0 = true }
+            _ = load.wait(Deadline(30)) && readers.wait(Deadline(30)) && feeders.wait(Deadline(30))
+        }
+        for round in 0..<rounds {
+            site.round = round
+            try inject(site)
+        }
+        site.control.calm()
+        load.stop()
+        #expect(load.wait(Deadline(60)), "all submissions have an end")
+        if !readers.wait(Deadline(patience)) {
+            site.history.violated(.goesOn, "a reader never came to the end of its job")
+        }
+        feeders.stop()
+        _ = feeders.wait(Deadline(30))
+        for job in site.history.jobs.keys where !site.history.whole.contains(job) {
+            site.history.violated(.resume, "nobody pieced the log of \(job) together")
+        }
+        try site.checker.checkAll(within: patience, using: &site.generator)
+    }
+
+    /// Whether this is the long form.
+    package static var isLong: Bool { variable("LONGTAKE_SOAK_SECONDS") != nil }
+
+    static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+}

@@ -1,0 +1,72 @@
+import Glibc
+
+/// A client that brings work: with keys and without, some of it to be canceled, some of it to fail.
+package struct Submitter: Sendable {
+    let daemon: DaemonProcess
+    let history: History
+    let crew: Crew
+    /// Where the jobs go that somebody is to follow.
+    let found: @Sendable (String) -> Void
+    let name: String
+    /// Milliseconds between two submissions, at most.
+    let pause: Int
+    /// Jobs in all.
+    let limit: Int
+
+    package func run(_ seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        var number = 0
+        while !crew.isStopped, number < limit {
+            number += 1
+            submit(number, &generator)
+            poll(nil, 0, CInt(generator.draw(0...pause)))
+        }
+    }
+
+    private func submit(_ number: Int, _ generator: inout SeededGenerator) {
+        let prompt = "\(name), number \(number)"
+        let key = generator.percent(60) ? "\(name)-\(number)".replacing(" ", with: "-") : nil
+        let fails = generator.percent(20)
+        let simulation =
+            fails ? #","simulation":{"fail_stage":"keyframes","fail_times":\#(generator.draw(1...3))}"# : ""
+        let body = #"{"input":{"prompt":"\#(prompt)","duration_seconds":\#(generator.draw(1...4))}\#(simulation)}"#
+        // Without a key a second try might make a second job, so there is none.
+        for attempt in 0..<(key == nil ? 1 : 40) {
+            if attempt > 0 { poll(nil, 0, 50) }
+            guard let answer = try? daemon.post("/v1/jobs", body, key.map { "Idempotency-Key: \($0)" }) else {
+                history.count { $0.unanswered += 1 }
+                continue
+            }
+            guard [200, 201].contains(answer.status), let id = try? answer.object()["id"] as? String else {
+                history.count { $0.refused += 1 }
+                if ![429, 503].contains(answer.status) {
+                    history.violated(.honesty, "a submission was answered with \(answer.status): \(answer.body)")
+                }
+                continue
+            }
+            history.acknowledged(
+                id, .init(prompt: prompt, key: key, fails: fails), isReplay: answer["idempotent-replayed"] != nil)
+            found(id)
+            if generator.percent(10) { cancel(id, after: generator.draw(0...600)) }
+            return
+        }
+    }
+
+    private func cancel(_ job: String, after milliseconds: Int) {
+        poll(nil, 0, CInt(milliseconds))
+        guard let answer = try? daemon.post("/v1/jobs/\(job)/cancel", "", nil) else { return }
+        if answer.status == 202 { history.canceled(job) }
+        if answer.status == 200, let state = try? answer.object()["state"] as? String { history.ended(job, as: state) }
+    }
+}
+
+extension DaemonProcess {
+    /// One POST with JSON on a connection of its own.
+    package func post(_ path: String, _ body: String, _ field: String?, within seconds: Double = 10) throws -> Exchange
+    {
+        let extra = field.map { $0 + "\r\n" } ?? ""
+        return try connect().exchange(
+            "POST \(path) HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n\(extra)Content-Length: \(body.utf8.count)\r\n\r\n\(body)",
+            within: seconds)
+    }
+}

@@ -1,0 +1,40 @@
+import GRDB
+import LongtakeDaemonDriver
+import Testing
+
+extension FaultTests {
+    /// F14. With migrations that commit statement by statement, the start after the kill fails on an index that is there already: O6.
+    @Test("F14: a migration that is killed before each of its statements is done or not begun", .tags(.slow))
+    func killedMigration() async throws {
+        try await Campaign("F14", rounds: 1).run { site in
+            site.rest(600...900)
+            _ = site.daemon.stop()
+            var statements = 0
+            repeat {
+                try Self.downgrade(site.daemon.directory + "/data/longtake.db")
+                statements += 1
+                guard (try? site.daemon.start("CRASH_POINT=inMigration:\(statements)")) == nil else { break }
+                site.injections += 1
+                // Old or new: the next start finds one of them, and makes the rest of the way.
+                try site.restart()
+                _ = site.daemon.stop()
+            } while statements < 200
+            // The last one came to its end.
+            #expect(statements > 3)
+        }
+    }
+
+    /// Puts the file back to the first released shape.
+    private static func downgrade(_ path: String) throws {
+        let database = try DatabaseQueue(path: path)
+        try database.write { db in
+            try db.execute(
+                sql: """
+                    DROP INDEX IF EXISTS event_by_type;
+                    DROP INDEX IF EXISTS job_by_finish;
+                    DELETE FROM grdb_migrations WHERE identifier <> '1-jobs-and-log';
+                    """)
+        }
+        try database.close()
+    }
+}

@@ -1,0 +1,72 @@
+import Glibc
+import LongtakeDaemonDriver
+import Testing
+
+extension FaultTests {
+    /// F8. Where the drain does not interrupt, an attempt is burned or a claim is left to the recovery: O5.
+    @Test("F8: SIGTERM and SIGINT under load drain within the grace, with 0, and burn no attempt", .tags(.slow))
+    func stopped() async throws {
+        try await Campaign("F8", rounds: 5).run { site in
+            site.rest(100...900)
+            site.daemon.signal(SIGHUP)
+            site.daemon.signal(site.generator.percent(50) ? SIGTERM : SIGINT)
+            let status = site.daemon.wait(within: 15)
+            if status != 0 { site.history.violated(.goesOn, "the drain ended with \(status ?? -1)") }
+            site.injections += 1
+            try site.restart()
+        }
+    }
+
+    /// F8. The second one is for those who cannot wait; what it cuts short is recovered.
+    @Test("F8: a second SIGTERM, and one during the start, lose nothing", .tags(.slow))
+    func stoppedTwice() async throws {
+        try await Campaign("F8 twice", rounds: 5).run { site in
+            site.rest(100...600)
+            site.daemon.signal(SIGTERM)
+            site.rest(0...80)
+            site.daemon.signal(SIGTERM)
+            let status = site.daemon.wait(within: 15)
+            // 0 where the drain was over before the second came.
+            if status != 0, status != 143 { site.history.violated(.goesOn, "it ended with \(status ?? -1)") }
+            try site.daemon.startWithoutWaiting()
+            site.rest(0...60)
+            site.daemon.signal(SIGTERM)
+            if site.daemon.wait(within: 15) == nil {
+                site.history.violated(.goesOn, "a stop during the start hangs")
+                site.daemon.kill()
+            }
+            site.injections += 2
+            try site.restart()
+        }
+    }
+
+    /// F9. Time limits that count the pause fail stages: O5.
+    @Test("F9: a daemon that was paused goes on, and nothing is timed out falsely", .tags(.slow))
+    func paused() async throws {
+        let campaign = Campaign("F9", rounds: 1)
+        try await campaign.run { site in
+            site.rest(300...900)
+            site.daemon.signal(SIGSTOP)
+            poll(nil, 0, Campaign.isLong ? 31_000 : 5_000)
+            site.daemon.signal(SIGCONT)
+            site.injections += 1
+        }
+    }
+
+    /// F10. A wait that is measured on the wall clock lasts an hour longer when that is set back: O4.
+    @Test("F10: the wall clock jumps an hour to and fro, and nothing is timed out or held up", .tags(.slow))
+    func clockJumps() async throws {
+        var campaign = Campaign("F10", rounds: 8)
+        // So many reports that the writer gathers them, which is such a wait.
+        campaign.arguments = ["--speed", "20"]
+        campaign.environment = ["LONGTAKE_REPORTS_INTERVAL_MILLISECONDS=10"]
+        campaign.pause = 150
+        campaign.jobs = 60
+        try await campaign.run { site in
+            site.rest(50...400)
+            let hours = [-3_600_000, 3_600_000, 0].randomElement(using: &site.generator) ?? 0
+            site.control[.clockOffset] = Int64(hours) + Int64(site.generator.draw(-5_000...5_000))
+            site.injections += 1
+        }
+    }
+}
