@@ -9,6 +9,8 @@ struct JSONTests {
             "null", "true", "false", "0", "-1", "9223372036854775807", "-9223372036854775808", "1.5", "\"\"",
             "\"a/b é\"", "[]", "{}",
             #"{"a":[1,"x",null,{"b":false}],"c":0.25}"#,
+            #"[[],[{"a":[]}],{},1.5,true,2]"#,
+            #"{"":{"b":null,"c":true,"d":1.5,"e":"x","f":{},"g":[0]},"h":7}"#,
         ])
     func roundTrip(text: String) throws {
         #expect(try JSONText.encode(JSONText.decode(JSONValue.self, from: text)) == text)
@@ -19,6 +21,16 @@ struct JSONTests {
         #expect(try JSONText.decode(JSONValue.self, from: "1e300") == .number(1e300))
         #expect(try JSONText.decode(JSONValue.self, from: "[1,0]") == .array([.integer(1), .integer(0)]))
         #expect(try JSONText.decode(JSONValue.self, from: "true") == .bool(true))
+    }
+
+    @Test("texts that look like something else stay texts")
+    func texts() throws {
+        let value = try JSONText.decode(JSONValue.self, from: #"{"a":"1","b":"true","c":"null","d":["2.5"]}"#)
+        #expect(
+            value
+                == .object([
+                    "a": .string("1"), "b": .string("true"), "c": .string("null"), "d": .array([.string("2.5")]),
+                ]))
     }
 
     private struct Strict: Decodable {
@@ -51,14 +63,14 @@ struct JSONTests {
             id: id, tenant: .anonymous, pipeline: PipelineName(unchecked: "p"), state: .queued, progress: .none,
             stage: nil,
             stages: [stage], queuePosition: nil, input: .null, output: nil, error: nil, priority: .normal,
-            metadata: [:],
+            metadata: ["z": "1", "y": "\""],
             cancelRequested: false, retryOf: nil, createdAt: Timestamp(millisecondsSince1970: 0), startedAt: nil,
             finishedAt: nil, lastEvent: EventID(epoch: Epoch(rawValue: 1), sequence: EventSequence(rawValue: 1)))
         let path = "/v1/jobs/\(id)"
         let rest =
             #""retry_of":null,"stage":null,"stages":[{"attempt":0,"finished_at":null,"name":"s","progress":0,"queue":"q","started_at":null,"state":"pending"}],"started_at":null,"state":"queued"}"#
         let head =
-            #"{"cancel_requested":false,"created_at":"1970-01-01T00:00:00.000Z","error":null,"finished_at":null,"id":"\#(id)","input":null,"last_event_id":"00000001-1","links":{"cancel":"\#(path)/cancel","events":"\#(path)/events","self":"\#(path)"},"metadata":{},"output":null,"pipeline":"p","priority":0,"progress":0,"#
+            #"{"cancel_requested":false,"created_at":"1970-01-01T00:00:00.000Z","error":null,"finished_at":null,"id":"\#(id)","input":null,"last_event_id":"00000001-1","links":{"cancel":"\#(path)/cancel","events":"\#(path)/events","self":"\#(path)"},"metadata":{"y":"\"","z":"1"},"output":null,"pipeline":"p","priority":0,"progress":0,"#
         #expect(try JSONText.encode(JobDocument(job)) == head + #""queue_position":null,"# + rest)
         #expect(try JSONText.encode(JobDocument(job, includesQueuePosition: false)) == head + rest)
     }

@@ -2,17 +2,29 @@ package import FoundationEssentials
 
 /// JSON as the daemon writes it outside the event log: members sorted by name, slashes plain, so that equal values are equal text.
 package enum JSONText {
+    // One of each for all threads: their options are set here, and never again.
+    private static let encoder = {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return encoder
+    }()
+    private static let decoder = {
+        let decoder = JSONDecoder()
+        if let key = JSONValue.scalarsHaveTypes { decoder.userInfo[key] = true }
+        return decoder
+    }()
+
     package static func encode(_ value: some Encodable) throws -> String {
         String(decoding: try data(value), as: UTF8.self)
     }
 
-    package static func data(_ value: some Encodable) throws -> Data {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return try encoder.encode(value)
-    }
+    package static func data(_ value: some Encodable) throws -> Data { try encoder.encode(value) }
 
     package static func decode<Value: Decodable>(_ type: Value.Type, from text: String) throws -> Value {
-        try JSONDecoder().decode(type, from: Data(text.utf8))
+        try decode(type, fromUTF8: Data(text.utf8))
+    }
+
+    package static func decode<Value: Decodable>(_ type: Value.Type, fromUTF8 bytes: Data) throws -> Value {
+        try decoder.decode(type, from: bytes)
     }
 }

@@ -23,47 +23,74 @@ public struct JobDocument: Encodable, Sendable {
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Key.self)
         try container.encode(job.id.description, forKey: .id)
-        try container.encode(job.pipeline, forKey: .pipeline)
-        try container.encode(job.state, forKey: .state)
+        try container.encode(job.pipeline.description, forKey: .pipeline)
+        try container.encode(job.state.rawValue, forKey: .state)
         try container.encode(job.progress.value, forKey: .progress)
-        try container.encode(job.stage, forKey: .stage)
-        try container.encode(job.stages.map(StageDocument.init), forKey: .stages)
+        try container.encode(orNull: job.stage?.description, forKey: .stage)
+        var stages = container.nestedUnkeyedContainer(forKey: .stages)
+        for stage in job.stages {
+            var nested = stages.nestedContainer(keyedBy: StageKey.self)
+            try encode(stage, into: &nested)
+        }
         if includesQueuePosition {
-            try container.encode(job.queuePosition, forKey: .queuePosition)
+            try container.encode(orNull: job.queuePosition, forKey: .queuePosition)
         }
         try container.encode(job.input, forKey: .input)
-        try container.encode(job.output, forKey: .output)
-        try container.encode(job.error, forKey: .error)
+        try container.encode(orNull: job.output, forKey: .output)
+        try container.encode(orNull: job.error, forKey: .error)
         try container.encode(job.priority.rawValue, forKey: .priority)
-        try container.encode(job.metadata, forKey: .metadata)
+        var metadata = container.nestedContainer(keyedBy: MemberName.self, forKey: .metadata)
+        for (name, text) in job.metadata { try metadata.encode(text, forKey: MemberName(stringValue: name)) }
         try container.encode(job.cancelRequested, forKey: .cancelRequested)
-        try container.encode(job.retryOf?.description, forKey: .retryOf)
-        try container.encode(job.createdAt, forKey: .createdAt)
-        try container.encode(job.startedAt, forKey: .startedAt)
-        try container.encode(job.finishedAt, forKey: .finishedAt)
+        try container.encode(orNull: job.retryOf?.description, forKey: .retryOf)
+        try container.encode(job.createdAt.description, forKey: .createdAt)
+        try container.encode(orNull: job.startedAt?.description, forKey: .startedAt)
+        try container.encode(orNull: job.finishedAt?.description, forKey: .finishedAt)
         try container.encode(job.lastEvent.description, forKey: .lastEventID)
         let path = "/v1/jobs/\(job.id)"
-        try container.encode(["self": path, "events": "\(path)/events", "cancel": "\(path)/cancel"], forKey: .links)
+        var links = container.nestedContainer(keyedBy: LinkKey.self, forKey: .links)
+        try links.encode(path, forKey: .this)
+        try links.encode("\(path)/events", forKey: .events)
+        try links.encode("\(path)/cancel", forKey: .cancel)
     }
-}
 
-private struct StageDocument: Encodable {
-    let stage: Job.Stage
-
-    private enum Key: String, CodingKey {
+    private enum StageKey: String, CodingKey {
         case name, queue, state, progress, attempt
         case startedAt = "started_at"
         case finishedAt = "finished_at"
     }
 
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: Key.self)
-        try container.encode(stage.name, forKey: .name)
-        try container.encode(stage.queue, forKey: .queue)
-        try container.encode(stage.state, forKey: .state)
+    private func encode(_ stage: Job.Stage, into container: inout KeyedEncodingContainer<StageKey>) throws {
+        try container.encode(stage.name.description, forKey: .name)
+        try container.encode(stage.queue.description, forKey: .queue)
+        try container.encode(stage.state.rawValue, forKey: .state)
         try container.encode(stage.progress.value, forKey: .progress)
         try container.encode(stage.attempt, forKey: .attempt)
-        try container.encode(stage.startedAt, forKey: .startedAt)
-        try container.encode(stage.finishedAt, forKey: .finishedAt)
+        try container.encode(orNull: stage.startedAt?.description, forKey: .startedAt)
+        try container.encode(orNull: stage.finishedAt?.description, forKey: .finishedAt)
+    }
+
+    private enum LinkKey: String, CodingKey {
+        case this = "self"
+        case events, cancel
+    }
+}
+
+// Texts and numbers into nested containers, and not values of types of their own: for each of those the encoder asks its type several
+// questions first, and for this document that took longer than all the rest (docs/benchmarks.md).
+extension KeyedEncodingContainer {
+    fileprivate mutating func encode(orNull text: String?, forKey key: Key) throws {
+        guard let text else { return try encodeNil(forKey: key) }
+        try encode(text, forKey: key)
+    }
+
+    fileprivate mutating func encode(orNull number: Int?, forKey key: Key) throws {
+        guard let number else { return try encodeNil(forKey: key) }
+        try encode(number, forKey: key)
+    }
+
+    fileprivate mutating func encode(orNull value: (some Encodable)?, forKey key: Key) throws {
+        guard let value else { return try encodeNil(forKey: key) }
+        try encode(value, forKey: key)
     }
 }

@@ -50,7 +50,7 @@ struct SubmissionBody: Sendable {
             throw .badRequest("The body must be JSON in UTF-8.")
         }
         do {
-            return try JSONDecoder().decode(JSONValue.self, from: Data(bytes.readableBytesView))
+            return try JSONText.decode(JSONValue.self, fromUTF8: Data(bytes.readableBytesView))
         } catch {
             throw .badRequest("The body must be JSON in UTF-8.")
         }

@@ -58,7 +58,7 @@ struct EventRoutes: Sendable {
             }
             page = try await read(after, limit)
         }
-        return .json(text: Self.document(page, after: after, epoch: journal.epoch))
+        return .json(bytes: Self.document(page, after: after, epoch: journal.epoch).utf8)
     }
 
     /// Put together from the events' own texts, since these are the same bytes everywhere.

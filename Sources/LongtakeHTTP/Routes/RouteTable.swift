@@ -62,12 +62,15 @@ extension Request {
 
 extension Response {
     static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
-        .json(text: try JSONText.encode(value), status: status)
+        .json(bytes: try JSONText.data(value), status: status)
     }
 
-    static func json(text: String, status: HTTPResponse.Status = .ok) -> Response {
-        Response(
+    /// - Parameter bytes: the whole document. A line's end is added, for those who read it in a terminal.
+    static func json(bytes: some Sequence<UInt8>, status: HTTPResponse.Status = .ok) -> Response {
+        var body = ByteBuffer(bytes: bytes)
+        body.writeInteger(UInt8(ascii: "\n"))
+        return Response(
             status: status, headers: [.contentType: MediaTypes.json, .cacheControl: "no-store"],
-            body: .init(byteBuffer: ByteBuffer(string: text + "\n")))
+            body: .init(byteBuffer: body))
     }
 }
