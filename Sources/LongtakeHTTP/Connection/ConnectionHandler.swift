@@ -18,6 +18,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var state = ConnectionState()
     private var context: ChannelHandlerContext?
     private var watch: InboundWatch?
+    private var alarm = ConnectionAlarm()
     private var timer: Scheduled<Void>?
     private var answer: Task<Void, Never>?
     private var stream: StreamSubscriber?
@@ -61,7 +62,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         state.connectionClosed()
-        timer?.cancel()
+        silence()
         answer?.cancel()
         stream?.connectionClosed()
         service.connections.remove(self)
@@ -121,8 +122,7 @@ final class ConnectionHandler: ChannelInboundHandler {
             write(.head(HTTPResponseHead(version: .http1_1, status: .continue)))
             context?.flush()
         case .answer(let request):
-            timer?.cancel()
-            timer = nil
+            alarm.stop()
             respond(to: request)
         case .refuse(let problem):
             refuse(problem)
@@ -133,13 +133,28 @@ final class ConnectionHandler: ChannelInboundHandler {
         }
     }
 
-    private func startTimer(_ time: TimeAmount) {
-        timer?.cancel()
-        let handler = NIOLoopBound(self, eventLoop: channel.eventLoop)
-        timer = channel.eventLoop.scheduleTask(in: time) {
-            let handler = handler.value
-            handler.perform(handler.state.deadlinePassed())
+    private func startTimer(_ time: TimeAmount) { perform(alarm.start(channel.eventLoop.now + time)) }
+
+    private func perform(_ action: ConnectionAlarm.Action) {
+        switch action {
+        case .nothing:
+            break
+        case .set(let time):
+            timer?.cancel()
+            let handler = NIOLoopBound(self, eventLoop: channel.eventLoop)
+            timer = channel.eventLoop.scheduleTask(deadline: time) {
+                let handler = handler.value
+                handler.perform(handler.alarm.rang(at: handler.channel.eventLoop.now))
+            }
+        case .passed:
+            perform(state.deadlinePassed())
         }
+    }
+
+    private func silence() {
+        timer?.cancel()
+        timer = nil
+        alarm.silenced()
     }
 
     private func respond(to request: ConnectionState.Received) {
@@ -192,6 +207,8 @@ final class ConnectionHandler: ChannelInboundHandler {
             context?.close(promise: nil)
             return
         }
+        // A stream has its deadlines with the others of its loop, and may stay for hours.
+        silence()
         let (socket, stream) = (
             StreamSocket(channel), service.hub.makeStream(opening, on: channel.eventLoop, sink: self)
         )

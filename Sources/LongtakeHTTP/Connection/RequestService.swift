@@ -6,6 +6,7 @@ import LongtakeStream
 import NIOCore
 import NIOHTTP1
 import NIOHTTPTypesHTTP1
+import Synchronization
 
 /// What all connections share: the routes, the streams, and how errors and dates are told.
 final class RequestService: Sendable {
@@ -15,6 +16,8 @@ final class RequestService: Sendable {
     private let clock: any WallClock
     private let random: @Sendable () -> UInt64
     private let logger: Logger
+    /// Thousands of responses a second have the same date.
+    private let lastDate = Mutex((second: Int64.min, text: ""))
 
     /// A response that is complete but for its connection's part.
     struct Answer: Sendable {
@@ -76,7 +79,14 @@ final class RequestService: Sendable {
     }
 
     /// The `Date` of a response (RFC 9110 §6.6.1).
-    func date() -> String { HTTPDate.text(clock.now()) }
+    func date() -> String {
+        let time = clock.now()
+        let second = time.millisecondsSince1970 / 1_000
+        return lastDate.withLock { last in
+            if last.second != second { last = (second, HTTPDate.text(time)) }
+            return last.text
+        }
+    }
 
     /// The body as one buffer. Our routes' bodies are small and in memory already; streams do not come this way.
     private static func collect(_ body: ResponseBody) async throws -> ByteBuffer {
