@@ -102,7 +102,8 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
-            name: "LongtakeHTTPTests", dependencies: [core, "LongtakeHTTP", httpTypes, nioCore, nioHTTP1],
+            name: "LongtakeHTTPTests",
+            dependencies: [core, testing, "LongtakeHTTP", httpTypes, logging, nioCore, nioEmbedded, nioHTTP1],
             swiftSettings: strict),
         .testTarget(
             name: "LongtakeBenchTests", dependencies: [core, "longtake-bench", nioCore, nioEmbedded],

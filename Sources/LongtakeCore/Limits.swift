@@ -95,6 +95,9 @@ public enum Limits {
 
     /// Reads for streams that run at once; the others wait their turn, whatever the bound above.
     public static let streamReadsAtOnce = 64
+    /// Whoever waits longer for such a read is refused, in the hub's periods of five seconds: twice as long as it takes ten thousand who return
+    /// together, on a slow machine, and less than the minute after which proxies give up.
+    public static let streamReadPeriods = 4
 
     // MARK: HTTP
 

@@ -31,9 +31,6 @@ final class ConnectionHandler: ChannelInboundHandler {
     /// How long a refused client may go on sending before the connection is cut: long enough for the answer to arrive.
     private static let lingering = TimeAmount.seconds(2)
 
-    /// A piece of a stream that waits for the kernel, in bytes.
-    private static let piece = 4_096
-
     init(service: RequestService, channel: any Channel) {
         self.service = service
         self.channel = channel
@@ -324,16 +321,10 @@ extension ConnectionHandler: StreamSink {
         // Nothing else is touched on the way that nearly all take: thousands of connections do not fit the processor's cache.
         if taken > 0, taken == bytes.readableBytes { return 0 }
         guard let stream, let below = watch?.context else { return 0 }
+        // Below the encoder, since the bytes are framed already.
         var rest = bytes
         rest.moveReaderIndex(forwardBy: taken)
-        var pieces = 0
-        // Below the encoder, since the bytes are framed already; in pieces, so that a slow reader is seen to take them.
-        while let piece = rest.readSlice(length: min(rest.readableBytes, Self.piece)), piece.readableBytes > 0 {
-            below.write(NIOAny(piece), promise: socket.promise { stream.kernelTook() })
-            pieces += 1
-        }
-        below.flush()
-        return pieces
+        return socket.queue(rest, on: below) { stream.kernelTook() }
     }
 
     func finish() {

@@ -18,6 +18,9 @@ final class StreamSocket {
     /// Writes that are with the channel and that the kernel has not taken yet. While there are any, all else has to queue behind them.
     private var waiting = 0
 
+    /// A piece of a stream that waits for the kernel, in bytes.
+    private static let piece = 4_096
+
     /// On the channel's event loop.
     init(_ channel: any Channel) {
         self.channel = channel
@@ -45,6 +48,20 @@ final class StreamSocket {
         }
         // An error is met again by the channel, which knows what to do about it.
         return max(0, taken)
+    }
+
+    /// Leaves to the channel what the kernel did not take: in pieces, so that a slow reader is seen to take them.
+    /// - Parameter taken: called for each piece when the kernel has it, or the connection is gone.
+    /// - Returns: how many pieces.
+    func queue(_ bytes: ByteBuffer, on context: ChannelHandlerContext, taken: @escaping () -> Void) -> Int {
+        var rest = bytes
+        var pieces = 0
+        while let piece = rest.readSlice(length: min(rest.readableBytes, Self.piece)), piece.readableBytes > 0 {
+            context.write(NIOAny(piece), promise: promise(taken: taken))
+            pieces += 1
+        }
+        context.flush()
+        return pieces
     }
 
     /// Has the close be a reset, so that the kernel lets go at once of what a stuck reader does not take (SO_LINGER in socket(7)).

@@ -5,17 +5,23 @@ import Synchronization
 public final class LogReader: Sendable {
     private let journal: any Journal
     let rings: FrameRings
-    private let gate: ReadGate
+    let gate: ReadGate
+    private let deadline = ReadDeadline()
     /// Takes ``pauseMilliseconds``.
     private let pause: @Sendable () async -> Void
     static let pauseMilliseconds: Int64 = 20
     private static let tries = 500
-    private let underWay = Mutex<[Key: [CheckedContinuation<FramePage?, any Error>]]>([:])
+    private let underWay = Mutex<[Key: [Caller]]>([:])
 
     private struct Key: Hashable {
         let job: JobID
         let tenant: TenantName
         let after: EventSequence
+    }
+
+    private struct Caller {
+        let ticket: Int
+        let turn: CheckedContinuation<FramePage?, any Error>
     }
 
     init(
@@ -30,6 +36,12 @@ public final class LogReader: Sendable {
 
     /// How many wait for reads that are under way.
     var waiting: Int { underWay.withLock { $0.values.reduce(0) { $0 + $1.count } } }
+
+    /// A period of ``Housekeeping`` has passed: who has waited for too long is refused with ``JournalError/overloaded``.
+    func tick() {
+        gate.tick()
+        deadline.tick()
+    }
 
     /// The page behind `after`, at once; `nil` where the log has to be read.
     func known(of job: JobID, of tenant: TenantName, after: EventSequence) -> FramePage? {
@@ -52,18 +64,23 @@ public final class LogReader: Sendable {
 
     /// A page of the feed.
     public func page(_ query: FeedQuery) async throws -> FeedPage {
-        try await gate.pass { try await patiently { try await journal.events(query) } }
+        try await deadline.within {
+            try await self.gate.pass { try await self.patiently { try await self.journal.events(query) } }
+        }
     }
 
     /// The job, for a reader whose cursor cannot be honoured. `nil` where this tenant has no such job.
     public func job(_ id: JobID, of tenant: TenantName) async throws -> Job? {
-        try await gate.pass { try await patiently { try await journal.job(id, of: tenant) } }
+        try await deadline.within {
+            try await self.gate.pass { try await self.patiently { try await self.journal.job(id, of: tenant) } }
+        }
     }
 
     private func shared(_ key: Key) async throws -> (FramePage?, isOwn: Bool) {
         let isOwn = Mutex(false)
         let page = try await withCheckedThrowingContinuation {
-            (caller: CheckedContinuation<FramePage?, any Error>) in
+            (turn: CheckedContinuation<FramePage?, any Error>) in
+            let caller = Caller(ticket: deadline.open { turn.resume(throwing: $0) }, turn: turn)
             let isFirst = underWay.withLock { underWay in
                 defer { underWay[key, default: []].append(caller) }
                 return underWay[key] == nil
@@ -75,7 +92,7 @@ public final class LogReader: Sendable {
                 let result: Result<FramePage?, any Error>
                 do { result = .success(try await self.read(key)) } catch { result = .failure(error) }
                 for caller in self.underWay.withLock({ $0.removeValue(forKey: key) }) ?? [] {
-                    caller.resume(with: result)
+                    if self.deadline.close(caller.ticket) { caller.turn.resume(with: result) }
                 }
             }
         }

@@ -147,6 +147,7 @@ public final class StreamHub: Sendable {
             initialDelay: TimeAmount(Housekeeping.period), delay: TimeAmount(Housekeeping.period)
         ) { [weak self] task in
             guard let self else { return task.cancel() }
+            log.tick()
             let dropped = rings.sweep()
             if census.withLock({ $0.housekeeping.isMemoryDue(dropped: dropped) }) { configuration.releaseMemory() }
         }

@@ -1,0 +1,69 @@
+import LongtakeCore
+import LongtakeTesting
+import Testing
+
+@testable import LongtakeStream
+
+/// A disk that hangs: reads that never end until the test lets them.
+@Suite("a read that hangs")
+struct ReadDeadlineTests {
+    private let journal = GatedJournal()
+
+    private func reader(readsAtOnce: Int) async throws -> LogReader {
+        for number in 1...2 { _ = try await journal.submit(Samples.submission(number)) }
+        return LogReader(journal: journal, rings: FrameRings(capacityBytes: 1 << 20), readsAtOnce: readsAtOnce)
+    }
+
+    private func page(_ number: Int, _ reader: LogReader) async throws -> FramePage? {
+        try await reader.page(of: Samples.submission(number).id, of: .anonymous, after: .beforeFirst)
+    }
+
+    /// Why the read was refused; `nil` where it was not.
+    private func refusal<Value>(_ read: () async throws -> Value) async -> JournalError? {
+        do { _ = try await read() } catch { return error as? JournalError }
+        return nil
+    }
+
+    // Seen to hang without the `tick` of `deadline` in LogReader.
+    @Test("refuses those who wait for it after some periods, not before; who asks again later is served")
+    func inTheRead() async throws {
+        let reader = try await reader(readsAtOnce: 2)
+        async let first = refusal { try await page(1, reader) }
+        await journal.arrived.wait()
+        reader.tick()
+        // It joins the read that hangs, a period later.
+        async let second = refusal { try await page(1, reader) }
+        while reader.waiting < 2 { await Task.yield() }
+        for _ in 1..<Limits.streamReadPeriods { reader.tick() }
+        let early = await first
+        #expect(early == .overloaded)
+        #expect(reader.waiting == 2, "the second has a period left")
+        reader.tick()
+        let late = await second
+        #expect(late == .overloaded)
+        // What the read gives in the end is for nobody, and traps nobody.
+        journal.open.give()
+        #expect(try await page(1, reader)?.frames.count == 1)
+        while reader.waiting > 0 { await Task.yield() }
+    }
+
+    // Seen to hang without the `tick` of `gate` in LogReader.
+    @Test("refuses those who wait for their turn behind it, and leaves no trace of them")
+    func beforeTheRead() async throws {
+        let reader = try await reader(readsAtOnce: 1)
+        let query = FeedQuery(tenant: .anonymous, filter: FeedFilter(), after: .beforeFirst)
+        async let hanging = refusal { try await page(1, reader) }
+        await journal.arrived.wait()
+        async let log = refusal { try await page(2, reader) }
+        async let feed = refusal { try await reader.page(query) }
+        async let job = refusal { try await reader.job(Samples.submission(1).id, of: .anonymous) }
+        while reader.gate.waiting < 3 { await Task.yield() }
+        for _ in 1...Limits.streamReadPeriods { reader.tick() }
+        let refusals = await [log, feed, job, hanging]
+        #expect(refusals == Array(repeating: .overloaded, count: 4))
+        #expect(reader.gate.waiting == 0)
+        journal.open.give()
+        #expect(try await page(2, reader)?.frames.count == 1)
+        #expect(try await reader.job(Samples.submission(1).id, of: .anonymous) != nil)
+    }
+}
