@@ -75,6 +75,48 @@ import Testing
         #expect(stage.sink.state.withLock { !$0.isFinished && !$0.isAborted })
     }
 
+    // Seen to trap with a precondition in place of the guard in `pageArrived`.
+    @Test("a reader that left while its read waited for its turn is not missed when the turn comes")
+    func goneBeforeRead() async throws {
+        let stage = try await Stage(isHeld: true)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 1...Limits.streamReadsAtOnce {
+                let other = Samples.submission(number).id
+                group.addTask {
+                    let page = try await stage.hub.log.page(of: other, of: .anonymous, after: .beforeFirst)
+                    #expect(page == nil)
+                }
+            }
+            while stage.journal.reads.withLock({ $0 }) < Limits.streamReadsAtOnce { await Task.yield() }
+            try await stage.open(after: 0)
+            while stage.hub.log.gate.waiting < 1 { await Task.yield() }
+            try await stage.loop.executeInContext {
+                stage.stream.withLock { $0 }?.value.connectionClosed()
+            }
+            stage.journal.open.give()
+            try await group.waitForAll()
+        }
+        while stage.hub.log.waiting > 0 { await Task.yield() }
+        await stage.loop.run()
+        #expect(stage.hub.openStreams == 0)
+        #expect(stage.sink.state.withLock { $0.text == "hello\n" && !$0.isFinished && !$0.isAborted })
+    }
+
+    // Seen to fail without `log.tick()` in StreamHub: the stream stayed open for ever.
+    @Test("a reader whose read hangs is cut off after a while, to come back")
+    func hangingRead() async throws {
+        let stage = try await Stage(isHeld: true)
+        try await stage.open(after: 0)
+        await stage.journal.arrived.wait()
+        for _ in 1..<Limits.streamReadPeriods { await stage.loop.advanceTime(by: TimeAmount(Housekeeping.period)) }
+        #expect(stage.hub.openStreams == 1)
+        await stage.loop.advanceTime(by: TimeAmount(Housekeeping.period))
+        try await stage.until { $0.isAborted }
+        #expect(stage.hub.openStreams == 0)
+        stage.journal.open.give()
+        while stage.hub.log.waiting > 0 { await Task.yield() }
+    }
+
     @Test("a page that waits is woken by the next event")
     func waiting() async throws {
         let stage = try await Stage()
@@ -110,8 +152,8 @@ private final class Stage: Sendable {
     let stream = Mutex<NIOLoopBound<StreamSubscriber>?>(nil)
     private let slot = Mutex<StreamSlot?>(nil)
 
-    init(maxStreams: Int = 10) async throws {
-        journal.open.give()
+    init(maxStreams: Int = 10, isHeld: Bool = false) async throws {
+        if !isHeld { journal.open.give() }
         hub = StreamHub(
             journal: journal, loops: [loop],
             configuration: StreamConfiguration(

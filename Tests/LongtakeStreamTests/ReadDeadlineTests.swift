@@ -47,7 +47,7 @@ struct ReadDeadlineTests {
         while reader.waiting > 0 { await Task.yield() }
     }
 
-    // Seen to hang without the `tick` of `gate` in LogReader.
+    // Seen to fail without the `tick` of `gate` in LogReader: the three still stood in its queue.
     @Test("refuses those who wait for their turn behind it, and leaves no trace of them")
     func beforeTheRead() async throws {
         let reader = try await reader(readsAtOnce: 1)
