@@ -8,6 +8,9 @@ import LongtakeCore
 struct JobReader {
     let epoch: Epoch
 
+    /// For all readers: what a text decodes to depends on nothing else.
+    private static let pipelines = DecodedPipelines()
+
     private static let columns = """
         job.key, job.id, job.tenant, job.pipeline, job.definition, job.state, job.phase, job.stage_index, job.priority, job.input,
         job.output, job.error, job.metadata, job.retry_of, job.created_at, job.started_at, job.finished_at,
@@ -60,7 +63,7 @@ struct JobReader {
         else {
             throw UnreadableRow("job \(row[0] as Int64)")
         }
-        let pipeline = try JSONText.decode(Pipeline.self, from: row[4])
+        let pipeline = try Self.pipelines.pipeline(row[4])
         let index: Int = row[7]
         var stages = try stages(of: row[0], pipeline, db)
         if index < stages.count, !state.isFinal || stages[index].state != .succeeded {
