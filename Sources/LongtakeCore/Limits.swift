@@ -109,6 +109,7 @@ public enum Limits {
     public static let idleConnection: Duration = .seconds(60)
     /// A request that asks to wait (`Prefer: wait`, `?wait=`): below the 60 s at which most proxies give up.
     public static let waitSeconds = 50
+    /// Connections at once, fewer where the system allows fewer descriptors. Beyond it those that wait for a request make room.
     public static let connections = 32_768
 
     // MARK: Streams

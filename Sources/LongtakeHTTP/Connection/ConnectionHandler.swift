@@ -18,6 +18,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var state = ConnectionState()
     private var context: ChannelHandlerContext?
     private var watch: InboundWatch?
+    /// While it waits for a request, and might have to make room.
+    private var stay: IdleConnections<ConnectionHandler>.Stay?
     private var alarm = ConnectionAlarm()
     private var timer: Scheduled<Void>?
     private var answer: Task<Void, Never>?
@@ -60,6 +62,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     func channelInactive(context: ChannelHandlerContext) {
         state.connectionClosed()
         silence()
+        setIdle(false)
         answer?.cancel()
         stream?.connectionClosed()
         service.connections.remove(self)
@@ -114,6 +117,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         case .nothing:
             break
         case .expectRequest:
+            setIdle(false)
             startTimer(TimeAmount(Limits.requestDeadline))
         case .sendContinue:
             write(.head(HTTPResponseHead(version: .http1_1, status: .continue)))
@@ -124,10 +128,23 @@ final class ConnectionHandler: ChannelInboundHandler {
         case .refuse(let problem):
             refuse(problem)
         case .awaitNext:
+            setIdle(true)
             startTimer(TimeAmount(Limits.idleConnection))
         case .close:
             context?.close(promise: nil)
         }
+    }
+
+    /// Another connection needs the place.
+    func makeRoom() {
+        stay = nil
+        perform(state.drain())
+    }
+
+    private func setIdle(_ isIdle: Bool) {
+        let register = service.connections.idle(on: channel.eventLoop)
+        if let stay { register?.value.remove(stay) }
+        stay = isIdle ? register?.value.add(self) : nil
     }
 
     private func startTimer(_ time: TimeAmount) { perform(alarm.start(channel.eventLoop.now + time)) }

@@ -1,7 +1,7 @@
 import NIOCore
 import Synchronization
 
-/// All open connections, so that a stop reaches each on its loop.
+/// All open connections, so that a stop reaches each on its loop, and how many there may be.
 final class ConnectionRegister: Sendable {
     private struct Entry: Sendable {
         let channel: any Channel
@@ -20,6 +20,29 @@ final class ConnectionRegister: Sendable {
     }
 
     private let state = Mutex(State())
+    private let most: Int
+    private let idle: [ObjectIdentifier: NIOLoopBoundBox<IdleConnections<ConnectionHandler>>]
+
+    /// - Parameter loops: all event loops that connections will be on.
+    init(most: Int, loops: [any EventLoop]) {
+        self.most = most
+        idle = Dictionary(
+            uniqueKeysWithValues: loops.map { (ObjectIdentifier($0), .makeBoxSendingValue(.init(), eventLoop: $0)) })
+    }
+
+    /// The loop's connections between two requests; to be asked for there.
+    func idle(on loop: any EventLoop) -> NIOLoopBoundBox<IdleConnections<ConnectionHandler>>? {
+        idle[ObjectIdentifier(loop)]
+    }
+
+    /// Makes sure that there is a place for one more, on its loop: where all are taken, one that waits for its next request has to go.
+    /// - Returns: whether there is one.
+    func makeRoom(on loop: any EventLoop) -> Bool {
+        guard count >= most else { return true }
+        guard let longest = idle(on: loop)?.value.popLongest() else { return false }
+        longest.makeRoom()
+        return true
+    }
 
     func add(_ handler: ConnectionHandler, on channel: any Channel) {
         let bound = NIOLoopBound(handler, eventLoop: channel.eventLoop)

@@ -11,7 +11,7 @@ import Synchronization
 /// What all connections share: the routes, the streams, and how errors and dates are told.
 final class RequestService: Sendable {
     let hub: StreamHub
-    let connections = ConnectionRegister()
+    let connections: ConnectionRegister
     private let responder: RouterResponder<DaemonRequestContext>
     private let clock: any WallClock
     private let random: @Sendable () -> UInt64
@@ -31,11 +31,13 @@ final class RequestService: Sendable {
     }
 
     init(
-        responder: RouterResponder<DaemonRequestContext>, hub: StreamHub, clock: any WallClock,
+        responder: RouterResponder<DaemonRequestContext>, hub: StreamHub, connections: ConnectionRegister,
+        clock: any WallClock,
         random: @escaping @Sendable () -> UInt64, logger: Logger
     ) {
         self.responder = responder
         self.hub = hub
+        self.connections = connections
         self.clock = clock
         self.random = random
         self.logger = logger

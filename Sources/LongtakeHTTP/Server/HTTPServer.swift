@@ -44,15 +44,17 @@ public final class HTTPServer: Sendable {
         DaemonRoutes(journal: journal, catalog: catalog, admission: admission, version: configuration.version)
             .register(on: routes)
         service = RequestService(
-            responder: routes.router.buildResponder(), hub: hub, clock: clock, random: configuration.random,
-            logger: logger)
+            responder: routes.router.buildResponder(), hub: hub,
+            connections: ConnectionRegister(
+                most: configuration.maxConnections, loops: group.makeIterator().map { $0 }),
+            clock: clock, random: configuration.random, logger: logger)
     }
 
     /// Opens the listeners.
     /// - Returns: where they listen, as a person would write it, such as `http://127.0.0.1:8080`.
     /// - Throws: what the system says when an address cannot be bound. Then none is left open.
     public func start() async throws -> [String] {
-        let listener = Listener(group: group, service: service)
+        let listener = Listener(group: group, service: service, logger: logger)
         var bound: [String] = []
         do {
             for address in configuration.addresses {

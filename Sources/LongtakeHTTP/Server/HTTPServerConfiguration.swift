@@ -4,6 +4,8 @@ public struct HTTPServerConfiguration: Sendable {
     /// A stream that wrote nothing for this long says that it is alive.
     public var heartbeat: Duration
     public var maxStreams: Int
+    /// Above it a connection that waits for its next request is closed for a new one, or the new one where none waits.
+    public var maxConnections: Int
     /// After this long a stream is ended and its reader comes back; `nil` for never.
     public var maxAge: Duration?
     /// Shown by `/healthz`.
@@ -15,6 +17,7 @@ public struct HTTPServerConfiguration: Sendable {
 
     public init(
         addresses: [ListenAddress], heartbeat: Duration = .seconds(15), maxStreams: Int = 20_000,
+        maxConnections: Int = 32_768,
         maxAge: Duration? = nil,
         version: String, random: @escaping @Sendable () -> UInt64,
         releaseMemory: @escaping @Sendable () -> Void = {}
@@ -22,6 +25,7 @@ public struct HTTPServerConfiguration: Sendable {
         self.addresses = addresses
         self.heartbeat = heartbeat
         self.maxStreams = maxStreams
+        self.maxConnections = maxConnections
         self.maxAge = maxAge
         self.version = version
         self.random = random

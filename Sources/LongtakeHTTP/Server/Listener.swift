@@ -1,3 +1,4 @@
+import Logging
 import LongtakeCore
 import NIOCore
 import NIOPosix
@@ -12,6 +13,7 @@ import NIOPosix
 struct Listener: Sendable {
     let group: MultiThreadedEventLoopGroup
     let service: RequestService
+    let logger: Logger
 
     /// Connections that the kernel keeps until they are accepted: as many clients as come back at once after a restart.
     private static let backlog: CInt = 4_096
@@ -36,16 +38,23 @@ struct Listener: Sendable {
     }
 
     private func bootstrap(isTCP: Bool) -> ServerBootstrap {
-        let service = service
+        let (service, logger) = (service, logger)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: Self.backlog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptPause(logger: logger))
+                }
+            }
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 16 * 1024, high: 32 * 1024))
             .childChannelOption(.socketOption(.so_sndbuf), value: 128 * 1024)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    guard service.connections.count < Limits.connections else { throw ChannelError.ioOnClosedChannel }
+                    guard service.connections.makeRoom(on: channel.eventLoop) else {
+                        throw ChannelError.ioOnClosedChannel
+                    }
                     try ConnectionHandler.install(on: channel, service: service)
                 }
             }

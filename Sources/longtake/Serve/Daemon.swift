@@ -6,6 +6,7 @@ import LongtakeEngine
 import LongtakeHTTP
 import LongtakeSQLite
 import NIOCore
+import NIOPosix
 
 /// One boot of the daemon, from its settings to its exit status: the only place where the parts are wired together.
 struct Daemon: Sendable {
@@ -39,8 +40,7 @@ struct Daemon: Sendable {
         let descriptors = DescriptorLimit.raise()
         let journal = try await openJournal(settings.storage.path)
         let engine = makeEngine(journal)
-        let server = makeServer(
-            journal, maxStreams: min(settings.stream.maxStreams, max(1, descriptors - DescriptorLimit.reserve)))
+        let server = makeServer(journal, descriptors)
         let addresses: [String]
         do {
             addresses = try await server.start()
@@ -140,8 +140,11 @@ struct Daemon: Sendable {
             journal: journal, retention: retention, clock: ContinuousClock(), wallClock: clock, logger: logger)
     }
 
-    private func makeServer(_ journal: SQLiteJournal, maxStreams: Int) -> HTTPServer {
+    private func makeServer(_ journal: SQLiteJournal, _ descriptors: Int) -> HTTPServer {
         let settings = loaded.settings
+        // The event loops start with the first look at them, and their descriptors count.
+        _ = MultiThreadedEventLoopGroup.singleton.next()
+        let room = DescriptorLimit.room(in: descriptors)
         var addresses = InheritedSockets.take(environment: environment).map { ListenAddress.inherited(descriptor: $0) }
         if addresses.isEmpty {
             addresses.append(.tcp(host: settings.http.host, port: settings.http.port))
@@ -150,7 +153,9 @@ struct Daemon: Sendable {
         let maxAge = settings.stream.maxAgeSeconds
         return HTTPServer(
             configuration: HTTPServerConfiguration(
-                addresses: addresses, heartbeat: .seconds(settings.stream.heartbeatSeconds), maxStreams: maxStreams,
+                addresses: addresses, heartbeat: .seconds(settings.stream.heartbeatSeconds),
+                maxStreams: min(settings.stream.maxStreams, room.streams),
+                maxConnections: min(Limits.connections, room.connections),
                 maxAge: maxAge > 0 ? .seconds(maxAge) : nil, version: DaemonVersion.text,
                 random: {
                     var generator = SystemRandomNumberGenerator()

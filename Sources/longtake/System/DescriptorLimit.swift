@@ -2,8 +2,25 @@ import Glibc
 
 /// The number of files and sockets that the process may have open (setrlimit(2)).
 enum DescriptorLimit {
-    /// Descriptors that are not for clients: the database, its readers, listeners, event loops, standard streams.
-    static let reserve = 128
+    /// Descriptors that may still be opened for something else than a client: listeners, a copy of the database, a look into `/proc`.
+    private static func reserve(of limit: Int) -> Int { min(128, limit / 4) }
+
+    /// How many connections there may be, and how many of them streams, so that what the daemon itself has open stays open, and requests
+    /// get in where all streams are taken.
+    ///
+    /// To be asked when the database and the event loops have theirs.
+    static func room(in limit: Int) -> (connections: Int, streams: Int) {
+        let connections = max(4, limit - openCount - reserve(of: limit))
+        return (connections, connections - min(64, connections / 4))
+    }
+
+    private static var openCount: Int {
+        guard let directory = opendir("/proc/self/fd") else { return 0 }
+        defer { closedir(directory) }
+        var count = 0
+        while readdir(directory) != nil { count += 1 }
+        return count
+    }
 
     /// Raises the limit to what the system allows.
     /// - Returns: the limit in force.

@@ -1,0 +1,69 @@
+import FoundationEssentials
+import Glibc
+import LongtakeDaemonDriver
+
+/// What `/proc` says of a daemon.
+struct ProcessReading {
+    let pid: pid_t
+
+    init(_ daemon: DaemonProcess) { pid = daemon.pid }
+
+    /// Processor time that it has used.
+    var cpuSeconds: Double {
+        // Behind the name, which is in brackets: field 14 and 15, in hundredths of a second (proc(5)).
+        let fields = text("stat").split(separator: ")").last?.split(separator: " ") ?? []
+        guard fields.count > 13 else { return 0 }
+        return ((Double(fields[11]) ?? 0) + (Double(fields[12]) ?? 0)) / 100
+    }
+
+    /// Memory that it has, in KiB.
+    var residentKiB: Int {
+        let line = text("status").split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+        return line.flatMap { Int($0.filter(\.isNumber)) } ?? 0
+    }
+
+    /// Files and sockets that it has open.
+    var descriptors: Int {
+        guard let directory = opendir("/proc/\(pid)/fd") else { return 0 }
+        defer { closedir(directory) }
+        var count = -2
+        while readdir(directory) != nil { count += 1 }
+        return count
+    }
+
+    /// Waits until `condition` holds.
+    /// - Returns: whether it did in time.
+    static func wait(upTo seconds: Double, until condition: () throws -> Bool) rethrows -> Bool {
+        let deadline = Deadline(seconds)
+        while try !condition() {
+            if deadline.isOver { return false }
+            poll(nil, 0, 20)
+        }
+        return true
+    }
+
+    private func text(_ name: String) -> String {
+        (try? String(contentsOfFile: "/proc/\(pid)/\(name)", encoding: .utf8)) ?? ""
+    }
+}
+
+/// How long each fault lasts: seconds in every run of the tests, longer where somebody asks for it.
+enum Soak {
+    static let seconds = getenv("LONGTAKE_SOAK_SECONDS").flatMap { Double(String(cString: $0)) }
+
+    static func seconds(otherwise short: Double) -> Double { seconds ?? short }
+}
+
+/// A program that a test needs, run to its end.
+enum Tool {
+    struct Failure: Error { let status: CInt }
+
+    static func run(_ command: String...) throws {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        let pid = try DaemonProcess.spawn(path: command[0], command, [], &actions)
+        var status: CInt = 0
+        guard waitpid(pid, &status, 0) == pid, status == 0 else { throw Failure(status: status) }
+    }
+}
