@@ -117,6 +117,21 @@ import Testing
         while stage.hub.log.waiting > 0 { await Task.yield() }
     }
 
+    /// Fails where the timing wheel holds the stream itself, until its next heartbeat.
+    @Test("a stream that has ended is let go at once")
+    func letGo() async throws {
+        let stage = try await Stage()
+        try await stage.open(after: 0)
+        try await stage.until { $0.text.contains("event: job.queued\n") }
+        let stream = WeakStream()
+        try await stage.loop.executeInContext { stream.stream = stage.stream.withLock { $0?.value } }
+        _ = try await stage.journal.cancel(stage.job, of: .anonymous)
+        try await stage.until { $0.isFinished }
+        stage.stream.withLock { $0 = nil }
+        await stage.loop.run()
+        #expect(stream.stream == nil)
+    }
+
     @Test("a page that waits is woken by the next event")
     func waiting() async throws {
         let stage = try await Stage()
@@ -140,6 +155,11 @@ import Testing
 /// Says that something has happened.
 private final class Flag: Sendable {
     let isSet = Mutex(false)
+}
+
+/// Unchecked, because nothing is asked of the stream but whether it is there.
+private final class WeakStream: @unchecked Sendable {
+    weak var stream: StreamSubscriber?
 }
 
 /// What a test of the hub stands on.

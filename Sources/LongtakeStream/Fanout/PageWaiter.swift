@@ -19,7 +19,7 @@ final class PageWaiter: LogListener, Sendable {
 
     /// - Parameter read: whether the log has an event behind the cursor already.
     func wait(upTo limit: Duration, read: @Sendable () async throws -> Bool) async throws {
-        try await shard.loop.submit { self.shard.register(self, for: .job(self.job)) }.get()
+        let number = try await shard.loop.submit { self.shard.register(self, for: .job(self.job)) }.get()
         let timer = shard.loop.scheduleTask(in: TimeAmount(limit)) { self.arrival.succeed() }
         let result: Result<Void, any Error>
         do {
@@ -35,7 +35,7 @@ final class PageWaiter: LogListener, Sendable {
             result = .failure(error)
         }
         timer.cancel()
-        shard.loop.execute { self.shard.unregister(self, from: .job(self.job)) }
+        shard.loop.execute { self.shard.unregister(number, from: .job(self.job)) }
         try result.get()
     }
 

@@ -20,11 +20,14 @@ final class StreamShard: Sendable {
     }
 
     private struct Table {
-        var listeners: [LogKey: [ObjectIdentifier: any LogListener]] = [:]
+        /// By number, so that the order in which readers are told is not one of addresses, and a simulation can repeat it.
+        var listeners: [LogKey: [Int: any LogListener]] = [:]
+        var lastNumber = 0
         /// The newest place of each followed log that this loop has seen.
         var heads: [LogKey: LogPlace] = [:]
-        var streams: [ObjectIdentifier: StreamSubscriber] = [:]
-        var wheel = TimingWheel<StreamSubscriber>(slots: 256)
+        var streams: [Int: StreamSubscriber] = [:]
+        /// Of numbers, so that a stream that has ended is not kept until its next deadline.
+        var wheel = TimingWheel<Int>(slots: 256)
         var isTurning = false
         var turnedAt = NIODeadline.uptimeNanoseconds(0)
     }
@@ -63,13 +66,17 @@ final class StreamShard: Sendable {
     // MARK: The loop's side
 
     /// From here on `listener` is told of every event of the log that commits; so register first, then read.
-    func register(_ listener: any LogListener, for log: LogKey) {
-        table.value.listeners[log, default: [:]][ObjectIdentifier(listener)] = listener
+    /// - Returns: its number on this loop, for ``unregister(_:from:)``.
+    func register(_ listener: any LogListener, for log: LogKey) -> Int {
+        table.value.lastNumber += 1
+        let number = table.value.lastNumber
+        table.value.listeners[log, default: [:]][number] = listener
         inbox.withLock { $0.followers[log, default: 0] += 1 }
+        return number
     }
 
-    func unregister(_ listener: any LogListener, from log: LogKey) {
-        guard table.value.listeners[log]?.removeValue(forKey: ObjectIdentifier(listener)) != nil else { return }
+    func unregister(_ number: Int, from log: LogKey) {
+        guard table.value.listeners[log]?.removeValue(forKey: number) != nil else { return }
         if table.value.listeners[log]?.isEmpty == true {
             table.value.listeners[log] = nil
             table.value.heads[log] = nil
@@ -107,7 +114,7 @@ final class StreamShard: Sendable {
     /// The readers of a log, where it has any; notes how far it is.
     private func listeners(
         of log: LogKey, seeing head: LogPlace
-    ) -> Dictionary<ObjectIdentifier, any LogListener>.Values? {
+    ) -> Dictionary<Int, any LogListener>.Values? {
         guard let listeners = table.value.listeners[log] else { return nil }
         table.value.heads[log] = max(head, table.value.heads[log] ?? head)
         return listeners.values
@@ -122,9 +129,10 @@ extension StreamShard {
         for listener in table.value.listeners.values.flatMap(\.values) { listener.drain() }
     }
 
-    func add(_ stream: StreamSubscriber) { table.value.streams[ObjectIdentifier(stream)] = stream }
+    /// - Parameter number: of its registration.
+    func add(_ stream: StreamSubscriber, _ number: Int) { table.value.streams[number] = stream }
 
-    func remove(_ stream: StreamSubscriber) { table.value.streams[ObjectIdentifier(stream)] = nil }
+    func remove(_ number: Int) { table.value.streams[number] = nil }
 
     var streams: [StreamSubscriber] { Array(table.value.streams.values) }
 
@@ -134,9 +142,9 @@ extension StreamShard {
     /// How many ticks `duration` takes, at least one.
     static func ticks(_ duration: Duration) -> Int { max(1, Int((duration / tick).rounded(.up))) }
 
-    /// Calls the stream's `tick(_:)` at that tick.
-    func schedule(_ stream: StreamSubscriber, at tick: Int) {
-        table.value.wheel.schedule(stream, at: tick)
+    /// Calls the `tick(_:)` of the stream with that number at that tick.
+    func schedule(_ number: Int, at tick: Int) {
+        table.value.wheel.schedule(number, at: tick)
         guard !table.value.isTurning else { return }
         table.value.isTurning = true
         table.value.turnedAt = loop.now
@@ -154,7 +162,7 @@ extension StreamShard {
         for _ in 0..<Self.counter.ticks(in: elapsed) {
             let due = table.value.wheel.advance()
             let tick = table.value.wheel.now
-            for stream in due { stream.tick(tick) }
+            for number in due { table.value.streams[number]?.tick(tick) }
         }
         if table.value.wheel.count > 0 {
             armTimer()

@@ -39,7 +39,7 @@ extension StreamSubscriber {
 
     /// Has the wheel call back at the earliest of the deadlines.
     func scheduleNext() {
-        guard sink != nil, let tick = deadlines.appointment(at: shard.now) else { return }
-        shard.schedule(self, at: tick)
+        guard sink != nil, let number, let tick = deadlines.appointment(at: shard.now) else { return }
+        shard.schedule(number, at: tick)
     }
 }

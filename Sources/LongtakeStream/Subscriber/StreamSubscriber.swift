@@ -13,6 +13,8 @@ public final class StreamSubscriber {
     let shard: StreamShard
     private(set) var sink: (any StreamSink)?
     private var slot: StreamSlot?
+    /// Of its registration with the shard; `nil` where it has none, because it ends as soon as it begins.
+    private(set) var number: Int?
     var state: SubscriberState
     var deadlines: StreamDeadlines
     /// Whether its signs of life are events that a page can see.
@@ -43,9 +45,10 @@ public final class StreamSubscriber {
     public func start(_ opening: StreamOpening) {
         hub.streamOpened()
         if !opening.isEnded {
-            shard.add(self)
             // In the table before the first read, so that no commit falls between the two.
-            shard.register(self, for: source.log)
+            let number = shard.register(self, for: source.log)
+            self.number = number
+            shard.add(self, number)
             if let age = hub.drawAge() { deadlines.end(at: shard.now + StreamShard.ticks(age), .maxAge) }
         }
         // Also where it is empty: the response's head waits for it.
@@ -127,8 +130,10 @@ public final class StreamSubscriber {
         guard sink != nil else { return }
         sink = nil
         slot = nil
-        shard.unregister(self, from: source.log)
-        shard.remove(self)
+        if let number {
+            shard.unregister(number, from: source.log)
+            shard.remove(number)
+        }
         hub.streamClosed()
     }
 }
