@@ -108,6 +108,16 @@ let package = Package(
         .testTarget(
             name: "LongtakeBenchTests", dependencies: [core, "longtake-bench", nioCore, nioEmbedded],
             swiftSettings: strict),
+        // Seeded schedules of the engine and the fan-out, in a process of its own (fault F15). No product ships it.
+        .executableTarget(
+            name: "longtake-simulation",
+            dependencies: [
+                core, testing, "LongtakeEngine", "LongtakeStream", argumentParser, logging, nioCore,
+            ],
+            path: "Tests/LongtakeSimulation", swiftSettings: strict),
+        .testTarget(
+            name: "LongtakeSimulationTests", dependencies: ["longtake-simulation"], exclude: ["seeds.txt"],
+            swiftSettings: strict),
         .testTarget(
             name: "LongtakeDaemonTests", dependencies: [driver, grdb, "longtake"], swiftSettings: strict),
         .testTarget(

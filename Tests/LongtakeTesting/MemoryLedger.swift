@@ -1,8 +1,8 @@
-import LongtakeCore
+package import LongtakeCore
 
 /// What ``MemoryJournal`` remembers: jobs with their logs, and how much each tenant was served. A value, without locks and observers.
-struct MemoryLedger: Sendable {
-    let epoch: Epoch
+package struct MemoryLedger: Sendable {
+    package let epoch: Epoch
     private var records: [JobID: MemoryRecord] = [:]
     /// In the order of submission; a job's place in it is its list cursor.
     private var order: [JobID] = []
@@ -14,8 +14,10 @@ struct MemoryLedger: Sendable {
     /// The events of all jobs, in commit order.
     private var feed: [CommittedEvent] = []
     private var commit = Commit()
+    /// What the events of ``commit`` were made from, one for each.
+    private var changes: [JobEvent] = []
 
-    init(epoch: Epoch) { self.epoch = epoch }
+    package init(epoch: Epoch) { self.epoch = epoch }
 
     private struct IdempotencyKey: Hashable {
         let tenant: TenantName
@@ -23,12 +25,28 @@ struct MemoryLedger: Sendable {
     }
 
     /// What the commands since the last call have changed.
-    mutating func takeCommit() -> Commit {
-        defer { commit = Commit() }
-        return commit
+    package mutating func takeCommit() -> Commit {
+        takeChanges().commit
     }
 
-    mutating func submit(_ submission: Submission, at time: Timestamp) throws -> SubmissionOutcome {
+    /// As ``takeCommit()``, with what its events were made from, one for each.
+    package mutating func takeChanges() -> (commit: Commit, events: [JobEvent]) {
+        defer { (commit, changes) = (Commit(), []) }
+        return (commit, changes)
+    }
+
+    /// How many events the commands since then have made.
+    package var changeCount: Int { changes.count }
+
+    /// The first deed of a boot: stages that the one before left in somebody's hands go back to their queues.
+    package mutating func recover(at time: Timestamp) throws {
+        for id in order {
+            guard let record = records[id], record.life.stageState == .running else { continue }
+            try apply(record.machine.decide(.recover, on: record.life, at: time), to: id, at: time, delay: nil)
+        }
+    }
+
+    package mutating func submit(_ submission: Submission, at time: Timestamp) throws -> SubmissionOutcome {
         let key = submission.idempotencyKey.map { IdempotencyKey(tenant: submission.tenant, text: $0) }
         let fingerprint = try submission.fingerprint()
         if let key, let (known, job) = keys[key] {
@@ -44,7 +62,7 @@ struct MemoryLedger: Sendable {
         return .created(view(records[submission.id]!))
     }
 
-    mutating func claim(queue: QueueName, limit: Int, at time: Timestamp) throws -> ClaimResult {
+    package mutating func claim(queue: QueueName, limit: Int, at time: Timestamp) throws -> ClaimResult {
         for id in waiting[queue] ?? [] { records[id]?.wake(at: time) }
         var claims: [Claim] = []
         while claims.count < limit, let id = next(on: queue), let record = records[id] {
@@ -58,7 +76,7 @@ struct MemoryLedger: Sendable {
     }
 
     /// Carries out a worker's command.
-    mutating func change(_ claim: Claim, by command: JobCommand, at time: Timestamp) throws -> JobState {
+    package mutating func change(_ claim: Claim, by command: JobCommand, at time: Timestamp) throws -> JobState {
         guard let record = records[claim.job], record.token == claim.token else { throw JournalError.notOwner }
         do {
             let decision = try record.machine.decide(command, on: record.life, at: time)
@@ -71,7 +89,7 @@ struct MemoryLedger: Sendable {
         }
     }
 
-    mutating func cancel(_ job: JobID, of tenant: TenantName, at time: Timestamp) throws -> Job? {
+    package mutating func cancel(_ job: JobID, of tenant: TenantName, at time: Timestamp) throws -> Job? {
         guard let record = records[job], record.submission.tenant == tenant else { return nil }
         try apply(record.machine.decide(.cancel, on: record.life, at: time), to: job, at: time, delay: nil)
         return self.job(job, of: tenant)
@@ -87,6 +105,7 @@ struct MemoryLedger: Sendable {
             position += 1
             let committed = try record.append(event, epoch: epoch, position: position, at: time)
             commit.events.append(committed)
+            changes.append(event)
             feed.append(committed)
         }
         record.move(to: decision.life, at: time, dueAt: delay.map { time.advanced(by: $0) })
@@ -112,7 +131,7 @@ struct MemoryLedger: Sendable {
 }
 
 extension MemoryLedger {
-    func job(_ job: JobID, of tenant: TenantName) -> Job? {
+    package func job(_ job: JobID, of tenant: TenantName) -> Job? {
         guard let record = records[job], record.submission.tenant == tenant else { return nil }
         return view(record)
     }
@@ -130,7 +149,7 @@ extension MemoryLedger {
         return job
     }
 
-    func jobs(_ query: JobQuery) -> JobPage {
+    package func jobs(_ query: JobQuery) -> JobPage {
         let newest = query.after.map { min(max(0, Int($0.rawValue) - 1), order.count) } ?? order.count
         let matching = order.prefix(newest).reversed().lazy.compactMap { records[$0] }.filter {
             $0.submission.tenant == query.tenant && (query.state == nil || $0.life.state == query.state)
@@ -145,7 +164,7 @@ extension MemoryLedger {
             position: EventPosition(rawValue: position))
     }
 
-    func events(of job: JobID, of tenant: TenantName, after: EventSequence, limit: Int) -> EventPage? {
+    package func events(of job: JobID, of tenant: TenantName, after: EventSequence, limit: Int) -> EventPage? {
         guard let record = records[job], record.submission.tenant == tenant else { return nil }
         var (events, bytes) = ([CommittedEvent](), 0)
         for event in record.log.dropFirst(Int(max(0, after.rawValue))).prefix(max(1, limit)) {
@@ -157,7 +176,7 @@ extension MemoryLedger {
             events: events, head: EventSequence(rawValue: Int64(record.log.count)), isFinal: record.life.state.isFinal)
     }
 
-    func events(_ query: FeedQuery) -> FeedPage {
+    package func events(_ query: FeedQuery) -> FeedPage {
         let head = EventPosition(rawValue: position)
         let matching = feed.lazy.filter {
             $0.position > query.after && $0.tenant == query.tenant

@@ -17,6 +17,7 @@ public final class TestClock: Clock, Sendable {
         var sleepers: [Int: (deadline: Instant, wake: CheckedContinuation<Void, any Error>)] = [:]
         /// Sleeps whose task was cancelled before they had lain down.
         var canceled: Set<Int> = []
+        var isClosed = false
         var watchers: [(isMet: @Sendable ([Instant]) -> Bool, tell: CheckedContinuation<Void, Never>)] = []
 
         /// Takes out the watchers whose wish has come true.
@@ -71,6 +72,18 @@ public final class TestClock: Clock, Sendable {
         await watch { $0.contains(deadline) }
     }
 
+    /// When the next sleeper is due; `nil` where nobody sleeps.
+    public var nextDeadline: Instant? { state.withLock { $0.sleepers.values.map(\.deadline).min() } }
+
+    /// Ends all sleep with `CancellationError`, now and from now on: nobody waits on this clock any more.
+    public func close() {
+        let woken = state.withLock { state in
+            defer { (state.isClosed, state.sleepers) = (true, [:]) }
+            return state.sleepers.sorted { $0.key < $1.key }.map(\.value.wake)
+        }
+        for sleeper in woken { sleeper.resume(throwing: CancellationError()) }
+    }
+
     private func watch(_ isMet: @escaping @Sendable ([Instant]) -> Bool) async {
         await withCheckedContinuation { continuation in
             let met = state.withLock { state in
@@ -87,7 +100,7 @@ public final class TestClock: Clock, Sendable {
             case sleeping([CheckedContinuation<Void, Never>])
         }
         let rest: Rest = state.withLock { state in
-            if state.canceled.remove(id) != nil { return .canceled }
+            if state.canceled.remove(id) != nil || state.isClosed { return .canceled }
             if deadline <= state.now { return .over }
             state.sleepers[id] = (deadline, continuation)
             return .sleeping(state.metWatchers())

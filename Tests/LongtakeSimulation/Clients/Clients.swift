@@ -1,0 +1,91 @@
+import LongtakeCore
+import LongtakeStream
+
+/// Everybody outside the daemon.
+final class Clients {
+    let desk: JobDesk
+    private(set) var readers: [Reader] = []
+    private var pollers: [Poller] = []
+    private let chance: Chance
+    private let stage: Stagehand
+
+    init(chance: Chance, stage: Stagehand) {
+        self.chance = chance
+        self.stage = stage
+        desk = JobDesk(chance: chance, stage: stage)
+    }
+
+    var connections: [ReaderConnection] { readers.compactMap(\.connection) }
+
+    /// Any.
+    var connection: ReaderConnection? { connections.isEmpty ? nil : chance.one(of: connections) }
+
+    /// A reader comes back, or a new one comes.
+    func follow(_ boot: Boot) {
+        let away = readers.filter { $0.connection == nil && !$0.isDone }
+        if !away.isEmpty, !chance.isOne(in: 3) { return connect(chance.one(of: away), to: boot) }
+        let jobs = desk.acknowledged
+        guard readers.count < 8, !jobs.isEmpty else { return }
+        let (id, job) = chance.one(of: jobs)
+        add(Reader(of: .job(id), tenant: job.tenant), boot)
+    }
+
+    func followFeed(_ boot: Boot) {
+        guard readers.filter(\.source.isOfAllJobs).count < 2 else { return }
+        var filter = FeedFilter()
+        if chance.isOne(in: 2) { filter.types = [.stageSucceeded, .jobSucceeded, .jobCanceled] }
+        if chance.isOne(in: 4) { filter.pipelines = [PipelineName(unchecked: "clip")] }
+        add(Reader(of: .feed(filter), tenant: chance.one(of: SimulatedJob.tenants)), boot)
+    }
+
+    func poll(_ boot: Boot) {
+        let jobs = desk.acknowledged
+        if pollers.count < 3, !jobs.isEmpty {
+            let (id, job) = chance.one(of: jobs)
+            pollers.append(Poller(of: id, tenant: job.tenant, stage: stage))
+        }
+        if !pollers.isEmpty { chance.one(of: pollers).ask(boot) }
+    }
+
+    private func add(_ reader: Reader, _ boot: Boot) {
+        readers.append(reader)
+        connect(reader, to: boot)
+    }
+
+    private func connect(_ reader: Reader, to boot: Boot) {
+        let connection = ReaderConnection(of: reader, to: boot, on: chance.one(of: boot.loops), stage: stage)
+        reader.connection = connection
+        connection.open()
+    }
+
+    /// The process is gone, and everybody's connection with it.
+    func forget() { for reader in readers { reader.connection = nil } }
+
+    // MARK: Once the faults are off
+
+    /// Everybody who lacks something comes back, and nobody dawdles.
+    func comeBack(to boot: Boot) {
+        desk.insist(to: boot)
+        for reader in readers {
+            let isComplete = reader.isComplete(stage.book)
+            if let connection = reader.connection {
+                connection.readOn()
+                // Where few streams may be open, it is in the way of the others.
+                if isComplete { connection.cut() }
+            } else if !isComplete {
+                connect(reader, to: boot)
+            }
+        }
+        for poller in pollers { poller.ask(boot) }
+    }
+
+    /// Whether every job is over, and everybody has all.
+    var areDone: Bool { unfinished.isEmpty }
+
+    var unfinished: [String] {
+        desk.jobs.filter { $0.key != nil && $0.acknowledged == nil }.map { "no answer to \($0.key ?? "")" }
+            + stage.book.jobs.filter { $0.value.end == nil }.map { "\($0.key) after \($0.value.entries.count) events" }
+            + readers.filter { !$0.isComplete(stage.book) }.map { "a reader of \($0.source) at \($0.cursor)" }
+            + pollers.filter { !$0.isDone }.map { _ in "a reader of pages" }
+    }
+}

@@ -1,0 +1,70 @@
+import LongtakeCore
+
+/// The clients who submit and cancel, and what they were told (O1). Unchecked, because the simulation has one thread.
+final class JobDesk: @unchecked Sendable {
+    private(set) var jobs: [SimulatedJob] = []
+    private var lastNumber = 0
+    private let chance: Chance
+    private let stage: Stagehand
+
+    init(chance: Chance, stage: Stagehand) {
+        self.chance = chance
+        self.stage = stage
+    }
+
+    var acknowledged: [(id: JobID, job: SimulatedJob)] { jobs.compactMap { job in job.acknowledged.map { ($0, job) } } }
+
+    /// A new job, or one with a key that was not answered, or was and is sent again.
+    func submit(to boot: Boot) {
+        guard !boot.isStopping else { return }
+        let again = jobs.filter { $0.key != nil && !$0.isUnderWay }
+        if jobs.count >= 6 || !again.isEmpty && chance.isOne(in: 4) {
+            if !again.isEmpty { send(chance.one(of: again), to: boot) }
+        } else {
+            jobs.append(SimulatedJob(number: jobs.count + 1, chance))
+            send(jobs[jobs.count - 1], to: boot)
+        }
+    }
+
+    /// What has a key and no answer is sent again until it has one.
+    func insist(to boot: Boot) {
+        for job in jobs where job.key != nil && job.acknowledged == nil && !job.isUnderWay { send(job, to: boot) }
+    }
+
+    private func send(_ job: SimulatedJob, to boot: Boot) {
+        lastNumber += 1
+        guard let id = SimulatedJob.id(lastNumber) else { return }
+        job.isUnderWay = true
+        // Unstructured: a request is its own client's.
+        Task { [self] in
+            let outcome = try? await boot.journal.submit(job.submission(id))
+            job.isUnderWay = false
+            guard boot.isAlive, let outcome else { return }
+            guard let answer = outcome.job else {
+                return stage.verdict.blame(.acknowledgedIsKept, "the same key and content are called a conflict")
+            }
+            stage.trace.tell("acknowledged \(answer.id)")
+            stage.verdict.check(
+                job.acknowledged == nil || job.acknowledged == answer.id, .acknowledgedIsKept,
+                "a key has two jobs, \(answer.id) and another")
+            stage.verdict.check(answer.input == job.input, .acknowledgedIsKept, "\(answer.id) has another input")
+            stage.verdict.check(
+                stage.book.jobs[answer.id] != nil, .honesty, "\(answer.id) is acknowledged and not durable")
+            job.acknowledged = answer.id
+        }
+    }
+
+    func cancel(at boot: Boot) {
+        let jobs = acknowledged
+        guard !jobs.isEmpty, !boot.isStopping else { return }
+        let (id, job) = chance.one(of: jobs)
+        stage.trace.tell("cancel \(id)")
+        // Unstructured, as above.
+        Task { [self] in
+            let answer = try await boot.journal.cancel(id, of: job.tenant)
+            guard boot.isAlive else { return }
+            if let answer, answer.cancelRequested { job.isCanceled = true }
+            stage.verdict.check(answer != nil, .acknowledgedIsKept, "\(id) is unknown to a cancel")
+        }
+    }
+}

@@ -1,0 +1,211 @@
+import Glibc
+import LongtakeCore
+import LongtakeStream
+import NIOCore
+
+/// One connection of a reader, and the kernel between the two. Each block is compared with the book when it is sent, so what is not
+/// durable is found before it could become so. Unchecked, because the simulation has one thread.
+final class ReaderConnection: StreamSink, @unchecked Sendable {
+    private let reader: Reader
+    private let boot: Boot
+    private let loop: SimulatedLoop
+    private let stage: Stagehand
+    private var subscriber: StreamSubscriber?
+    /// Where the reader will be when all has arrived that was sent.
+    private var sent: Int64
+    /// What the kernel has not taken: for each piece, where the reader is after it.
+    private var underWay: [Int64] = []
+    /// The client reads as it should.
+    private var isReading = true
+    private(set) var wasStuck = false
+    /// The next send finds the connection gone.
+    var breaksOnSend = false
+    private var hasFinal = false
+    private var hasLastWord = false
+    private var isFinished = false
+    private var isGone = false
+
+    init(of reader: Reader, to boot: Boot, on loop: SimulatedLoop, stage: Stagehand) {
+        self.reader = reader
+        self.boot = boot
+        self.loop = loop
+        self.stage = stage
+        sent = reader.cursor
+    }
+
+    // MARK: The client's side
+
+    /// Asks for the stream: what the daemon's own request does.
+    func open() {
+        // Unstructured: a request is its own client's.
+        Task { [self] in
+            guard !boot.isStopping, let slot = boot.hub.takeSlot() else { return leave() }
+            do {
+                guard let opening = try await read(slot), boot.isAlive, !isGone else { return leave() }
+                loop.execute { self.begin(opening) }
+            } catch {
+                leave()
+            }
+        }
+    }
+
+    private func read(_ slot: StreamSlot) async throws -> StreamOpening? {
+        switch reader.source {
+        case .job(let job):
+            let cursor = EventSequence(rawValue: reader.cursor)
+            let page = try await boot.hub.log.page(of: job, of: reader.tenant, after: cursor)
+            guard boot.isAlive else { return nil }
+            guard let page, page.head >= cursor else {
+                stage.verdict.blame(.acknowledgedIsKept, "\(job) is gone, or its log is shorter than it was told")
+                return nil
+            }
+            if page.isFinal, page.head == cursor {
+                stage.verdict.check(
+                    stage.book.jobs[job]?.entries.count == Int(cursor.rawValue), .resume, "\(job): 204 too early")
+                reader.isDone = true
+                return nil
+            }
+            let last = page.last ?? cursor
+            return StreamOpening(
+                source: reader.source, tenant: reader.tenant, format: .events, events: page.frames,
+                cursor: LogPlace(last), isEnded: page.isFinal && last == page.head, slot: slot)
+        case .feed(let filter):
+            let position = EventPosition(rawValue: reader.cursor)
+            let page = try await boot.hub.log.page(
+                FeedQuery(tenant: reader.tenant, filter: filter, after: position))
+            return StreamOpening(
+                source: reader.source, tenant: reader.tenant, format: .events,
+                events: page.events.map { EventFrame($0) }, cursor: LogPlace(max(page.reached, position)),
+                told: LogPlace(page.events.last?.position ?? position), slot: slot)
+        }
+    }
+
+    private func begin(_ opening: StreamOpening) {
+        guard !isGone else { return }
+        let subscriber = boot.hub.makeStream(opening, on: loop, sink: self)
+        self.subscriber = subscriber
+        subscriber.start(opening)
+    }
+
+    /// Stops to read, or reads on.
+    func toggleReading() {
+        guard isReading else { return readOn() }
+        stage.trace.tell("a reader of \(reader.source) stops to read")
+        (isReading, wasStuck) = (false, true)
+    }
+
+    func readOn() {
+        guard !isReading else { return }
+        isReading = true
+        loop.execute { [self] in
+            while isReading, !underWay.isEmpty, !isGone {
+                arrive(underWay.removeFirst())
+                subscriber?.kernelTook()
+                subscriber?.roomChanged()
+            }
+        }
+    }
+
+    /// The client hangs up, or the process dies: what is under way is lost.
+    func cut() {
+        hangUp()
+        loop.execute { [self] in
+            subscriber?.connectionClosed()
+            subscriber = nil
+        }
+    }
+
+    private func leave() {
+        hangUp()
+        subscriber = nil
+    }
+
+    private func hangUp() {
+        isGone = true
+        underWay = []
+        if reader.connection === self { reader.connection = nil }
+    }
+
+    private func arrive(_ place: Int64) {
+        reader.cursor = place
+        guard isFinished, underWay.isEmpty else { return }
+        if hasFinal { reader.isDone = true }
+        leave()
+    }
+
+    // MARK: The daemon's side
+
+    var isChunked: Bool { false }
+
+    var hasRoom: Bool { !isGone && underWay.count < 2 }
+
+    func send(_ bytes: ByteBuffer) -> Int {
+        guard bytes.readableBytes > 0, boot.isAlive, !isGone else { return 0 }
+        bytes.withUnsafeReadableBytes { judge($0) }
+        if breaksOnSend {
+            let subscriber = subscriber
+            leave()
+            subscriber?.connectionClosed()
+            return 0
+        }
+        guard isReading, underWay.isEmpty else {
+            underWay.append(sent)
+            return 1
+        }
+        arrive(sent)
+        return 0
+    }
+
+    func finish() {
+        guard boot.isAlive, !isGone else { return }
+        stage.verdict.check(hasFinal || hasLastWord, .oneEnd, "a body of \(reader.source) ends without a word")
+        isFinished = true
+        if underWay.isEmpty { arrive(sent) }
+    }
+
+    func abort() {
+        guard boot.isAlive, !isGone else { return }
+        stage.verdict.check(
+            wasStuck || boot.readsFail, .resume, "a reader of \(reader.source) is cut that reads")
+        leave()
+    }
+
+    /// Holds each block against the book: it is the next event, or a word of the stream itself.
+    private func judge(_ bytes: UnsafeRawBufferPointer) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            stage.verdict.check(!hasFinal, .oneEnd, "something follows the final event of \(reader.source)")
+            if let next = reader.next(after: sent, in: stage.book), next.block.begins(rest) {
+                sent = next.place
+                hasFinal = next.isFinal
+                rest = rest.dropFirst(next.block.count)
+                continue
+            }
+            guard let word = StreamWord(&rest) else {
+                let text = String(decoding: bytes, as: UTF8.self)
+                return stage.verdict.blame(
+                    .log, "behind \(sent) a reader of \(reader.source) is sent what is not next in the log: \(text)")
+            }
+            switch word {
+            case .heartbeat: break
+            case .end: hasLastWord = true
+            case .movedOn(let position):
+                let passed = reader.next(after: sent, in: stage.book).map { $0.place <= position } ?? false
+                stage.verdict.check(!passed, .resume, "a reader of the feed is moved over an event of its own")
+                stage.verdict.check(position >= sent, .resume, "a reader of the feed is moved back")
+                sent = position
+            }
+        }
+    }
+}
+
+extension [UInt8] {
+    /// Whether `bytes` begin with these.
+    fileprivate func begins(_ bytes: Slice<UnsafeRawBufferPointer>) -> Bool {
+        withUnsafeBytes { block in
+            let rest = UnsafeRawBufferPointer(rebasing: bytes)
+            guard let own = block.baseAddress, let other = rest.baseAddress, rest.count >= count else { return false }
+            return memcmp(own, other, count) == 0
+        }
+    }
+}

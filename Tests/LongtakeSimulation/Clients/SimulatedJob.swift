@@ -1,0 +1,56 @@
+import LongtakeCore
+
+/// A job that a client wants done, and what it was told about it. Unchecked, because the simulation has one thread.
+final class SimulatedJob: @unchecked Sendable {
+    static let cpu = QueueName(unchecked: "cpu")
+    static let gpu = QueueName(unchecked: "gpu")
+    static let tenants = [TenantName(unchecked: "ann"), TenantName(unchecked: "bob")]
+
+    let tenant: TenantName
+    let pipeline: Pipeline
+    let input: JSONValue
+    let priority: Priority
+    let simulation: Simulation?
+    let key: String?
+    /// The id of the job that an answer named.
+    var acknowledged: JobID?
+    /// A cancel was answered while the job was not final.
+    var isCanceled = false
+    var isUnderWay = false
+
+    init(number: Int, _ chance: Chance) {
+        tenant = chance.one(of: Self.tenants)
+        let names = ["plan", "frames", "encode"]
+        let stages = names.prefix(1 + chance.below(3)).map { name in
+            Stage(
+                name: StageName(unchecked: name), queue: chance.one(of: [Self.cpu, Self.gpu]),
+                expectedSeconds: Double(1 + chance.below(8)) / 4,
+                timeLimitSeconds: chance.isOne(in: 8) ? 1 : nil,
+                work: .simulated(
+                    SimulatedWork(
+                        steps: 1 + chance.below(4), message: "{step} of {steps}", lengthSeconds: 1,
+                        output: .object(["from": .string(name)]))))
+        }
+        pipeline = Pipeline(name: PipelineName(unchecked: chance.one(of: ["clip", "still"])), stages: stages)
+        input = .object(["prompt": .string("job \(number)"), "seed": .integer(Int64(chance.below(1_000)))])
+        priority = Priority(chance.below(3) - 1) ?? .normal
+        simulation =
+            chance.isOne(in: 3)
+            ? Simulation(
+                failStage: chance.one(of: stages).name, failTimes: 1 + chance.below(3),
+                failAt: Double(chance.below(5)) / 4, fatal: chance.isOne(in: 5)) : nil
+        key = chance.isOne(in: 3) ? nil : "key \(number)"
+    }
+
+    /// Another try has another id, as it has at the daemon.
+    func submission(_ id: JobID) -> Submission {
+        Submission(
+            id: id, tenant: tenant, pipeline: pipeline, input: input, priority: priority, simulation: simulation,
+            idempotencyKey: key)
+    }
+
+    static func id(_ number: Int) -> JobID? {
+        let digits = String(number)
+        return JobID("job_" + String(repeating: "0", count: 26 - digits.count) + digits)
+    }
+}

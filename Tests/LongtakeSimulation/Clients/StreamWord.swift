@@ -1,0 +1,24 @@
+/// A block of a stream that is no event of the log.
+enum StreamWord {
+    case heartbeat
+    case end
+    case movedOn(Int64)
+
+    /// Takes the block at the beginning of `bytes`; `nil` where it is none of these.
+    init?(_ bytes: inout Slice<UnsafeRawBufferPointer>) {
+        let text = String(decoding: bytes, as: UTF8.self)
+        let block = text.split(separator: "\n\n", maxSplits: 1, omittingEmptySubsequences: false)[0]
+        if block == ": hb" {
+            self = .heartbeat
+        } else if block.hasPrefix("retry: "), block.contains("\nevent: stream.end\n") {
+            self = .end
+        } else if block.hasPrefix("id: "), !block.contains("\n"), let mark = block.lastIndex(of: "g"),
+            let position = Int64(block[block.index(after: mark)...])
+        {
+            self = .movedOn(position)
+        } else {
+            return nil
+        }
+        bytes = bytes.dropFirst(block.utf8.count + 2)
+    }
+}

@@ -1,0 +1,22 @@
+/// What a schedule may do to the daemon. Each schedule draws which of them it knows, so that some are tried without the noise of others.
+enum Happening: CaseIterable {
+    case submit, submitAgain, cancel
+    case follow, followFeed, poll, hangUp, stall, breakOnSend
+    case diskFull, diskRoom, refusedCommit, lostCommit, stalledDisk, failingReads, fewSubmissions
+    case crash, stop
+    case wallForward, wallBack, pause
+    /// A worker of a boot long gone speaks up.
+    case ghost
+
+    /// Known to every schedule.
+    var isOrdinary: Bool {
+        switch self {
+        case .submit, .submitAgain, .follow, .hangUp, .diskRoom: true
+        default: false
+        }
+    }
+
+    static func drawn(_ chance: Chance) -> [Happening] {
+        allCases.filter { $0.isOrdinary || chance.isOne(in: 2) } + [.submit, .submit, .follow, .follow]
+    }
+}

@@ -1,0 +1,84 @@
+import LongtakeCore
+
+/// One job's log as it became durable, and what may come next in it: the rules of O2, O3 and O5 over again, without the state machine.
+struct JobChronicle {
+    private(set) var entries: [LogBook.Entry] = []
+    private(set) var end: EventType?
+    /// Who has the current stage.
+    private(set) var owner: (token: ClaimToken, boot: Int)?
+    private var succeeded: Set<StageName> = []
+    /// The attempt that the current stage's next start has to have.
+    private var nextAttempt = 1
+    private var progress = 0.0
+    private var stageProgress = 0.0
+    private var isInterrupted = false
+
+    mutating func append(
+        _ entry: LogBook.Entry, _ change: JobEvent.Change, by author: ClaimToken?, in boot: Int, _ verdict: Verdict
+    ) {
+        let event = entry.event
+        let name = "\(event.job) #\(event.sequence) \(event.type.rawValue)"
+        verdict.check(event.sequence.rawValue == Int64(entries.count) + 1, .log, "\(name) leaves a gap")
+        verdict.check((event.type == .jobQueued) == entries.isEmpty, .log, "\(name) is not where a log begins")
+        verdict.check(end == nil, .oneEnd, "\(name) follows a final event")
+        entries.append(entry)
+        if event.type.isFinal { end = event.type }
+        func require(_ isKept: Bool, _ text: String) { verdict.check(isKept, .stages, "\(name): \(text)") }
+
+        switch change {
+        case .queued, .started, .cancelRequested:
+            break
+        case .stageStarted(let place, let attempt, _):
+            require(owner == nil, "somebody has the stage already")
+            require(place.index == succeeded.count + 1, "not the stage behind those that succeeded")
+            require(!succeeded.contains(place.stage), "the stage has succeeded")
+            require(attempt == nextAttempt, "attempt \(attempt) in place of \(nextAttempt)")
+            take(event, in: boot)
+            stageProgress = 0
+        case .resumed(let reason, let stage, let progress):
+            require(!succeeded.contains(stage), "the stage has succeeded")
+            if reason == .crash {
+                require(owner.map { $0.boot < boot } ?? false, "nobody had it who is dead")
+            } else {
+                require(isInterrupted && owner == nil, "it was not put back")
+            }
+            require(progress.value == stageProgress, "it goes on from \(progress.value), not from \(stageProgress)")
+            take(event, in: boot)
+        case .stageProgress(_, let progress, _):
+            requireOwner(author, boot, require)
+            require(progress.value >= stageProgress, "progress goes back")
+            stageProgress = progress.value
+        case .stageSucceeded(let place, _):
+            requireOwner(author, boot, require)
+            succeeded.insert(place.stage)
+            nextAttempt = 1
+            owner = nil
+        case .stageRetrying(_, let attempt, _, _):
+            requireOwner(author, boot, require)
+            nextAttempt += 1
+            require(attempt == nextAttempt && attempt <= Limits.attempts, "attempt \(attempt) follows")
+            owner = nil
+        case .interrupted:
+            requireOwner(author, boot, require)
+            isInterrupted = true
+            owner = nil
+        case .succeeded:
+            require(owner == nil && !succeeded.isEmpty, "a stage is not over")
+        case .failed:
+            requireOwner(author, boot, require)
+        case .canceled:
+            if let owner, owner.boot == boot { requireOwner(author, boot, require) }
+        }
+    }
+
+    private mutating func take(_ event: CommittedEvent, in boot: Int) {
+        owner = (ClaimToken(event.position), boot)
+        isInterrupted = false
+    }
+
+    private func requireOwner(_ author: ClaimToken?, _ boot: Int, _ require: (Bool, String) -> Void) {
+        guard let owner else { return require(false, "nobody has the stage") }
+        require(owner.boot == boot, "its owner died with boot \(owner.boot)")
+        require(author == owner.token, "written by one who does not own the stage")
+    }
+}

@@ -1,0 +1,60 @@
+import LongtakeCore
+
+/// All that ever became durable, kept apart from the store: what readers and later boots are compared with.
+final class LogBook {
+    /// An event as it has to look wherever it is shown.
+    struct Entry {
+        let event: CommittedEvent
+        /// As a block of Server-Sent Events in its job's log, and in the feed.
+        let block: [UInt8]
+        let feedBlock: [UInt8]
+    }
+
+    private(set) var jobs: [JobID: JobChronicle] = [:]
+    /// In commit order.
+    private(set) var feed: [Entry] = []
+    private let verdict: Verdict
+    private let trace: Trace
+
+    init(verdict: Verdict, trace: Trace) {
+        self.verdict = verdict
+        self.trace = trace
+    }
+
+    /// A transaction became durable.
+    /// - Parameters:
+    ///   - events: what the committed events were made from.
+    ///   - authors: the claims in whose name they were written; `nil` where it was no worker.
+    ///   - boot: 1 for the first boot of the daemon.
+    func append(_ committed: [CommittedEvent], _ events: [JobEvent], by authors: [ClaimToken?], in boot: Int) {
+        for (index, event) in committed.enumerated() {
+            trace.tell("durable #\(event.position.rawValue) \(event.job) \(event.json)")
+            trace.mix(UInt64(bitPattern: event.position.rawValue))
+            trace.mix(UInt64(event.payload.utf8.count))
+            verdict.check(
+                event.position > feed.last?.event.position ?? .beforeFirst, .log, "a position was given out twice")
+            let text = Array("event: \(event.type.rawValue)\ndata: \(event.json)\n\n".utf8)
+            let feedID = FeedID(epoch: event.id.epoch, position: event.position)
+            let entry = Entry(
+                event: event, block: Array("id: \(event.id)\n".utf8) + text,
+                feedBlock: Array("id: \(feedID)\n".utf8) + text)
+            feed.append(entry)
+            jobs[event.job, default: JobChronicle()].append(
+                entry, events[index].change, by: authors[index], in: boot, verdict)
+        }
+    }
+
+    func entry(of job: JobID, _ sequence: Int64) -> Entry? {
+        guard let entries = jobs[job]?.entries, sequence >= 1, sequence <= entries.count else { return nil }
+        return entries[Int(sequence) - 1]
+    }
+
+    /// The first event of the feed behind `position` that `filter` lets through to this tenant.
+    func next(behind position: Int64, of tenant: TenantName, _ filter: FeedFilter) -> Entry? {
+        feed.first { entry in
+            let event = entry.event
+            return event.position.rawValue > position && event.tenant == tenant
+                && filter.accepts(job: event.job, pipeline: event.pipeline, type: event.type)
+        }
+    }
+}

@@ -1,0 +1,80 @@
+/// Something that does one thing after the other, like a thread: an event loop, the journal's writer.
+protocol Strand: AnyObject {
+    var isReady: Bool { get }
+    func step()
+}
+
+/// Decides which of all that could go on goes on next.
+final class Scheduler {
+    /// What the draw prefers. Real machines are seldom fair.
+    enum Habit: CaseIterable {
+        case fair, newestFirst, oldestFirst
+        /// One strand is hardly ever chosen while anything else can go on.
+        case starving
+    }
+
+    private let chance: Chance
+    private let trace: Trace
+    private let habit: Habit
+    private let victim: Int
+    private let isFine: Bool
+    private(set) var strands: [any Strand] = []
+    private(set) var steps = 0
+    /// The strands that could go on at this step, by index.
+    private var ready: [Int] = []
+
+    init(chance: Chance, trace: Trace) {
+        self.chance = chance
+        self.trace = trace
+        habit = chance.one(of: Habit.allCases)
+        victim = chance.below(4)
+        isFine = chance.isOne(in: 4)
+    }
+
+    /// Takes the place of all strands: those of a new boot.
+    func follow(_ strands: [any Strand]) { self.strands = strands }
+
+    /// Lets one thing go on.
+    /// - Returns: whether there was any.
+    func step() -> Bool {
+        ready.removeAll(keepingCapacity: true)
+        var index = 0
+        while index < strands.count {
+            if strands[index].isReady { ready.append(index) }
+            index += 1
+        }
+        let jobs = JobHook.ready.count
+        guard jobs + ready.count > 0 else { return false }
+        steps += 1
+        let choice = choose(jobs)
+        trace.mix(UInt64(jobs + ready.count) << 32 | UInt64(choice))
+        if choice < jobs { JobHook.run(choice, isFine: isFine) } else { strands[ready[choice - jobs]].step() }
+        return true
+    }
+
+    /// Lets everything go on in the order in which it became ready, until nothing can.
+    func runAll() {
+        while true {
+            if !JobHook.ready.isEmpty {
+                JobHook.run(0, isFine: false)
+            } else if let strand = strands.first(where: \.isReady) {
+                strand.step()
+            } else {
+                return
+            }
+        }
+    }
+
+    private func choose(_ jobs: Int) -> Int {
+        let count = jobs + ready.count
+        guard count > 1, !chance.isOne(in: 5) else { return chance.below(count) }
+        switch habit {
+        case .fair: return chance.below(count)
+        case .newestFirst: return jobs > 0 ? jobs - 1 : chance.below(count)
+        case .oldestFirst: return jobs > 0 ? 0 : chance.below(count)
+        case .starving:
+            let others = (0..<count).filter { $0 < jobs || ready[$0 - jobs] != victim % strands.count }
+            return others.isEmpty ? chance.below(count) : chance.one(of: others)
+        }
+    }
+}

@@ -1,0 +1,20 @@
+/// What a schedule did: a hash by which two runs of a seed are compared, and lines for people where they are asked for.
+final class Trace {
+    private(set) var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    private let isTold: Bool
+    private let time: VirtualTime
+
+    init(isTold: Bool, time: VirtualTime) {
+        self.isTold = isTold
+        self.time = time
+    }
+
+    /// FNV-1a, a word at a time.
+    func mix(_ word: UInt64) { hash = (hash ^ word) &* 0x0000_0100_0000_01b3 }
+
+    func tell(_ line: @autoclosure () -> String) {
+        guard isTold else { return }
+        let milliseconds = Int(time.now / .milliseconds(1))
+        print("\(milliseconds / 1000).\(String(milliseconds % 1000 + 1000).dropFirst()) s  \(line())")
+    }
+}

@@ -1,0 +1,28 @@
+import Glibc
+
+/// The seed whose schedule runs, so that a trap can tell it.
+enum Seed {
+    nonisolated(unsafe) static var present: UInt64 = 0
+
+    /// A precondition of the daemon that fails ends the process. The seed is all that one needs to see it again.
+    static func tellWhereItTraps() {
+        for number in [SIGILL, SIGTRAP, SIGSEGV, SIGABRT] {
+            signal(number) { number in
+                // Only what is allowed in a handler: digits into a buffer of its own, and write.
+                var (rest, place) = (Seed.present, 20)
+                withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 21) { digits in
+                    digits[20] = UInt8(ascii: "\n")
+                    repeat {
+                        place -= 1
+                        digits[place] = UInt8(ascii: "0") + UInt8(rest % 10)
+                        rest /= 10
+                    } while rest > 0
+                    write(1, "trap in seed ", 13)
+                    write(1, digits.baseAddress! + place, 21 - place)
+                }
+                signal(number, SIG_DFL)
+                raise(number)
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import ArgumentParser
+@preconcurrency import Glibc
+
+/// Runs schedules: the engine and the fan-out over a journal with faults, where a seed decides what goes on when (fault F15).
+@main
+struct Simulate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "longtake-simulation", abstract: "Runs seeded schedules, and says which broke a promise.")
+
+    @Option(help: "The first seed.")
+    var seed: UInt64 = 1
+    @Option(help: "How many schedules, one for each seed from the first.")
+    var schedules = 1
+    @Flag(help: "Stops at the first schedule that breaks a promise.")
+    var untilBroken = false
+    @Flag(help: "Tells all that happens.")
+    var trace = false
+
+    func run() throws {
+        try Self.makeHashesRepeatable()
+        setvbuf(stdout, nil, _IOLBF, 0)
+        try JobHook.install()
+        Seed.tellWhereItTraps()
+        var total = Total()
+        for seed in seed..<(seed + UInt64(schedules)) {
+            Seed.present = seed
+            let outcome = try Schedule(seed: seed, isTold: trace).run()
+            total.add(outcome)
+            guard let broken = outcome.broken else { continue }
+            print("seed \(seed) breaks \(broken)")
+            if untilBroken { break }
+        }
+        print(total)
+        if total.broken > 0 { throw ExitCode(1) }
+    }
+
+    /// The order of sets and dictionaries differs from process to process unless a variable is set before the process begins.
+    private static func makeHashesRepeatable() throws {
+        guard getenv("SWIFT_DETERMINISTIC_HASHING") == nil else { return }
+        setenv("SWIFT_DETERMINISTIC_HASHING", "1", 1)
+        var arguments = CommandLine.arguments.map { strdup($0) } + [nil]
+        execv("/proc/self/exe", &arguments)
+        throw SimulationError("cannot start again with repeatable hashes: \(String(cString: strerror(errno)))")
+    }
+}

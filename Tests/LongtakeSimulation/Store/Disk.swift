@@ -1,0 +1,32 @@
+import LongtakeCore
+import LongtakeTesting
+
+/// What outlives a boot: the durable ledger, and what is wrong with the disk under it.
+final class Disk {
+    private(set) var durable: MemoryLedger
+    let book: LogBook
+    var faults = DiskFaults()
+    /// How often somebody opened it.
+    private(set) var boots = 0
+
+    init(book: LogBook) {
+        self.book = book
+        durable = MemoryLedger(epoch: Epoch(rawValue: 0x7f3a_09c2))
+    }
+
+    /// A boot begins with the recovery, which is durable before anything else happens.
+    func open(at time: Timestamp) throws {
+        boots += 1
+        var ledger = durable
+        try ledger.recover(at: time)
+        _ = write(&ledger, by: Array(repeating: nil, count: ledger.changeCount))
+    }
+
+    /// A transaction becomes durable.
+    func write(_ ledger: inout MemoryLedger, by authors: [ClaimToken?]) -> Commit {
+        let (commit, events) = ledger.takeChanges()
+        durable = ledger
+        book.append(commit.events, events, by: authors, in: boots)
+        return commit
+    }
+}

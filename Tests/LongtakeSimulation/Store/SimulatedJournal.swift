@@ -1,0 +1,90 @@
+import LongtakeCore
+import LongtakeTesting
+
+/// The contract of a journal over a disk with faults, for one boot. Unchecked, because the simulation has one thread.
+final class SimulatedJournal: Journal, @unchecked Sendable {
+    let epoch: Epoch
+    let writer: JournalWriter
+    let reads: JournalReads
+    /// The claims that it gave out.
+    private(set) var claims: [Claim] = []
+
+    init(disk: Disk, time: VirtualTime, chance: Chance, trace: Trace) {
+        epoch = disk.durable.epoch
+        writer = JournalWriter(disk: disk, time: time, chance: chance, trace: trace)
+        reads = JournalReads(disk: disk, chance: chance)
+    }
+
+    func die() {
+        writer.die()
+        reads.die()
+    }
+
+    func observeCommits(_ observer: @escaping @Sendable (Commit) -> Void) { writer.observe(observer) }
+
+    func submit(_ submission: Submission) async throws -> SubmissionOutcome {
+        try await write(.submission) { try $0.submit(submission, at: $1) }
+    }
+
+    func claim(queue: QueueName, limit: Int) async throws -> ClaimResult {
+        let result = try await write(.other) { try $0.claim(queue: queue, limit: limit, at: $1) }
+        claims += result.claims
+        return result
+    }
+
+    func report(_ report: StageReport, for claim: Claim) async throws {
+        _ = try await write(.other, claim.token) { try $0.change(claim, by: .report(report), at: $1) }
+    }
+
+    func finish(_ claim: Claim, with outcome: StageOutcome) async throws -> JobState {
+        try await write(.vital, claim.token) { try $0.change(claim, by: outcome.command, at: $1) }
+    }
+
+    func cancel(_ job: JobID, of tenant: TenantName) async throws -> Job? {
+        try await write(.vital) { try $0.cancel(job, of: tenant, at: $1) }
+    }
+
+    func job(_ job: JobID, of tenant: TenantName) async throws -> Job? {
+        try await read { $0.job(job, of: tenant) }
+    }
+
+    func jobs(_ query: JobQuery) async throws -> JobPage { try await read { $0.jobs(query) } }
+
+    func events(
+        of job: JobID, of tenant: TenantName, after: EventSequence, limit: Int
+    ) async throws -> EventPage? {
+        try await read { $0.events(of: job, of: tenant, after: after, limit: limit) }
+    }
+
+    func events(_ query: FeedQuery) async throws -> FeedPage { try await read { $0.events(query) } }
+
+    func checkWritable() async throws { _ = try await write(.other) { _, _ in } }
+
+    func close() async throws {
+        await withCheckedContinuation { caller in writer.close { caller.resume() } }
+    }
+
+    private func write<Value: Sendable>(
+        _ kind: WriteCommand.Kind, _ author: ClaimToken? = nil,
+        _ body: @escaping (inout MemoryLedger, Timestamp) throws -> Value
+    ) async throws -> Value {
+        try await withCheckedThrowingContinuation { (caller: CheckedContinuation<Value, any Error>) in
+            writer.add(
+                WriteCommand(kind: kind, author: author) { ledger, time in
+                    let value = try body(&ledger, time)
+                    return { caller.resume(returning: value) }
+                } fail: {
+                    caller.resume(throwing: $0)
+                })
+        }
+    }
+
+    private func read<Value: Sendable>(_ query: @escaping (MemoryLedger) -> Value) async throws -> Value {
+        try await withCheckedThrowingContinuation { (caller: CheckedContinuation<Value, any Error>) in
+            reads.add { ledger in
+                let result = ledger.map(query)
+                return { caller.resume(with: result) }
+            }
+        }
+    }
+}

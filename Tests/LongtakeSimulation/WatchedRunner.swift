@@ -1,0 +1,33 @@
+import LongtakeCore
+import LongtakeEngine
+import Synchronization
+
+/// The simulated runner under the eyes of O5: no two runs of one job at once, and none that the log knows nothing of.
+final class WatchedRunner: StageRunner {
+    private let inner: SimulatedRunner
+    private let boot: Int
+    private let stage: Stagehand
+    private let running = Mutex<[JobID: ClaimToken]>([:])
+
+    init(clock: any Clock<Duration>, boot: Int, stage: Stagehand) {
+        inner = SimulatedRunner(speed: 1, clock: clock)
+        self.boot = boot
+        self.stage = stage
+    }
+
+    func run(_ claim: Claim, report: @escaping @Sendable (StageReport) async throws -> Void) async throws -> JSONValue?
+    {
+        let other = running.withLock { running in
+            defer { running[claim.job] = claim.token }
+            return running[claim.job]
+        }
+        stage.trace.tell("run \(claim.job) \(claim.stage.name) attempt \(claim.attempt) from \(claim.checkpoint.value)")
+        stage.verdict.check(other == nil, .stages, "two runs of \(claim.job) at once")
+        let owner = stage.book.jobs[claim.job]?.owner
+        stage.verdict.check(
+            owner.map { $0.token == claim.token && $0.boot == boot } ?? false, .stages,
+            "\(claim.job) runs in the name of a claim that is not durable")
+        defer { running.withLock { $0[claim.job] = nil } }
+        return try await inner.run(claim, report: report)
+    }
+}
