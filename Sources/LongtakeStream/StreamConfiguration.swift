@@ -1,3 +1,5 @@
+import LongtakeCore
+
 /// The settings of all streams.
 public struct StreamConfiguration: Sendable {
     /// A stream that wrote nothing for this long says that it is alive.
@@ -11,6 +13,16 @@ public struct StreamConfiguration: Sendable {
 
     /// Gives memory that is free but held back to the system; called when a great coming and going of streams is over. Must not block.
     public var releaseMemory: @Sendable () -> Void
+    /// Bounds that a simulation makes small, so that it gets to see what happens beyond them.
+    package var bounds = Bounds()
+
+    package struct Bounds: Sendable {
+        package var mailboxBytes = Limits.mailboxBytes
+        package var ringBytes = Limits.ringBytes
+        package var readsAtOnce = Limits.streamReadsAtOnce
+
+        package init() {}
+    }
 
     public init(
         heartbeat: Duration, maxStreams: Int, maxAge: Duration?, random: @escaping @Sendable () -> UInt64,

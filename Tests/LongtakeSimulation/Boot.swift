@@ -28,15 +28,13 @@ final class Boot: @unchecked Sendable {
         let loops = (0..<plan.loops).map { _ in SimulatedLoop(time: time) }
         self.loops = loops
         time.boot(loops)
-        journal = SimulatedJournal(disk: disk, time: time, chance: chance, trace: stage.trace)
+        journal = SimulatedJournal(
+            disk: disk, time: time, chance: chance, trace: stage.trace, eventsPerPage: plan.eventsPerPage)
         let logger = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
         let random = SendableChance(chance)
         hub = StreamHub(
             journal: journal, loops: loops,
-            configuration: StreamConfiguration(
-                heartbeat: plan.heartbeat, maxStreams: plan.maxStreams, maxAge: plan.maxAge,
-                random: { random.chance.next() }),
-            logger: logger)
+            configuration: plan.streams(random), logger: logger)
         let runner = WatchedRunner(clock: time.clock, boot: disk.boots, stage: stage)
         engine = Engine(
             configuration: EngineConfiguration(workers: plan.workers, randomness: random),
@@ -101,6 +99,9 @@ struct BootPlan {
     let heartbeat: Duration
     let maxStreams: Int
     let maxAge: Duration?
+    let bounds: StreamConfiguration.Bounds
+    /// The journal's pages may be shorter than asked for, since bytes bound them too.
+    let eventsPerPage: Int
 
     init(_ chance: Chance) {
         workers = [SimulatedJob.cpu: 1 + chance.below(3), SimulatedJob.gpu: 1 + chance.below(2)]
@@ -109,6 +110,20 @@ struct BootPlan {
         heartbeat = chance.isOne(in: 3) ? .seconds(15) : .seconds(100_000)
         maxStreams = chance.isOne(in: 5) ? 1 : 100
         maxAge = chance.isOne(in: 4) ? .seconds(3) : nil
+        eventsPerPage = chance.one(of: [1, 2, 5, 1_000])
+        var bounds = StreamConfiguration.Bounds()
+        // An event has some 250 bytes.
+        if chance.isOne(in: 3) { bounds.mailboxBytes = 300 + chance.below(600) }
+        if chance.isOne(in: 3) { bounds.ringBytes = chance.below(3_000) }
+        if chance.isOne(in: 3) { bounds.readsAtOnce = 1 }
+        self.bounds = bounds
+    }
+
+    func streams(_ random: SendableChance) -> StreamConfiguration {
+        var streams = StreamConfiguration(
+            heartbeat: heartbeat, maxStreams: maxStreams, maxAge: maxAge, random: { random.chance.next() })
+        streams.bounds = bounds
+        return streams
     }
 }
 

@@ -1,8 +1,8 @@
 /// What a schedule may do to the daemon. Each schedule draws which of them it knows, so that some are tried without the noise of others.
 enum Happening: CaseIterable {
     case submit, submitAgain, cancel
-    case follow, followFeed, poll, hangUp, stall, breakOnSend
-    case diskFull, diskRoom, refusedCommit, lostCommit, stalledDisk, failingReads, fewSubmissions
+    case follow, followFeed, storm, poll, hangUp, stall, breakOnSend
+    case diskFull, diskRoom, refusedCommit, lostCommit, stalledDisk, stalledReads, failingReads, fewSubmissions
     case crash, stop
     case wallForward, wallBack, pause
     /// A worker of a boot long gone speaks up.

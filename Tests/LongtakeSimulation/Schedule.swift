@@ -154,9 +154,11 @@ final class Schedule {
         case .stall: clients.connection?.toggleReading()
         case .breakOnSend: clients.connection?.breaksOnSend = true
         case .diskFull: disk.faults.isFull = true
-        case .diskRoom: (disk.faults.isFull, disk.faults.isStalled) = (false, false)
+        case .diskRoom: (disk.faults.isFull, disk.faults.isStalled, disk.faults.areReadsStalled) = (false, false, false)
         case .refusedCommit: disk.faults.nextCommit = .refused
         case .lostCommit: disk.faults.nextCommit = .unknown(happened: chance.isOne(in: 2))
+        case .stalledReads: disk.faults.areReadsStalled = true
+        case .storm: clients.storm(boot)
         case .stalledDisk: disk.faults.isStalled = true
         case .failingReads:
             disk.faults.failingReads = disk.faults.failingReads == nil ? 1 + chance.below(4) : nil

@@ -11,7 +11,7 @@ public final class StreamHub: Sendable {
     public let log: LogReader
     let logger: Logger
     private let shards: [StreamShard]
-    private let rings = FrameRings(capacityBytes: Limits.ringBytes)
+    private let rings: FrameRings
     /// The newest event that was published. Touched by the writer's thread only, but a mutex says so to the compiler.
     private let published = Mutex(EventPosition.beforeFirst)
     private let census = Mutex(Census())
@@ -33,11 +33,12 @@ public final class StreamHub: Sendable {
         self.configuration = configuration
         self.logger = logger
         let loop = loops.first
-        log = LogReader(journal: journal, rings: rings) {
+        rings = FrameRings(capacityBytes: configuration.bounds.ringBytes)
+        log = LogReader(journal: journal, rings: rings, readsAtOnce: configuration.bounds.readsAtOnce) {
             // It fails only where the loop has stopped, and then nobody waits any more.
             try? await loop?.scheduleTask(in: .milliseconds(LogReader.pauseMilliseconds)) {}.futureResult.get()
         }
-        shards = loops.map(StreamShard.init)
+        shards = loops.map { StreamShard(loop: $0, mailboxBytes: configuration.bounds.mailboxBytes) }
         keepHouse(on: loops.first)
         journal.observeCommits { [weak self] commit in self?.publish(commit) }
     }

@@ -36,9 +36,9 @@ final class StreamShard: Sendable {
     static let tick: Duration = .milliseconds(250)
     private static let counter = TickCounter(tick: tick)
 
-    init(loop: any EventLoop) {
+    init(loop: any EventLoop, mailboxBytes: Int = Limits.mailboxBytes) {
         self.loop = loop
-        inbox = Mutex(Inbox(mailbox: Mailbox(capacityBytes: Limits.mailboxBytes)))
+        inbox = Mutex(Inbox(mailbox: Mailbox(capacityBytes: mailboxBytes)))
         table = NIOLoopBoundBox.makeBoxSendingValue(Table(), eventLoop: loop)
     }
 

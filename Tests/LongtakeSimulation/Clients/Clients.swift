@@ -30,6 +30,15 @@ final class Clients {
         add(Reader(of: .job(id), tenant: job.tenant), boot)
     }
 
+    /// All readers return at once, and some more come for one job.
+    func storm(_ boot: Boot) {
+        for reader in readers where reader.connection == nil && !reader.isDone { connect(reader, to: boot) }
+        let jobs = desk.acknowledged
+        guard !jobs.isEmpty else { return }
+        let (id, job) = chance.one(of: jobs)
+        while readers.count < 8 { add(Reader(of: .job(id), tenant: job.tenant), boot) }
+    }
+
     func followFeed(_ boot: Boot) {
         guard readers.filter(\.source.isOfAllJobs).count < 2 else { return }
         var filter = FeedFilter()

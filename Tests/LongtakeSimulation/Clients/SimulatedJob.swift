@@ -24,7 +24,7 @@ final class SimulatedJob: @unchecked Sendable {
         let stages = names.prefix(1 + chance.below(3)).map { name in
             Stage(
                 name: StageName(unchecked: name), queue: chance.one(of: [Self.cpu, Self.gpu]),
-                expectedSeconds: Double(1 + chance.below(8)) / 4,
+                expectedSeconds: Double(1 + chance.below(8)) / (chance.isOne(in: 5) ? 0.4 : 4),
                 timeLimitSeconds: chance.isOne(in: 8) ? 1 : nil,
                 work: .simulated(
                     SimulatedWork(

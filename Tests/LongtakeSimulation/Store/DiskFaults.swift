@@ -14,6 +14,8 @@ struct DiskFaults {
     var nextCommit = CommitEnd.done
     /// A commit that does not come back.
     var isStalled = false
+    /// Reads that do not come back.
+    var areReadsStalled = false
     /// One read in so many fails; `nil` for none.
     var failingReads: Int?
     /// Submissions that may wait.
@@ -26,7 +28,7 @@ struct DiskFaults {
     }
 
     var areOff: Bool {
-        if case .done = nextCommit { return !isFull && !isStalled && failingReads == nil }
+        if case .done = nextCommit { return !isFull && !isStalled && !areReadsStalled && failingReads == nil }
         return false
     }
 }

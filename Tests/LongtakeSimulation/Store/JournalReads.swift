@@ -22,10 +22,10 @@ final class JournalReads: Strand {
         waiting.append((take, lastNumber))
     }
 
-    var isReady: Bool { !waiting.isEmpty || !answers.isEmpty }
+    var isReady: Bool { !(waiting.isEmpty && (answers.isEmpty || disk.faults.areReadsStalled)) }
 
     func step() {
-        let index = chance.below(waiting.count + answers.count)
+        let index = chance.below(waiting.count + (disk.faults.areReadsStalled ? 0 : answers.count))
         guard index < waiting.count else {
             answers.remove(at: index - waiting.count)()
             return

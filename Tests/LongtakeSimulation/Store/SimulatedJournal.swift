@@ -8,8 +8,10 @@ final class SimulatedJournal: Journal, @unchecked Sendable {
     let reads: JournalReads
     /// The claims that it gave out.
     private(set) var claims: [Claim] = []
+    private let eventsPerPage: Int
 
-    init(disk: Disk, time: VirtualTime, chance: Chance, trace: Trace) {
+    init(disk: Disk, time: VirtualTime, chance: Chance, trace: Trace, eventsPerPage: Int) {
+        self.eventsPerPage = eventsPerPage
         epoch = disk.durable.epoch
         writer = JournalWriter(disk: disk, time: time, chance: chance, trace: trace)
         reads = JournalReads(disk: disk, chance: chance)
@@ -53,10 +55,15 @@ final class SimulatedJournal: Journal, @unchecked Sendable {
     func events(
         of job: JobID, of tenant: TenantName, after: EventSequence, limit: Int
     ) async throws -> EventPage? {
-        try await read { $0.events(of: job, of: tenant, after: after, limit: limit) }
+        let limit = min(limit, eventsPerPage)
+        return try await read { $0.events(of: job, of: tenant, after: after, limit: limit) }
     }
 
-    func events(_ query: FeedQuery) async throws -> FeedPage { try await read { $0.events(query) } }
+    func events(_ query: FeedQuery) async throws -> FeedPage {
+        var query = query
+        query.limit = min(query.limit, eventsPerPage)
+        return try await read { [query] in $0.events(query) }
+    }
 
     func checkWritable() async throws { _ = try await write(.other) { _, _ in } }
 
