@@ -8,7 +8,7 @@ enum Happening: CaseIterable {
     /// A worker of a boot long gone speaks up.
     case ghost
 
-    /// Known to every schedule.
+    /// Known to every schedule, and nothing that holds the daemon up, but for room on the disk.
     var isOrdinary: Bool {
         switch self {
         case .submit, .submitAgain, .follow, .hangUp, .diskRoom: true

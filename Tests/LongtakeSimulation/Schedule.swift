@@ -35,7 +35,7 @@ final class Schedule {
         chance = Chance(seed: seed)
         stage = Stagehand(time: time, isTold: isTold)
         scheduler = Scheduler(chance: chance, trace: stage.trace)
-        disk = Disk(book: stage.book)
+        disk = Disk(stage: stage)
         clients = Clients(chance: chance, stage: stage)
         happenings = Happening.drawn(chance)
         pace = 2 + chance.below(30)
@@ -67,6 +67,7 @@ final class Schedule {
 
     private func start() throws {
         stage.trace.tell("boot \(disk.boots + 1)")
+        stage.disturbances += 1
         boot = try Boot(
             BootPlan(chance), disk: disk, time: time, scheduler: scheduler, chance: chance, stage: stage)
         boot?.readsFail = disk.faults.failingReads != nil
@@ -143,6 +144,7 @@ final class Schedule {
 
     private func happen(_ happening: Happening) throws {
         guard let boot else { return }
+        if !happening.isOrdinary || happening == .diskRoom { stage.disturbances += 1 }
         switch happening {
         case .submit: clients.desk.submit(to: boot)
         case .submitAgain: clients.desk.insist(to: boot)
@@ -201,6 +203,7 @@ final class Schedule {
     /// Faults off: everything has to come to its end.
     private func calm() throws {
         stage.trace.tell("faults off")
+        stage.disturbances += 1
         disk.faults = DiskFaults()
         let deadline = time.now + .seconds(900)
         while stage.verdict.isClean {

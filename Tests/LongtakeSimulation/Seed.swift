@@ -6,8 +6,15 @@ enum Seed {
 
     /// A precondition of the daemon that fails ends the process. The seed is all that one needs to see it again.
     static func tellWhereItTraps() {
-        for number in [SIGILL, SIGTRAP, SIGSEGV, SIGABRT] {
-            signal(number) { number in
+        // A stack of its own, for where the other has run out.
+        var stack = stack_t()
+        stack.ss_size = 64 * 1024
+        stack.ss_sp = malloc(stack.ss_size)
+        sigaltstack(&stack, nil)
+        for number in [SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGABRT] {
+            var action = sigaction()
+            action.sa_flags = SA_ONSTACK
+            action.__sigaction_handler.sa_handler = { number in
                 // Only what is allowed in a handler: digits into a buffer of its own, and write.
                 var (rest, place) = (Seed.present, 20)
                 withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 21) { digits in
@@ -23,6 +30,7 @@ enum Seed {
                 signal(number, SIG_DFL)
                 raise(number)
             }
+            sigaction(number, &action, nil)
         }
     }
 }

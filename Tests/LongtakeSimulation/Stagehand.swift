@@ -3,10 +3,27 @@ final class Stagehand: @unchecked Sendable {
     let trace: Trace
     let verdict: Verdict
     let book: LogBook
+    private let time: VirtualTime
+    /// How often something was done to the daemon that may hold it up.
+    var disturbances = 0
 
     init(time: VirtualTime, isTold: Bool) {
+        self.time = time
         trace = Trace(isTold: isTold, time: time)
         verdict = Verdict(trace: trace)
         book = LogBook(verdict: verdict, trace: trace)
+    }
+
+    var moment: Moment { Moment(time: time.now, disturbances: disturbances) }
+}
+
+/// When something was, for promises that name a time.
+struct Moment {
+    let time: Duration
+    let disturbances: Int
+
+    /// How long ago that was; `nil` where something has held the daemon up since then.
+    func since(_ earlier: Moment) -> Duration? {
+        disturbances == earlier.disturbances ? time - earlier.time : nil
     }
 }

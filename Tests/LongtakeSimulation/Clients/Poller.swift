@@ -24,10 +24,14 @@ final class Poller: @unchecked Sendable {
         Task { [self] in
             defer { isUnderWay = false }
             let (journal, hub, job, tenant, cursor) = (boot.journal, boot.hub, job, tenant, cursor)
+            let (began, hadMore) = (stage.moment, stage.book.entry(of: job, cursor.rawValue + 1) != nil)
             try await hub.waitForEvent(of: job, behind: cursor, upTo: .seconds(20)) {
                 let page = try await journal.events(of: job, of: tenant, after: cursor, limit: 1)
                 return page.map { $0.head > cursor || $0.isFinal } ?? true
             }
+            let wait = hadMore ? stage.moment.since(began) ?? .zero : .zero
+            stage.verdict.check(
+                wait < .seconds(20), .goesOn, "\(job): a page behind #\(cursor) waits while there is more")
             let page = try await journal.events(of: job, of: tenant, after: cursor, limit: 5)
             if boot.isAlive { take(page) }
         }

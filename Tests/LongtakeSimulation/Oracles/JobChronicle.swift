@@ -12,9 +12,11 @@ struct JobChronicle {
     private var progress = 0.0
     private var stageProgress = 0.0
     private var isInterrupted = false
+    private var cancelRequested: Moment?
 
     mutating func append(
-        _ entry: LogBook.Entry, _ change: JobEvent.Change, by author: ClaimToken?, in boot: Int, _ verdict: Verdict
+        _ entry: LogBook.Entry, _ change: JobEvent.Change, by author: ClaimToken?, in boot: Int, at moment: Moment,
+        _ verdict: Verdict
     ) {
         let event = entry.event
         let name = "\(event.job) #\(event.sequence) \(event.type.rawValue)"
@@ -26,8 +28,10 @@ struct JobChronicle {
         func require(_ isKept: Bool, _ text: String) { verdict.check(isKept, .stages, "\(name): \(text)") }
 
         switch change {
-        case .queued, .started, .cancelRequested:
+        case .queued, .started:
             break
+        case .cancelRequested:
+            cancelRequested = moment
         case .stageStarted(let place, let attempt, _):
             require(owner == nil, "somebody has the stage already")
             require(place.index == succeeded.count + 1, "not the stage behind those that succeeded")
@@ -68,6 +72,8 @@ struct JobChronicle {
             requireOwner(author, boot, require)
         case .canceled:
             if let owner, owner.boot == boot { requireOwner(author, boot, require) }
+            let wait = cancelRequested.flatMap(moment.since) ?? .zero
+            verdict.check(wait < .seconds(1), .goesOn, "\(name): the stage was given up only after \(wait)")
         }
     }
 

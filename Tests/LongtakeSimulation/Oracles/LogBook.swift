@@ -26,7 +26,9 @@ final class LogBook {
     ///   - events: what the committed events were made from.
     ///   - authors: the claims in whose name they were written; `nil` where it was no worker.
     ///   - boot: 1 for the first boot of the daemon.
-    func append(_ committed: [CommittedEvent], _ events: [JobEvent], by authors: [ClaimToken?], in boot: Int) {
+    func append(
+        _ committed: [CommittedEvent], _ events: [JobEvent], by authors: [ClaimToken?], in boot: Int, at moment: Moment
+    ) {
         for (index, event) in committed.enumerated() {
             trace.tell("durable #\(event.position.rawValue) \(event.job) \(event.json)")
             trace.mix(UInt64(bitPattern: event.position.rawValue))
@@ -40,7 +42,7 @@ final class LogBook {
                 feedBlock: Array("id: \(feedID)\n".utf8) + text)
             feed.append(entry)
             jobs[event.job, default: JobChronicle()].append(
-                entry, events[index].change, by: authors[index], in: boot, verdict)
+                entry, events[index].change, by: authors[index], in: boot, at: moment, verdict)
         }
     }
 

@@ -4,13 +4,13 @@ import LongtakeTesting
 /// What outlives a boot: the durable ledger, and what is wrong with the disk under it.
 final class Disk {
     private(set) var durable: MemoryLedger
-    let book: LogBook
+    private let stage: Stagehand
     var faults = DiskFaults()
     /// How often somebody opened it.
     private(set) var boots = 0
 
-    init(book: LogBook) {
-        self.book = book
+    init(stage: Stagehand) {
+        self.stage = stage
         durable = MemoryLedger(epoch: Epoch(rawValue: 0x7f3a_09c2))
     }
 
@@ -26,7 +26,7 @@ final class Disk {
     func write(_ ledger: inout MemoryLedger, by authors: [ClaimToken?]) -> Commit {
         let (commit, events) = ledger.takeChanges()
         durable = ledger
-        book.append(commit.events, events, by: authors, in: boots)
+        stage.book.append(commit.events, events, by: authors, in: boots, at: stage.moment)
         return commit
     }
 }
