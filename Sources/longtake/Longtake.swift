@@ -12,8 +12,9 @@ struct Longtake: AsyncParsableCommand {
               longtake serve --config config/longtake.yaml
               longtake serve --port 9000 --data /var/lib/longtake --speed 20
               longtake check --config config/longtake.yaml   looks for mistakes, prints what is in force
+              longtake check --data /var/lib/longtake        looks through the database of a daemon that is stopped
 
-            Exit status: 0 after an orderly stop, 1 when the daemon failed, 2 for a mistake in the command line, 78 for one in
+            Exit status: 0 after an orderly stop, 1 when the daemon failed or the database has a mistake, 2 for a mistake in the command line, 78 for one in
             the settings, 130 or 143 after a second SIGINT or SIGTERM.
             """,
         version: DaemonVersion.text,

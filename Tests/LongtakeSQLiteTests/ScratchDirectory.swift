@@ -28,4 +28,11 @@ final class ScratchDirectory: Sendable {
         try FileManager.default.copyItem(atPath: path, toPath: copy.path)
         return copy
     }
+
+    /// Every file with its bytes.
+    func contents() throws -> [String: Data] {
+        let names = try FileManager.default.contentsOfDirectory(atPath: path)
+        return Dictionary(
+            uniqueKeysWithValues: try names.map { ($0, try Data(contentsOf: URL(fileURLWithPath: path + "/" + $0))) })
+    }
 }

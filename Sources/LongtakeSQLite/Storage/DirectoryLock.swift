@@ -28,5 +28,24 @@ final class DirectoryLock: Sendable {
         }
     }
 
-    deinit { Glibc.close(descriptor) }
+    /// For a program that only reads: makes no file, and does not wait. Where there is no lock file, no daemon has the directory.
+    init(toReadFrom directory: String) throws(StorageRefusal) {
+        let path = directory + "/longtake.lock"
+        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        if descriptor < 0 {
+            guard errno == ENOENT else {
+                throw StorageRefusal(
+                    "cannot open \(path): \(String(cString: strerror(errno))). Run this as the user of the daemon.")
+            }
+            return
+        }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            throw StorageRefusal(
+                "a daemon uses \(directory) (it holds longtake.lock). Stop it first, or look at a backup of it.")
+        }
+    }
+
+    deinit {
+        if descriptor >= 0 { Glibc.close(descriptor) }
+    }
 }

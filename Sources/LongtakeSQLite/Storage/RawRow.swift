@@ -10,6 +10,11 @@ struct RawRow {
 
     func bool(_ column: CInt) -> Bool { int64(column) != 0 }
 
+    func isNull(_ column: CInt) -> Bool { sqlite3_column_type(statement, column) == SQLITE_NULL }
+
+    /// `nil` for NULL.
+    func double(_ column: CInt) -> Double? { isNull(column) ? nil : sqlite3_column_double(statement, column) }
+
     /// Empty for NULL.
     func text(_ column: CInt) -> String {
         guard let start = sqlite3_column_text(statement, column) else { return "" }

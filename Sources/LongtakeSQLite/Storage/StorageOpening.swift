@@ -1,7 +1,6 @@
 import Dispatch
 import FoundationEssentials
 import GRDB
-import Glibc
 import LongtakeCore
 
 /// From a directory to a database that is ours, sound and set up. Everything here blocks its thread.
@@ -24,47 +23,21 @@ struct StorageOpening {
 
     func pool(_ wal: WALPages) throws -> DatabasePool {
         do {
-            if try inspect() == .new { try create() }
+            if try !isOurs() { try create() }
             let pool = try DatabasePool(path: path, configuration: settings())
             try pool.writeWithoutTransaction { try prepareWriter($0, wal) }
             try migrate(pool)
             try openReaders(pool)
             return pool
         } catch let error as DatabaseError {
-            throw StorageRefusal(
-                "\(path) cannot be used: \(error.message ?? "\(error.resultCode)"). It may be damaged: restore a backup, or move it away."
-            )
+            throw StorageRefusal(reading: path, failed: error)
         }
     }
 
-    private enum Finding { case new, ours }
-
-    /// Looks at the file's header (sqlite.org/fileformat2.html §1.3) before SQLite may change a byte of it.
-    private func inspect() throws -> Finding {
-        guard FileManager.default.fileExists(atPath: path) else { return .new }
-        guard let file = header() else {
-            throw StorageRefusal("cannot read \(path). Give the daemon a directory that it may read and write.")
-        }
-        if file.isEmpty { return .new }
-        guard file.count == 100, file.starts(with: Array("SQLite format 3\0".utf8)) else {
-            throw StorageRefusal("\(path) is no SQLite database, or a damaged one. Restore a backup, or move it away.")
-        }
-        let id = file[68..<72].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
-        guard id == UInt32(bitPattern: Schema.applicationID) else {
-            throw StorageRefusal(
-                "\(path) belongs to another program (application_id \(id)). Use another directory, or move it away.")
-        }
-        return .ours
-    }
-
-    /// The first 100 bytes, fewer of a shorter file; `nil` where it cannot be read.
-    private func header() -> [UInt8]? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: 100)
-        let length = read(descriptor, &bytes, bytes.count)
-        return length < 0 ? nil : Array(bytes.prefix(length))
+    /// Whether there is a database already; one that is not ours is refused.
+    private func isOurs() throws(StorageRefusal) -> Bool {
+        guard FileManager.default.fileExists(atPath: path) else { return false }
+        return try FileHeader.check(path)
     }
 
     /// With its mark from the first byte on, and before the WAL, so that the header alone tells whose it is.

@@ -1,6 +1,32 @@
+import GRDB
+
 /// Why the storage was not opened: a sentence for the operator that says what is wrong and what to do.
 public struct StorageRefusal: Error, Hashable, CustomStringConvertible {
     public let description: String
 
     init(_ description: String) { self.description = description }
+
+    /// What an error of SQLite means for whoever runs the daemon (sqlite.org/rescode.html).
+    init(reading path: String, failed error: DatabaseError) {
+        let text = error.message ?? "\(error.resultCode)"
+        switch error.resultCode {
+        case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+            self.init(
+                "\(path) is damaged (\(text)). Keep a copy of its directory, then restore a backup (longtake restore).")
+        case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH:
+            self.init(
+                "\(path) cannot be opened for writing (\(text)). Give the daemon a directory and files that it may write to, on a file system that is not mounted read-only."
+            )
+        case .SQLITE_FULL:
+            self.init("\(path) cannot be opened since the disk is full (\(text)). Make room on it.")
+        case .SQLITE_IOERR:
+            self.init("\(path) cannot be read or written (\(text)). Look after the disk, then start again.")
+        case .SQLITE_BUSY, .SQLITE_LOCKED:
+            self.init("\(path) is in use by another program (\(text)). Stop that program, then start again.")
+        default:
+            self.init(
+                "\(path) cannot be used (\(text)). It may be damaged: restore a backup (longtake restore), or move it away."
+            )
+        }
+    }
 }

@@ -16,16 +16,3 @@ struct Serve: AsyncParsableCommand {
         try await Daemon(loaded).run()
     }
 }
-
-/// `longtake check`
-struct Check: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Checks the settings and the pipelines, and prints what is in force.")
-
-    @OptionGroup var options: SettingsOptions
-
-    func run() async throws {
-        let loaded = try options.load()
-        StandardStreams.write(try loaded.described(), to: .output)
-    }
-}

@@ -1,0 +1,66 @@
+import GRDB
+import LongtakeCore
+
+/// Reads all jobs with their logs once, in the order of the index, and holds one job at a time.
+struct JobSweep {
+    /// Told after each job, with its key and the highest there is.
+    let progress: (Int64, Int64) -> Void
+
+    /// The log's index gives each job's events in order. A member that is no JSON is NULL, instead of an error for the whole query.
+    private static let query = """
+        SELECT job.key, job.id, job.tenant, job.state, job.phase, job.stage_index, job.priority, job.started_at IS NOT NULL,
+            job.finished_at,
+            CASE WHEN json_valid(job.definition) THEN json_array_length(job.definition, '$.stages') END,
+            event.position, event.seq, event.type, event.at,
+            CASE WHEN json_valid(event.payload) THEN json_extract(event.payload, '$.progress') END,
+            CASE WHEN json_valid(event.payload) THEN json_extract(event.payload, '$.stage_progress') END,
+            CASE WHEN json_valid(event.payload) THEN json_extract(event.payload, '$.index') END,
+            CASE WHEN json_valid(event.payload) THEN json_extract(event.payload, '$.attempt') END,
+            CASE WHEN json_valid(event.payload) THEN json_extract(event.payload, '$.final') END
+        FROM job LEFT JOIN event ON event.job = job.key ORDER BY job.key, event.seq
+        """
+    private static let stageQuery = """
+        SELECT number, queue, tenant, priority, state, mark, attempt, token, checkpoint, due_at IS NOT NULL,
+            (SELECT CASE WHEN json_valid(definition) THEN json_extract(definition, '$.stages[' || number || '].queue') END
+                FROM job WHERE key = stage.job)
+        FROM stage WHERE job = ? ORDER BY number
+        """
+
+    func run(into inspection: inout StorageInspection, _ db: Database) throws {
+        let last = try Int64.fetchOne(db, sql: "SELECT max(key) FROM job") ?? 0
+        var current: InspectedJob?
+        try db.forEachRow(Self.query) { row in
+            let key = row.int64(0)
+            if key != current?.key {
+                if let job = current { try finish(job, last, into: &inspection, db) }
+                current = InspectedJob(row)
+                inspection.jobs += 1
+            }
+            guard !row.isNull(10) else { return true }
+            inspection.events += 1
+            current?.add(Self.event(row), into: &inspection)
+            return true
+        }
+        if let job = current { try finish(job, last, into: &inspection, db) }
+    }
+
+    private func finish(_ job: InspectedJob, _ last: Int64, into inspection: inout StorageInspection, _ db: Database)
+        throws
+    {
+        job.compareRow(into: &inspection)
+        var rows: [StageRow] = []
+        try db.forEachRow(Self.stageQuery, job.key) { row in
+            rows.append(StageRow(row))
+            return true
+        }
+        job.compareStages(rows, into: &inspection)
+        progress(job.key, last)
+    }
+
+    private static func event(_ row: RawRow) -> LogFold.Event {
+        LogFold.Event(
+            position: row.int64(10), seq: row.int64(11), type: row.text(12), at: row.int64(13),
+            progress: row.double(14), stageProgress: row.double(15), index: row.isNull(16) ? nil : row.int64(16),
+            attempt: row.isNull(17) ? nil : row.int64(17), isFinal: row.bool(18))
+    }
+}

@@ -1,0 +1,32 @@
+import FoundationEssentials
+import Glibc
+
+/// The write-ahead log and its index, which stand beside a database file that was not closed (sqlite.org/walformat.html §1).
+struct LogFiles: Sendable {
+    let wal, index: String
+    /// Which of them were there when this value was made.
+    private let known: Set<String>
+
+    init(of database: String) {
+        wal = database + "-wal"
+        index = database + "-shm"
+        known = Set([wal, index].filter { FileManager.default.fileExists(atPath: $0) })
+    }
+
+    /// 0 where there is none.
+    var walBytes: Int64 {
+        var information = stat()
+        return stat(wal, &information) == 0 ? Int64(information.st_size) : 0
+    }
+
+    /// Removes what a connection that only read has made and left: an empty log and its index.
+    func removeNew() {
+        guard walBytes == 0 || known.contains(wal) else { return }
+        for path in [wal, index] where !known.contains(path) { unlink(path) }
+    }
+
+    /// Removes both, whatever is in them.
+    func removeAll() {
+        for path in [wal, index] { unlink(path) }
+    }
+}
