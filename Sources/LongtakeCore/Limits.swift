@@ -72,6 +72,15 @@ public enum Limits {
     /// Reads that run or wait at once; beyond it a read is refused, since a queue without a deadline helps nobody.
     public static let readsWaiting = 4_096
 
+    // MARK: Full disk
+
+    /// What is kept free on the disk for the ends of stages, cancels and pruning: the log of some 100 transactions between two checkpoints.
+    public static let reserveBytes: Int64 = 4 * 1024 * 1024
+    /// Between two looks whether a full disk has room again.
+    public static let reserveRetryDelay: Duration = .seconds(1)
+    /// How long a cancel is tried while the disk is full: somebody waits for its answer.
+    public static let cancelPatience: Duration = .seconds(5)
+
     // MARK: Pruning
 
     /// Rows that one transaction of pruning deletes: what a submission may have to wait for. Measured in docs/decisions/0005.

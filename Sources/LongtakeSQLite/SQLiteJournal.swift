@@ -9,14 +9,19 @@ public final class SQLiteJournal: Journal {
     public let epoch: Epoch
     public let boot: BootInfo
     private let pool: DatabasePool
+    private let configuration: SQLiteConfiguration
     private let writer: GroupCommitWriter
     private let reads = Mutex(0)
     private let pipelineTexts = PipelineTexts()
     /// Held to the end: letting it go is what lets the next daemon in.
     private let lock: Mutex<DirectoryLock?>
 
-    private init(pool: DatabasePool, writer: GroupCommitWriter, lock: DirectoryLock, epoch: Epoch, boot: BootInfo) {
+    private init(
+        pool: DatabasePool, configuration: SQLiteConfiguration, writer: GroupCommitWriter, lock: DirectoryLock,
+        epoch: Epoch, boot: BootInfo
+    ) {
         self.pool = pool
+        self.configuration = configuration
         self.writer = writer
         self.lock = Mutex(lock)
         self.epoch = epoch
@@ -35,7 +40,8 @@ public final class SQLiteJournal: Journal {
             DispatchQueue.global().async {
                 caller.resume(
                     with: Result {
-                        try openBlocking(directory, clock: clock, configuration: configuration, onFatal: onFatal)
+                        try openBlocking(
+                            directory, clock: clock, logger: logger, configuration: configuration, onFatal: onFatal)
                     })
             }
         }
@@ -44,7 +50,7 @@ public final class SQLiteJournal: Journal {
             metadata: [
                 "epoch": "\(journal.epoch)", "boot": "\(journal.boot.number)",
                 "sqlite": "\(journal.boot.sqliteVersion)",
-                "recovered_stages": "\(journal.boot.recoveredStages)",
+                "recovered_stages": "\(journal.boot.recoveredStages.map(String.init) ?? "later")",
             ])
         if SQLiteVersion(journal.boot.sqliteVersion).hasWALResetBug {
             logger.warning(
@@ -55,29 +61,26 @@ public final class SQLiteJournal: Journal {
     }
 
     private static func openBlocking(
-        _ directory: String, clock: any WallClock, configuration: SQLiteConfiguration,
+        _ directory: String, clock: any WallClock, logger: Logger, configuration: SQLiteConfiguration,
         onFatal: @escaping @Sendable (String) -> Void
     ) throws -> SQLiteJournal {
         let opening = StorageOpening(directory: directory, configuration: configuration)
         let lock = try opening.lock()
-        let wal = WALPages()
-        let pool = try opening.pool(wal)
-        let (epoch, number) = try pool.write { db in try BootRecord.begin(db) }
-        let (ledger, recovered, version) = try pool.writeWithoutTransaction { db in
-            let ledger = try JobLedger(epoch: epoch, clock: clock, db)
-            var recovered = 0
-            try db.inTransaction(.immediate) {
-                recovered = try ledger.recover(db)
-                try ledger.completeTransaction(db)
-                return .commit
-            }
-            return (ledger, recovered, try String.fetchOne(db, sql: "SELECT sqlite_version()") ?? "")
+        let (wal, reserve) = (WALPages(), Reserve(directory: directory))
+        let pool = try opening.pool(wal, reserve)
+        do {
+            let boot = try BootSequence(pool: pool, clock: clock, reserve: reserve)
+            let writer = GroupCommitWriter(
+                pool: pool, ledger: boot.ledger, wal: wal, reserve: reserve, hasBegun: boot.recoveredStages != nil,
+                logger: logger, onFatal: onFatal)
+            return SQLiteJournal(
+                pool: pool, configuration: configuration, writer: writer, lock: lock, epoch: boot.ledger.epoch,
+                boot: BootInfo(
+                    number: boot.number, sqliteVersion: try SQLiteVersion.ofLibrary(pool),
+                    recoveredStages: boot.recoveredStages))
+        } catch let error as DatabaseError {
+            throw StorageRefusal(reading: opening.path, failed: error)
         }
-        // Nobody watches yet; what was recovered is in the log.
-        _ = ledger.takeCommit()
-        return SQLiteJournal(
-            pool: pool, writer: GroupCommitWriter(pool: pool, ledger: ledger, wal: wal, onFatal: onFatal), lock: lock,
-            epoch: epoch, boot: BootInfo(number: number, sqliteVersion: version, recoveredStages: recovered))
     }
 
     public func observeCommits(_ observer: @escaping @Sendable (Commit) -> Void) { writer.observe(observer) }
@@ -103,11 +106,11 @@ public final class SQLiteJournal: Journal {
     }
 
     public func finish(_ claim: Claim, with outcome: StageOutcome) async throws -> JobState {
-        try await writer.perform(isVital: true) { try $0.change(claim, by: outcome.command, $1) }
+        try await writer.perform(as: .vital) { try $0.change(claim, by: outcome.command, $1) }
     }
 
     public func cancel(_ job: JobID, of tenant: TenantName) async throws -> Job? {
-        try await writer.perform(isVital: true) { try $0.cancel(job, of: tenant, $1) }
+        try await writer.perform(as: .vital, for: configuration.cancelPatience) { try $0.cancel(job, of: tenant, $1) }
     }
 
     public func job(_ job: JobID, of tenant: TenantName) async throws -> Job? {

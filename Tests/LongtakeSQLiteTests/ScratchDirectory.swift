@@ -11,14 +11,19 @@ final class ScratchDirectory: Sendable {
 
     init() { path = NSTemporaryDirectory() + "longtake-test-" + UUID().uuidString }
 
+    /// On a file system of its own.
+    init(on disk: SmallDisk) { path = disk.path + "/data" }
+
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
     var database: String { path + "/longtake.db" }
 
-    func open(_ clock: any WallClock = ManualClock(), lockWait: Duration = .zero) async throws -> SQLiteJournal {
+    func open(
+        _ clock: any WallClock = ManualClock(), lockWait: Duration = .zero, cancelPatience: Duration = .seconds(5)
+    ) async throws -> SQLiteJournal {
         try await SQLiteJournal.open(
             directory: path, clock: clock, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
-            configuration: SQLiteConfiguration(readers: 2, lockWait: lockWait)
+            configuration: SQLiteConfiguration(readers: 2, lockWait: lockWait, cancelPatience: cancelPatience)
         ) { Issue.fatal($0) }
     }
 

@@ -24,7 +24,9 @@ public struct StorageInspector: Sendable {
         guard FileManager.default.fileExists(atPath: path) else {
             throw StorageRefusal("there is no database at \(path). Name the directory of storage.path.")
         }
-        try FileHeader.check(path)
+        guard try FileHeader(of: path) != nil else {
+            throw StorageRefusal("\(path) is empty. Restore a backup (longtake restore), or remove it to begin anew.")
+        }
         let leftovers = LogFiles(of: path)
         let walBytes = leftovers.walBytes
         defer { leftovers.removeNew() }

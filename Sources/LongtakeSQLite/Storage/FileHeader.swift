@@ -2,13 +2,15 @@ import FoundationEssentials
 import Glibc
 
 /// The first 100 bytes of a database file (sqlite.org/fileformat2.html §1.3), read before SQLite may change a byte of it.
-enum FileHeader {
-    /// - Returns: whether there is anything in the file.
+struct FileHeader {
+    /// Whether changes go to a write-ahead log first, as they do from the first start on; in a backup they do not.
+    let isInWALMode: Bool
+
+    /// `nil` for an empty file.
     /// - Throws: ``StorageRefusal`` where it cannot be read, or is not a database of ours.
-    @discardableResult
-    static func check(_ path: String) throws(StorageRefusal) -> Bool {
-        let bytes = try read(path)
-        if bytes.isEmpty { return false }
+    init?(of path: String) throws(StorageRefusal) {
+        let bytes = try Self.read(path)
+        if bytes.isEmpty { return nil }
         guard bytes.count == 100, bytes.starts(with: Array("SQLite format 3\0".utf8)) else {
             throw StorageRefusal(
                 "\(path) is no SQLite database, or a damaged one. Restore a backup (longtake restore), or move it away."
@@ -19,7 +21,7 @@ enum FileHeader {
             throw StorageRefusal(
                 "\(path) belongs to another program (application_id \(id)). Use another directory, or move it away.")
         }
-        return true
+        isInWALMode = bytes[18] == 2
     }
 
     /// Fewer than 100 bytes of a shorter file.

@@ -19,6 +19,18 @@ struct LogFiles: Sendable {
         return stat(wal, &information) == 0 ? Int64(information.st_size) : 0
     }
 
+    /// Makes a log that is empty or missing one byte long, without taking a block of the disk.
+    ///
+    /// GRDB writes to a database whose log is empty when it opens it, which a full disk refuses. SQLite takes what is shorter than the log's
+    /// header for an empty log (sqlite.org/walformat.html §2.1).
+    func standIn() {
+        guard walBytes == 0 else { return }
+        let descriptor = open(wal, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { return }
+        ftruncate(descriptor, 1)
+        close(descriptor)
+    }
+
     /// Removes what a connection that only read has made and left: an empty log and its index.
     func removeNew() {
         guard walBytes == 0 || known.contains(wal) else { return }

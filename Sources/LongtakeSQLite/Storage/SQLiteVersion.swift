@@ -1,6 +1,13 @@
+import GRDB
+
 /// A version of the SQLite library.
 struct SQLiteVersion: Comparable {
     let parts: [Int]
+
+    /// The library's that this process runs with.
+    static func ofLibrary(_ pool: DatabasePool) throws -> String {
+        try pool.read { try String.fetchOne($0, sql: "SELECT sqlite_version()") } ?? ""
+    }
 
     init(_ text: String) { parts = text.split(separator: ".").map { Int($0) ?? 0 } }
 

@@ -8,7 +8,7 @@ struct StorageOpening {
     let directory: String
     let configuration: SQLiteConfiguration
 
-    private var path: String { directory + "/longtake.db" }
+    var path: String { directory + "/longtake.db" }
 
     func lock() throws -> DirectoryLock {
         do {
@@ -21,23 +21,41 @@ struct StorageOpening {
         return try DirectoryLock(directory: directory, wait: configuration.lockWait)
     }
 
-    func pool(_ wal: WALPages) throws -> DatabasePool {
+    func pool(_ wal: WALPages, _ reserve: Reserve) throws -> DatabasePool {
         do {
-            if try !isOurs() { try create() }
-            let pool = try DatabasePool(path: path, configuration: settings())
-            try pool.writeWithoutTransaction { try prepareWriter($0, wal) }
-            try migrate(pool)
-            try openReaders(pool)
-            return pool
+            do {
+                return try open(wal)
+            } catch let error as DatabaseError where Self.mayNeedRoom(error) {
+                _ = reserve.giveUp()
+                return try open(wal)
+            }
         } catch let error as DatabaseError {
             throw StorageRefusal(reading: path, failed: error)
         }
     }
 
-    /// Whether there is a database already; one that is not ours is refused.
-    private func isOurs() throws(StorageRefusal) -> Bool {
-        guard FileManager.default.fileExists(atPath: path) else { return false }
-        return try FileHeader.check(path)
+    private func open(_ wal: WALPages) throws -> DatabasePool {
+        if let header = try header() {
+            if header.isInWALMode { LogFiles(of: path).standIn() }
+        } else {
+            try create()
+        }
+        let pool = try DatabasePool(path: path, configuration: settings())
+        try pool.writeWithoutTransaction { try prepareWriter($0, wal) }
+        try migrate(pool)
+        try openReaders(pool)
+        return pool
+    }
+
+    /// Where there is no room for the index of the log, SQLite tells an I/O error or that it cannot open.
+    private static func mayNeedRoom(_ error: DatabaseError) -> Bool {
+        [.SQLITE_FULL, .SQLITE_IOERR, .SQLITE_CANTOPEN].contains(error.resultCode)
+    }
+
+    /// `nil` where there is no database yet; one that is not ours is refused.
+    private func header() throws(StorageRefusal) -> FileHeader? {
+        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        return try FileHeader(of: path)
     }
 
     /// With its mark from the first byte on, and before the WAL, so that the header alone tells whose it is.
@@ -82,6 +100,8 @@ struct StorageOpening {
             throw StorageRefusal(
                 "\(path) was written by a newer version. Start that one, or restore a backup made before the upgrade.")
         }
+        // Where nothing is to be done nothing is to be written either, since the disk may be full.
+        guard try !pool.read(migrator.hasCompletedMigrations) else { return }
         try CrashPoint.watchingStatements(of: pool) { try migrator.migrate(pool) }
     }
 

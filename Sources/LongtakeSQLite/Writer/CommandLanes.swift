@@ -18,6 +18,8 @@ struct CommandLanes<Command> {
     private var isGathering = false
     private var isDraining = false
     private var refusal: JournalError?
+    /// While the disk is full, only what ends work, and chores, may be written.
+    var isFull = false
     private let limit: Int
     private let submissionsWaiting: Int
     private let commitsPerChore: Int
@@ -42,16 +44,17 @@ struct CommandLanes<Command> {
 
     mutating func add(_ command: Command, as kind: CommandKind) throws(JournalError) -> Wake {
         if let refusal { throw refusal }
+        if isFull, !kind.mayUseReserve { throw .diskFull }
         switch kind {
         case .submission:
             guard submissions.count < submissionsWaiting else { throw .overloaded }
             submissions.append(command)
-        case .report, .other:
+        case .report, .other, .vital:
             others.append(command)
         case .chore:
             chores.append(command)
         }
-        if kind == .submission || kind == .other { isPatient = false }
+        if kind != .report && kind != .chore { isPatient = false }
         return wake()
     }
 
@@ -122,6 +125,15 @@ enum CommandKind: Hashable, Sendable {
     case report
     /// Somebody waits for it.
     case other
+    /// Ends work, and is tried again while the disk is full.
+    case vital
     /// Nobody waits for it, and everything else goes first.
     case chore
+
+    /// Whether it may take the room that is kept free for a full disk: what ends work, and what makes room.
+    var mayUseReserve: Bool { self == .vital || self == .chore }
+}
+
+extension JournalError {
+    static let diskFull = JournalError.cannotPersist("the disk is full")
 }

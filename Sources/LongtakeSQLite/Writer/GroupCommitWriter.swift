@@ -1,5 +1,6 @@
 import Dispatch
 import GRDB
+import Logging
 import LongtakeCore
 import Synchronization
 
@@ -10,6 +11,7 @@ final class GroupCommitWriter: @unchecked Sendable {
     private let pool: DatabasePool
     private let ledger: JobLedger
     private let wal: WALPages
+    private let room: RoomKeeper
     private let lanes = Mutex(CommandLanes<WriteCommand>())
     private let observers = Mutex<[@Sendable (Commit) -> Void]>([])
     private let growthObservers = Mutex<[@Sendable () -> Void]>([])
@@ -21,12 +23,22 @@ final class GroupCommitWriter: @unchecked Sendable {
     private var pauseMilliseconds = 0
     /// Set when the outcome of a commit became unknown: from then on nothing is carried out or told.
     private var lost: JournalError?
+    /// `false` while the disk is too full to count the boot and to recover, before which nothing else may be written.
+    private var hasBegun: Bool
+    /// The connection is not to be used any more.
+    private var isClosed = false
 
-    init(pool: DatabasePool, ledger: JobLedger, wal: WALPages, onFatal: @escaping @Sendable (String) -> Void) {
+    init(
+        pool: DatabasePool, ledger: JobLedger, wal: WALPages, reserve: Reserve, hasBegun: Bool, logger: Logger,
+        onFatal: @escaping @Sendable (String) -> Void
+    ) {
         self.pool = pool
         self.ledger = ledger
         self.wal = wal
+        self.hasBegun = hasBegun
         self.onFatal = onFatal
+        room = RoomKeeper(reserve: reserve, logger: logger)
+        if !hasBegun || !room.keep() { fill() }
     }
 
     func observe(_ observer: @escaping @Sendable (Commit) -> Void) { observers.withLock { $0.append(observer) } }
@@ -34,13 +46,14 @@ final class GroupCommitWriter: @unchecked Sendable {
     /// Calls `observer` on the writer whenever the database may have grown by some megabytes since the last time.
     func observeGrowth(_ observer: @escaping @Sendable () -> Void) { growthObservers.withLock { $0.append(observer) } }
 
-    /// Waits until the command is durable. Cancelling the caller's task does not take the command back: nobody could tell how far it was.
+    /// Waits until the command is durable; a vital one on a full disk until it is, or for `patience`. Cancelling the caller's task does not take the command back: nobody could tell how far it was.
     func perform<Value: Sendable>(
-        as kind: CommandKind = .other, isVital: Bool = false,
+        as kind: CommandKind = .other, for patience: Duration? = nil,
         _ body: @escaping @Sendable (JobLedger, Database) throws -> Value
     ) async throws -> Value {
         try await withCheckedThrowingContinuation { (caller: CheckedContinuation<Value, any Error>) in
-            let command = WriteCommand(isVital: isVital) { ledger, db in
+            let deadline = patience.map { ContinuousClock.now + $0 }
+            let command = WriteCommand(kind: kind, deadline: deadline) { ledger, db in
                 let value = try body(ledger, db)
                 return { caller.resume(returning: value) }
             } fail: {
@@ -75,6 +88,7 @@ final class GroupCommitWriter: @unchecked Sendable {
                 // The last chance to fold the log in; where a reader is in the way, the next boot does it.
                 _ = try? db.checkpoint(.truncate)
                 self.ledger.close()
+                self.isClosed = true
                 caller.resume()
             }
         }
@@ -96,23 +110,82 @@ final class GroupCommitWriter: @unchecked Sendable {
         let batch = lanes.withLock { $0.take() }
         guard !batch.isEmpty else { return false }
         gathering.took(batch.count, at: began.duration(to: .now))
-        if let error = transact(batch, db) {
-            if batch.count == 1 {
-                giveUp(batch[0], error)
-            } else {
-                for command in batch {
-                    if let lost {
-                        command.fail(lost)
-                    } else if let error = transact([command], db) {
-                        giveUp(command, error)
-                    }
-                }
+        if room.isFull || !hasBegun {
+            carryOutSingly(batch, db)
+            // So that the log begins anew rather than taking what is left of the reserve.
+            _ = try? db.checkpoint(.passive)
+        } else if let error = transact(batch, db) {
+            if CommitFailure.isFull(error) {
+                fill()
+                room.makeRoom(db)
             }
+            carryOutSingly(batch, db)
         }
         if wal.checkpointIfDue(db) {
             for observer in growthObservers.withLock({ $0 }) { observer() }
         }
         return true
+    }
+
+    /// After a batch has failed, so that one command does not take others with it.
+    private func carryOutSingly(_ batch: [WriteCommand], _ db: Database) {
+        for command in batch {
+            if let lost {
+                command.fail(lost)
+            } else if room.isFull, !command.kind.mayUseReserve {
+                command.fail(JournalError.diskFull)
+            } else if !hasBegun {
+                giveUp(command, DatabaseError(resultCode: .SQLITE_FULL))
+            } else if let error = transact([command], db) {
+                giveUp(command, error)
+            }
+        }
+    }
+
+    /// The disk is full: from here on only what ends work is written, until there is room again.
+    private func fill() {
+        room.fill()
+        lanes.withLock { $0.isFull = true }
+        lookForRoom()
+    }
+
+    private func lookForRoom() {
+        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(RoomKeeper.retryMilliseconds)) {
+            self.pool.asyncWriteWithoutTransaction { db in
+                guard self.lost == nil, !self.isClosed else { return }
+                if !self.room.isThere() { self.giveBackPages(db) }
+                guard self.room.isThere(), self.begin(db) else { return self.fill() }
+                self.room.isBack()
+                self.perform(
+                    self.lanes.withLock { lanes in
+                        lanes.isFull = false
+                        return lanes.unpark()
+                    })
+            }
+        }
+    }
+
+    /// Gives what pruning has freed within the file back to the file system.
+    private func giveBackPages(_ db: Database) {
+        let command = WriteCommand(kind: .chore) { _, db in
+            try db.execute(sql: "PRAGMA incremental_vacuum(\(Limits.pagesPerShrink))")
+            return {}
+        } fail: { _ in
+        }
+        // Where there is no room even for this, the next look comes.
+        if transact([command], db) == nil { room.makeRoom(db) }
+    }
+
+    /// Does what a boot does first, where there was no room for it until now.
+    private func begin(_ db: Database) -> Bool {
+        guard !hasBegun else { return true }
+        let command = WriteCommand(kind: .vital) { [room] ledger, db in
+            let recovered = try BootSequence.run(ledger, db)
+            return { room.tell(recovered: recovered) }
+        } fail: { _ in
+        }
+        hasBegun = transact([command], db) == nil && lost == nil
+        return hasBegun
     }
 
     /// - Returns: the error that stopped the batch before it was durable, so that nothing of it has happened.
@@ -163,7 +236,8 @@ final class GroupCommitWriter: @unchecked Sendable {
     }
 
     private func giveUp(_ command: WriteCommand, _ error: any Error) {
-        guard command.isVital, CommitFailure.mayPass(error) else {
+        let isInTime = command.deadline.map { .now < $0 } ?? true
+        guard command.kind == .vital, isInTime, CommitFailure.mayPass(error) else {
             return command.fail(JournalError.cannotPersist("\(error)"))
         }
         lanes.withLock { $0.park([command]) }
