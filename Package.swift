@@ -91,7 +91,7 @@ let package = Package(
 
         .testTarget(name: "LongtakeCoreTests", dependencies: [core, testing], swiftSettings: strict),
         .testTarget(
-            name: "LongtakeSQLiteTests", dependencies: [core, testing, "LongtakeSQLite", grdb, logging],
+            name: "LongtakeSQLiteTests", dependencies: [core, testing, "LongtakeSQLite", grdb, grdbSQLite, logging],
             swiftSettings: strict),
         .testTarget(
             name: "LongtakeEngineTests", dependencies: [core, testing, "LongtakeEngine", logging], swiftSettings: strict

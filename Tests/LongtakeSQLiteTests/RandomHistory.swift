@@ -9,6 +9,8 @@ struct RandomHistory {
     private var random: SplitMix
     private var claims: [Claim] = []
     private(set) var jobs = 0
+    /// Jobs whose submission was answered.
+    private(set) var acknowledged: [(tenant: TenantName, id: JobID)] = []
 
     init(seed: UInt64) { random = SplitMix(state: seed) }
 
@@ -31,10 +33,11 @@ struct RandomHistory {
         switch random.below(20) {
         case 0...4:
             jobs += 1
-            _ = try await journal.submit(
-                Samples.submission(
-                    jobs, tenant: tenants[random.below(3)], priority: random.below(4) - 1,
-                    key: random.below(2) == 0 ? "key-\(jobs)" : nil))
+            let submission = Samples.submission(
+                jobs, tenant: tenants[random.below(3)], priority: random.below(4) - 1,
+                key: random.below(2) == 0 ? "key-\(jobs)" : nil)
+            _ = try await journal.submit(submission)
+            acknowledged.append((submission.tenant, submission.id))
         case 5...9:
             claims += try await journal.claim(queue: [Samples.cpu, Samples.gpu][random.below(2)], limit: 2).claims
         case 10 where jobs > 0:

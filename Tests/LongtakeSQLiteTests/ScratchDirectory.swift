@@ -19,12 +19,13 @@ final class ScratchDirectory: Sendable {
     var database: String { path + "/longtake.db" }
 
     func open(
-        _ clock: any WallClock = ManualClock(), lockWait: Duration = .zero, cancelPatience: Duration = .seconds(5)
+        _ clock: any WallClock = ManualClock(), lockWait: Duration = .zero, cancelPatience: Duration = .seconds(5),
+        onFatal: @escaping @Sendable (String) -> Void = { Issue.fatal($0) }
     ) async throws -> SQLiteJournal {
         try await SQLiteJournal.open(
             directory: path, clock: clock, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
-            configuration: SQLiteConfiguration(readers: 2, lockWait: lockWait, cancelPatience: cancelPatience)
-        ) { Issue.fatal($0) }
+            configuration: SQLiteConfiguration(readers: 2, lockWait: lockWait, cancelPatience: cancelPatience),
+            onFatal: onFatal)
     }
 
     /// What a crash would leave: the files as they are now, under a new name.

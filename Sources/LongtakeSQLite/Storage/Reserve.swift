@@ -6,7 +6,7 @@ import LongtakeCore
 ///
 /// Its blocks are really allocated: a file with holes would reserve nothing. Used by one thread at a time: the one that opens the storage,
 /// then the writer's.
-final class Reserve: @unchecked Sendable {
+final class Reserve {
     private let path: String
     private let bytes: Int64
     /// Whether its room is kept from everybody.

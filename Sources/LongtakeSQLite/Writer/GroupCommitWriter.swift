@@ -86,7 +86,7 @@ final class GroupCommitWriter: @unchecked Sendable {
                     command.fail(JournalError.cannotPersist("the disk was full until the end"))
                 }
                 // The last chance to fold the log in; where a reader is in the way, the next boot does it.
-                _ = try? db.checkpoint(.truncate)
+                if self.lost == nil { _ = try? db.checkpoint(.truncate) }
                 self.ledger.close()
                 self.isClosed = true
                 caller.resume()
@@ -118,8 +118,12 @@ final class GroupCommitWriter: @unchecked Sendable {
             if CommitFailure.isFull(error) {
                 fill()
                 room.makeRoom(db)
+                carryOutSingly(batch, db)
+            } else if batch.count == 1 {
+                giveUp(batch[0], error)
+            } else {
+                carryOutSingly(batch, db)
             }
-            carryOutSingly(batch, db)
         }
         if wal.checkpointIfDue(db) {
             for observer in growthObservers.withLock({ $0 }) { observer() }
@@ -179,9 +183,9 @@ final class GroupCommitWriter: @unchecked Sendable {
     /// Does what a boot does first, where there was no room for it until now.
     private func begin(_ db: Database) -> Bool {
         guard !hasBegun else { return true }
-        let command = WriteCommand(kind: .vital) { [room] ledger, db in
+        let command = WriteCommand(kind: .vital) { [logger = room.logger] ledger, db in
             let recovered = try BootSequence.run(ledger, db)
-            return { room.tell(recovered: recovered) }
+            return { logger.notice("the database is recovered", metadata: ["recovered_stages": "\(recovered)"]) }
         } fail: { _ in
         }
         hasBegun = transact([command], db) == nil && lost == nil

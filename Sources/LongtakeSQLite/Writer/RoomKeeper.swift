@@ -4,10 +4,10 @@ import LongtakeCore
 
 /// Whether the disk has room, and what is done where it has none: the reserve goes to what ends work, and comes back when there is room.
 ///
-/// Unchecked, because it is touched on the writer's queue only.
-final class RoomKeeper: @unchecked Sendable {
+/// It is touched on the writer's queue only.
+final class RoomKeeper {
     private let reserve: Reserve
-    private let logger: Logger
+    let logger: Logger
     private(set) var isFull = false
 
     static let retryMilliseconds = Int(Limits.reserveRetryDelay / .milliseconds(1))
@@ -38,10 +38,5 @@ final class RoomKeeper: @unchecked Sendable {
     func isBack() {
         isFull = false
         logger.notice("the disk has room again")
-    }
-
-    /// A boot that the disk was too full for has begun.
-    func tell(recovered stages: Int) {
-        logger.notice("the database is recovered", metadata: ["recovered_stages": "\(stages)"])
     }
 }
