@@ -78,6 +78,8 @@ public enum Limits {
     public static let reserveBytes: Int64 = 4 * 1024 * 1024
     /// Between two looks whether a full disk has room again.
     public static let reserveRetryDelay: Duration = .seconds(1)
+    /// What a backup leaves free besides itself: the log that grows while it is made, and the reserve.
+    public static let backupSpares: Int64 = 64 * 1024 * 1024
     /// How long a cancel is tried while the disk is full: somebody waits for its answer.
     public static let cancelPatience: Duration = .seconds(5)
 

@@ -8,7 +8,10 @@ import Synchronization
 public final class SQLiteJournal: Journal {
     public let epoch: Epoch
     public let boot: BootInfo
+    /// Of the database file.
+    let path: String
     private let pool: DatabasePool
+    private let wal: WALPages
     private let configuration: SQLiteConfiguration
     private let writer: GroupCommitWriter
     private let reads = Mutex(0)
@@ -17,10 +20,12 @@ public final class SQLiteJournal: Journal {
     private let lock: Mutex<DirectoryLock?>
 
     private init(
-        pool: DatabasePool, configuration: SQLiteConfiguration, writer: GroupCommitWriter, lock: DirectoryLock,
-        epoch: Epoch, boot: BootInfo
+        path: String, pool: DatabasePool, wal: WALPages, configuration: SQLiteConfiguration,
+        writer: GroupCommitWriter, lock: DirectoryLock, epoch: Epoch, boot: BootInfo
     ) {
+        self.path = path
         self.pool = pool
+        self.wal = wal
         self.configuration = configuration
         self.writer = writer
         self.lock = Mutex(lock)
@@ -74,7 +79,8 @@ public final class SQLiteJournal: Journal {
                 pool: pool, ledger: boot.ledger, wal: wal, reserve: reserve, hasBegun: boot.recoveredStages != nil,
                 logger: logger, onFatal: onFatal)
             return SQLiteJournal(
-                pool: pool, configuration: configuration, writer: writer, lock: lock, epoch: boot.ledger.epoch,
+                path: opening.path, pool: pool, wal: wal, configuration: configuration, writer: writer, lock: lock,
+                epoch: boot.ledger.epoch,
                 boot: BootInfo(
                     number: boot.number, sqliteVersion: try SQLiteVersion.ofLibrary(pool),
                     recoveredStages: boot.recoveredStages))
@@ -152,6 +158,13 @@ public final class SQLiteJournal: Journal {
 
     /// Calls `observer` on the writer whenever the database may have grown by some megabytes since the last time.
     func observeGrowth(_ observer: @escaping @Sendable () -> Void) { writer.observeGrowth(observer) }
+
+    /// Around a read of minutes, which keeps the write-ahead log from beginning anew: nobody is to wait for its end.
+    func whileReadForLong<Value>(_ body: () throws -> Value) rethrows -> Value {
+        wal.readsForLong.add(1, ordering: .relaxed)
+        defer { wal.readsForLong.subtract(1, ordering: .relaxed) }
+        return try body()
+    }
 
     /// The writer's connection, for tests that look at its settings.
     func inspectWriter<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) throws -> Value {

@@ -20,8 +20,8 @@ public final class HTTPServer: Sendable {
     private let listeners = Mutex<[any Channel]>([])
 
     public init(
-        configuration: HTTPServerConfiguration, journal: any Journal, catalog: PipelineCatalog, clock: any WallClock,
-        logger: Logger
+        configuration: HTTPServerConfiguration, journal: any Journal, backups: any Backups, catalog: PipelineCatalog,
+        clock: any WallClock, logger: Logger
     ) {
         self.configuration = configuration
         self.logger = logger
@@ -43,6 +43,7 @@ public final class HTTPServer: Sendable {
         FeedRoutes(opener: opener).register(on: routes)
         DaemonRoutes(journal: journal, catalog: catalog, admission: admission, version: configuration.version)
             .register(on: routes)
+        BackupRoutes(backups: backups, admission: admission).register(on: routes)
         service = RequestService(
             responder: routes.router.buildResponder(), hub: hub,
             connections: ConnectionRegister(

@@ -54,6 +54,13 @@ struct StorageOpening {
 
     /// `nil` where there is no database yet; one that is not ours is refused.
     private func header() throws(StorageRefusal) -> FileHeader? {
+        let unfinished = directory + "/" + StorageRestore.unfinished
+        if FileManager.default.fileExists(atPath: unfinished) {
+            let isThere = FileManager.default.fileExists(atPath: path)
+            throw StorageRefusal(
+                "a restore into \(directory) was not finished. Run longtake restore again\(isThere ? " with --replace, or remove \(unfinished) to keep the database that is there" : "")."
+            )
+        }
         guard FileManager.default.fileExists(atPath: path) else { return nil }
         return try FileHeader(of: path)
     }

@@ -39,8 +39,9 @@ struct Daemon: Sendable {
         let settings = loaded.settings
         let descriptors = DescriptorLimit.raise()
         let journal = try await openJournal(settings.storage.path)
+        let backups = makeBackups(journal)
         let engine = makeEngine(journal)
-        let server = makeServer(journal, descriptors)
+        let server = makeServer(journal, backups, descriptors)
         let addresses: [String]
         do {
             addresses = try await server.start()
@@ -68,12 +69,13 @@ struct Daemon: Sendable {
         }
         // The manager expects signs of life until the process is gone, so the drain is under its watch too.
         defer { watchdog?.cancel() }
-        try await drain(journal, engine, server, pruning)
+        try await drain(journal, engine, server, pruning, backups)
     }
 
     /// The order of the stop: nothing new, work put back and journaled, streams ended, connections closed, database closed.
     private func drain(
-        _ journal: SQLiteJournal, _ engine: Engine, _ server: HTTPServer, _ pruning: Task<Void, Never>
+        _ journal: SQLiteJournal, _ engine: Engine, _ server: HTTPServer, _ pruning: Task<Void, Never>,
+        _ backups: SQLiteBackups
     ) async throws {
         let grace = Duration.seconds(loaded.settings.shutdown.graceSeconds)
         manager.notify("STOPPING=1", "STATUS=Draining")
@@ -84,6 +86,7 @@ struct Daemon: Sendable {
         await server.finishStreams(within: min(Limits.drainSpread, grace / 2))
         await server.stop()
         await pruning.value
+        await backups.stop()
         do {
             try await journal.close()
         } catch {
@@ -140,7 +143,16 @@ struct Daemon: Sendable {
             journal: journal, retention: retention, clock: ContinuousClock(), wallClock: clock, logger: logger)
     }
 
-    private func makeServer(_ journal: SQLiteJournal, _ descriptors: Int) -> HTTPServer {
+    private func makeBackups(_ journal: SQLiteJournal) -> SQLiteBackups {
+        let storage = loaded.settings.storage
+        return SQLiteBackups(
+            journal: journal, directory: storage.backupPath.isEmpty ? storage.path + "/backups" : storage.backupPath,
+            clock: clock, logger: logger)
+    }
+
+    private func makeServer(
+        _ journal: SQLiteJournal, _ backups: SQLiteBackups, _ descriptors: Int
+    ) -> HTTPServer {
         let settings = loaded.settings
         // The event loops start with the first look at them, and their descriptors count.
         _ = MultiThreadedEventLoopGroup.singleton.next()
@@ -162,7 +174,7 @@ struct Daemon: Sendable {
                     return generator.next()
                 },
                 releaseMemory: ProcessMemory.release),
-            journal: journal, catalog: loaded.catalog, clock: clock, logger: logger)
+            journal: journal, backups: backups, catalog: loaded.catalog, clock: clock, logger: logger)
     }
 
     /// Says at half the interval that the daemon lives, from a task: so it also says that tasks still run.

@@ -23,6 +23,8 @@ struct Settings: Hashable, Sendable {
 
     struct Storage: Hashable, Sendable {
         var path = ".longtake"
+        /// Empty for `backups` in ``path``.
+        var backupPath = ""
         /// From the finish of a job on; 0 for ever.
         var retentionHours = 168
         /// Of 10⁹ bytes; 0 for no bound.

@@ -14,6 +14,7 @@ struct SettingsKey: Sendable {
         integer("http.port", \.http.port, 0...65_535),
         text("http.unix_socket", \.http.unixSocket, "a path of at most 100 bytes", { $0.utf8.count <= 100 }),
         text("storage.path", \.storage.path, "a directory", { !$0.isEmpty }),
+        text("storage.backup_path", \.storage.backupPath, "a directory", { _ in true }),
         integer("storage.retention_hours", \.storage.retentionHours, 0...87_600),
         number("storage.max_gigabytes", \.storage.maxGigabytes, 0...100_000),
         integer("stream.heartbeat_seconds", \.stream.heartbeatSeconds, 1...300),

@@ -1,0 +1,99 @@
+/// Copies of the whole journal, made while it is used, from which another one can begin.
+public protocol Backups: Sendable {
+    /// Begins a copy of what is durable at this moment, and returns before it is done.
+    /// - Throws: ``BackupRunning`` while another is being made.
+    func begin() async throws -> Backup
+
+    /// `nil` where there is no such backup.
+    func backup(_ id: BackupID) async -> Backup?
+
+    /// All that are there, the newest first.
+    func backups() async -> [Backup]
+}
+
+/// Only one backup is made at a time.
+public struct BackupRunning: Error, Hashable, Sendable {
+    public let id: BackupID
+
+    public init(_ id: BackupID) { self.id = id }
+}
+
+/// The time when a backup was begun, such as `backup-20261121T114502123Z`; its file is named after it.
+public struct BackupID: Hashable, Sendable, CustomStringConvertible {
+    public let startedAt: Timestamp
+
+    private static let prefix = "backup-"
+
+    /// The backup that begins at `time`.
+    public init(at time: Timestamp) { startedAt = time }
+
+    /// Reads back exactly what ``description`` writes.
+    public init?(_ text: some StringProtocol) {
+        var time = Array(text.utf8.dropFirst(Self.prefix.utf8.count))
+        guard text.hasPrefix(Self.prefix), time.count == 19 else { return nil }
+        // From the end on, so that the places before stay.
+        for (place, mark) in [(15, "."), (13, ":"), (11, ":"), (6, "-"), (4, "-")] {
+            time.insert(contentsOf: mark.utf8, at: place)
+        }
+        guard let startedAt = Timestamp(rfc3339: String(decoding: time, as: UTF8.self)) else { return nil }
+        self.startedAt = startedAt
+    }
+
+    public var description: String {
+        Self.prefix + startedAt.description.filter { $0 != "-" && $0 != ":" && $0 != "." }
+    }
+}
+
+/// One backup, being made or made.
+public struct Backup: Hashable, Sendable {
+    /// Only what is `done` can be restored.
+    public enum State: String, Hashable, Sendable, Encodable {
+        case running, done, failed
+    }
+
+    public let id: BackupID
+    public var state: State
+    /// Where its file is, or will be.
+    public let path: String
+    /// Of the file; so far while it is being made.
+    public var bytes: Int64
+    public var startedAt: Timestamp { id.startedAt }
+    public var finishedAt: Timestamp?
+    /// Why it failed, for the operator.
+    public var error: String?
+
+    public init(
+        id: BackupID, state: State, path: String, bytes: Int64, finishedAt: Timestamp? = nil, error: String? = nil
+    ) {
+        self.id = id
+        self.state = state
+        self.path = path
+        self.bytes = bytes
+        self.finishedAt = finishedAt
+        self.error = error
+    }
+}
+
+/// A backup as clients see it in JSON: every member always there, `null` where there is no value.
+public struct BackupDocument: Encodable, Sendable {
+    private let backup: Backup
+
+    public init(_ backup: Backup) { self.backup = backup }
+
+    private enum Key: String, CodingKey {
+        case id, state, path, bytes, error
+        case startedAt = "started_at"
+        case finishedAt = "finished_at"
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(backup.id.description, forKey: .id)
+        try container.encode(backup.state, forKey: .state)
+        try container.encode(backup.path, forKey: .path)
+        try container.encode(backup.bytes, forKey: .bytes)
+        try container.encode(backup.error, forKey: .error)
+        try container.encode(backup.startedAt.description, forKey: .startedAt)
+        try container.encode(backup.finishedAt?.description, forKey: .finishedAt)
+    }
+}

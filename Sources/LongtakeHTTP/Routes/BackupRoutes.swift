@@ -1,0 +1,54 @@
+import Hummingbird
+import LongtakeCore
+
+/// Copies of the whole database, made while the daemon runs. Their place is the daemon's to choose, never a client's.
+struct BackupRoutes: Sendable {
+    let backups: any Backups
+    /// Red while the daemon stops.
+    let admission: Admission
+
+    func register(on routes: RouteTable) {
+        routes.add("/v1/backups", [.get: list, .post: begin])
+        routes.add("/v1/backups/{id}", [.get: show])
+    }
+
+    @Sendable private func begin(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
+        try request.requireJSON()
+        guard admission.isOpen else { throw Problem.draining }
+        do {
+            let backup = try await backups.begin()
+            var response = try Response.json(BackupDocument(backup), status: .accepted)
+            response.headers[.location] = "/v1/backups/\(backup.id)"
+            return response
+        } catch let running as BackupRunning {
+            throw Problem.backupRunning(running.id)
+        }
+    }
+
+    @Sendable private func list(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
+        try request.requireJSON()
+        return try .json(BackupList(backups: await backups.backups().map(BackupDocument.init)))
+    }
+
+    @Sendable private func show(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
+        try request.requireJSON()
+        guard let id = context.parameters.get("id").flatMap({ BackupID($0) }), let backup = await backups.backup(id)
+        else { throw Problem.noSuchBackup }
+        return try .json(BackupDocument(backup))
+    }
+}
+
+private struct BackupList: Encodable {
+    let backups: [BackupDocument]
+}
+
+extension Problem {
+    static let noSuchBackup = Problem(
+        kind: "no-such-backup", status: .notFound, title: "No such backup", detail: "There is no backup with this id.")
+
+    static func backupRunning(_ id: BackupID) -> Problem {
+        Problem(
+            kind: "backup-running", status: .conflict, title: "A backup is being made",
+            detail: "One is made at a time, and \(id) is not done yet.", headers: [.location: "/v1/backups/\(id)"])
+    }
+}

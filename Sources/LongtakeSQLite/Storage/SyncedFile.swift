@@ -1,0 +1,78 @@
+import Glibc
+
+/// What makes the bytes and the names of files survive a power cut.
+enum SyncedFile {
+    /// A system call that failed, with the file it was about.
+    struct Failure: Error, CustomStringConvertible {
+        let path: String
+        let code: CInt
+
+        init(_ path: String) {
+            self.path = path
+            code = errno
+        }
+
+        var description: String { "\(path): \(String(cString: strerror(code)))" }
+    }
+
+    /// Makes an empty file that only this user may read.
+    static func make(_ path: String) throws(Failure) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw Failure(path) }
+        close(descriptor)
+    }
+
+    /// Waits until the file, or the names in the directory, are on the disk.
+    static func sync(_ path: String) throws(Failure) {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Failure(path) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw Failure(path) }
+    }
+
+    /// Gives a file another name, whatever had it, and waits until that is on the disk. Both in one directory.
+    static func rename(_ path: String, to name: String) throws(Failure) {
+        guard Glibc.rename(path, name) == 0 else { throw Failure(name) }
+        try sync(directory(of: name))
+    }
+
+    /// Copies a file into a new one, and waits until it is on the disk.
+    static func copy(_ source: String, to path: String) throws(Failure) {
+        let input = open(source, O_RDONLY | O_CLOEXEC)
+        guard input >= 0 else { throw Failure(source) }
+        defer { close(input) }
+        let output = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard output >= 0 else { throw Failure(path) }
+        defer { close(output) }
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        while true {
+            let count = read(input, &buffer, buffer.count)
+            guard count >= 0 else { throw Failure(source) }
+            if count == 0 { break }
+            var written = 0
+            while written < count {
+                let more = buffer.withUnsafeBytes { write(output, $0.baseAddress! + written, count - written) }
+                guard more > 0 else { throw Failure(path) }
+                written += more
+            }
+        }
+        guard fsync(output) == 0 else { throw Failure(path) }
+    }
+
+    static func directory(of path: String) -> String {
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+        return parts.isEmpty ? "." : parts == [""] ? "/" : parts.joined(separator: "/")
+    }
+
+    /// 0 where there is none.
+    static func bytes(of path: String) -> Int64 {
+        var information = stat()
+        return stat(path, &information) == 0 ? Int64(information.st_size) : 0
+    }
+
+    /// What is free for this user on the file system of a directory.
+    static func freeBytes(in directory: String) -> Int64 {
+        var information = statvfs()
+        return statvfs(directory, &information) == 0 ? Int64(information.f_bavail) * Int64(information.f_frsize) : 0
+    }
+}

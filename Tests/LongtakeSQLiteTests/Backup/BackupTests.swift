@@ -1,0 +1,165 @@
+import Foundation
+import GRDB
+import Logging
+import LongtakeCore
+import LongtakeTesting
+import Testing
+
+@testable import LongtakeSQLite
+
+@Suite("a backup")
+struct BackupTests {
+    /// ```
+    /// writer   ──submit──submit──submit──submit──submit──submit──
+    /// backup          begin───────────────────done
+    /// ```
+    @Test("made while jobs come in is what one commit left, and another life of the database")
+    func duringWrites() async throws {
+        let scratch = ScratchDirectory()
+        let clock = ManualClock()
+        let journal = try await scratch.open(clock)
+        let backups = Self.backups(of: journal, scratch, clock)
+        for number in 1...300 { _ = try await journal.submit(Samples.submission(number)) }
+        _ = try await journal.claim(queue: Samples.cpu, limit: 2)
+        let begun = try await backups.begin()
+        #expect(begun.state == .running && begun.finishedAt == nil)
+        for number in 301...600 { _ = try await journal.submit(Samples.submission(number)) }
+        let done = try await Self.ended(begun.id, of: backups)
+        #expect(done.state == .done && done.error == nil && done.finishedAt != nil)
+        #expect(await backups.backups() == [done])
+        #expect(SyncedFile.bytes(of: done.path) == done.bytes)
+        var mode = stat()
+        #expect(stat(done.path, &mode) == 0 && mode.st_mode & 0o777 == 0o600)
+        #expect(try Self.files(scratch) == ["\(done.id).db"])
+
+        let found = try StorageInspector().inspect(file: done.path)
+        #expect(found.isSound && (300...600).contains(found.jobs))
+        #expect(found.epoch != journal.epoch.description && Epoch(found.epoch) != nil)
+
+        let other = ScratchDirectory()
+        let outcome = try StorageRestore(into: other.path, clock: clock).run(
+            done.path, replaces: false, inspector: StorageInspector())
+        #expect(outcome.inspection == found && outcome.replaced == nil)
+        let restored = try await other.open(clock)
+        #expect(restored.epoch.description != found.epoch && restored.epoch != journal.epoch)
+        #expect(restored.boot.recoveredStages == 2, "jobs that ran when it was made go on")
+        // Each log is a prefix of the one that it was copied from, but for the epoch in its ids.
+        for number in 1...Int(found.jobs) {
+            let id = Samples.submission(number).id
+            let (old, new) = (try await Self.log(of: id, in: journal), try await Self.log(of: id, in: restored))
+            #expect(!new.isEmpty && old.starts(with: new))
+        }
+        let again = try await restored.claim(queue: Samples.cpu, limit: 2).claims
+        #expect(Set(again.map(\.job)) == [Samples.submission(1).id, Samples.submission(2).id])
+        let next = try await restored.submit(Samples.submission(9_999)).job
+        #expect(next?.state == .queued)
+        try await restored.close()
+        try await journal.close()
+        #expect(try StorageInspector().inspect(directory: other.path).isSound)
+    }
+
+    @Test("is made one at a time, and ends with the daemon")
+    func oneAtATime() async throws {
+        let scratch = ScratchDirectory()
+        let journal = try await scratch.open()
+        let text = String(repeating: "x", count: 60_000)
+        for number in 1...400 { _ = try await journal.submit(Samples.submission(number, prompt: text)) }
+        let backups = Self.backups(of: journal, scratch)
+        let begun = try await backups.begin()
+        await #expect(throws: BackupRunning(begun.id)) { _ = try await backups.begin() }
+        await backups.stop()
+        let ended = try #require(await backups.backup(begun.id))
+        #expect(ended.state == .failed && ended.error == "the daemon stopped", "\(ended)")
+        await #expect(throws: JournalError.closed) { _ = try await backups.begin() }
+        #expect(try Self.files(scratch) == [])
+        try await journal.close()
+    }
+
+    @Test("that was cut off by a crash is removed at the start")
+    func leftovers() async throws {
+        let scratch = ScratchDirectory()
+        let journal = try await scratch.open()
+        let directory = scratch.path + "/backups"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        for name in ["backup-20261121T114502123Z.db.part", "backup-20261121T114502123Z.db.part-journal", "notes.txt"] {
+            try "half".write(toFile: directory + "/" + name, atomically: false, encoding: .utf8)
+        }
+        let backups = Self.backups(of: journal, scratch)
+        #expect(try Self.files(scratch) == ["notes.txt"])
+        #expect(await backups.backups() == [])
+        try await journal.close()
+    }
+
+    @Test("that the disk has no room for fails clearly, and the database goes on", .enabled(if: SmallDisk.isAvailable))
+    func fullDisk() async throws {
+        let disk = try SmallDisk(megabytes: 16)
+        let scratch = ScratchDirectory(on: disk)
+        let journal = try await scratch.open()
+        _ = try await journal.submit(Samples.submission(1))
+        let backups = Self.backups(of: journal, scratch)
+        let failed = try await Self.ended(try await backups.begin().id, of: backups)
+        #expect(failed.state == .failed && failed.error?.contains("free") == true)
+        #expect(try Self.files(scratch) == [])
+        _ = try await journal.submit(Samples.submission(2))
+        try await journal.close()
+    }
+
+    @Test("of a disk that fails in the middle is no backup, and the database goes on")
+    func failingDisk() async throws {
+        DiskFaults.install()
+        let scratch = ScratchDirectory()
+        let journal = try await scratch.open()
+        _ = try await journal.submit(Samples.submission(1))
+        let backups = Self.backups(of: journal, scratch)
+        DiskFaults.set(.init(operations: [.write], after: 3), in: scratch.path + "/backups")
+        let failed = try await Self.ended(try await backups.begin().id, of: backups)
+        DiskFaults.clear(scratch.path + "/backups")
+        #expect(failed.state == .failed && failed.error != nil)
+        #expect(try Self.files(scratch) == [])
+        _ = try await journal.submit(Samples.submission(2))
+        let done = try await Self.ended(try await backups.begin().id, of: backups)
+        #expect(done.state == .done)
+        #expect(await backups.backups().map(\.id) == [done.id, failed.id])
+        try await journal.close()
+    }
+
+    @Test("an id reads back as it is written, and nothing else does")
+    func ids() {
+        let id = BackupID(at: Timestamp(millisecondsSince1970: 1_795_176_000_118))
+        #expect(id.description == "backup-20261120T120000118Z")
+        #expect(BackupID(id.description) == id)
+        for text in [
+            "", "backup-", "backup-20261320T120000118Z", "backup-20261120T120000118Z.db",
+            "../backup-20261120T120000118Z",
+        ] {
+            #expect(BackupID(text) == nil, "\(text)")
+        }
+    }
+
+    static func backups(
+        of journal: SQLiteJournal, _ scratch: ScratchDirectory, _ clock: any WallClock = ManualClock()
+    ) -> SQLiteBackups {
+        SQLiteBackups(
+            journal: journal, directory: scratch.path + "/backups", clock: clock,
+            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+    }
+
+    static func ended(_ id: BackupID, of backups: SQLiteBackups) async throws -> Backup {
+        let deadline = ContinuousClock.now + .seconds(30)
+        while true {
+            let backup = try #require(await backups.backup(id))
+            if backup.state != .running { return backup }
+            try #require(.now < deadline)
+            try await ContinuousClock().sleep(for: .milliseconds(5))
+        }
+    }
+
+    private static func files(_ scratch: ScratchDirectory) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: scratch.path + "/backups").sorted()
+    }
+
+    private static func log(of id: JobID, in journal: SQLiteJournal) async throws -> [String] {
+        let page = try await journal.events(of: id, of: .anonymous, after: .beforeFirst, limit: 1_000)
+        return page?.events.map { "\($0.id.sequence) \($0.type) \($0.at) \($0.payload)" } ?? []
+    }
+}
