@@ -20,7 +20,7 @@ struct ListenerTests {
         let server = HTTPServer(
             configuration: HTTPServerConfiguration(
                 addresses: [.tcp(host: "127.0.0.1", port: 0)], version: "test", random: { 7 }),
-            journal: MemoryJournal(clock: clock), catalog: catalog, clock: clock,
+            journal: MemoryJournal(clock: clock), backups: NoBackups(), catalog: catalog, clock: clock,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let address = try await server.start()
         let port = try #require(address.first?.split(separator: ":").last.flatMap { UInt16($0) })
@@ -33,6 +33,13 @@ struct ListenerTests {
     }
 
     private struct Failed: Error {}
+
+    /// Where nothing is backed up.
+    private struct NoBackups: Backups {
+        func begin() async throws -> Backup { throw Failed() }
+        func backup(_ id: BackupID) async -> Backup? { nil }
+        func backups() async -> [Backup] { [] }
+    }
 
     private static func connect(to port: UInt16) throws -> CInt {
         let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
