@@ -37,6 +37,8 @@ public enum Limits {
     public static let retryJitter = 0.2
     /// No wait before an attempt is longer. One that seems to be shows that the wall clock was set back, and is over.
     public static let retryWaitMost: Duration = retryDelayMost * (1 + retryJitter)
+    /// A wait that ends later than this was not late: the machine or the process was paused.
+    public static let pauseNoticed: Duration = .seconds(2)
     /// An attempt may take this many times its expected duration, and always the least.
     public static let timeLimitFactor = 10.0
     public static let timeLimitLeastSeconds = 60.0

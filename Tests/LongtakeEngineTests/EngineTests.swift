@@ -93,8 +93,14 @@ struct EngineTests {
         let bench = Bench(runner: .init { _, _ in try await Self.forever() })
         bench.engine.start()
         let job = try await bench.submit(Work.submission([Work.stage(limit: 7)]))
-        await bench.clock.sleeper(dueIn: .seconds(7))
-        bench.clock.advance(by: .seconds(7))
+        // The pause of an hour is not the work's fault.
+        await bench.clock.sleeper(dueIn: .seconds(1.75))
+        bench.clock.advance(by: .seconds(3600))
+        for _ in 1...TimeLimit.parts {
+            #expect(!bench.log.text(of: job).contains("stage_timed_out"))
+            await bench.clock.sleeper(dueIn: .seconds(1.75))
+            bench.clock.advance(by: .seconds(1.75))
+        }
         await bench.log.wait(for: job) { $0.contains(.stageRetrying) }
         #expect(bench.log.text(of: job).contains(#""code":"stage_timed_out""#))
     }

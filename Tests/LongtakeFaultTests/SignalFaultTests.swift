@@ -3,7 +3,7 @@ import LongtakeDaemonDriver
 import Testing
 
 extension FaultTests {
-    /// F8. Where the drain does not interrupt, an attempt is burned or a claim is left to the recovery: O5.
+    /// F8. Where the drain does not write down what it interrupts, the next start has to recover it: O5.
     @Test("F8: SIGTERM and SIGINT under load drain within the grace, with 0, and burn no attempt", .tags(.slow))
     func stopped() async throws {
         try await Campaign("F8", rounds: 5).run { site in
@@ -14,6 +14,10 @@ extension FaultTests {
             if status != 0 { site.history.violated(.goesOn, "the drain ended with \(status ?? -1)") }
             site.injections += 1
             try site.restart()
+            let opened = site.daemon.log.split(separator: "\n").last { $0.contains("journal opened") } ?? ""
+            if !opened.contains(#""recovered_stages":"0""#) {
+                site.history.violated(.stages, "an orderly stop left work to the recovery: \(opened)")
+            }
         }
     }
 
@@ -40,16 +44,27 @@ extension FaultTests {
         }
     }
 
-    /// F9. Time limits that count the pause fail stages: O5.
+    /// F9. A time limit that counts the pause fails the stages that it found running: O5. So does a reader's deadline cut it: O8.
     @Test("F9: a daemon that was paused goes on, and nothing is timed out falsely", .tags(.slow))
     func paused() async throws {
-        let campaign = Campaign("F9", rounds: 1)
+        let pause = Campaign.isLong ? 31_000 : 5_000
+        var campaign = Campaign("F9", rounds: 1)
+        // Every stage has less time than the pause takes.
+        let pipelines = try PipelineFile { text in
+            text.replacing(", seconds: ", with: ", time_limit_seconds: 4, seconds: ")
+                .replacing("\n        seconds: ", with: "\n        time_limit_seconds: 4\n        seconds: ")
+        }
+        campaign.environment = ["LONGTAKE_PIPELINES=\(pipelines.path)"]
         try await campaign.run { site in
-            site.rest(300...900)
+            site.rest(500...900)
+            let reader = try site.daemon.feed()
+            _ = try reader.next()
             site.daemon.signal(SIGSTOP)
-            poll(nil, 0, Campaign.isLong ? 31_000 : 5_000)
+            poll(nil, 0, CInt(pause))
             site.daemon.signal(SIGCONT)
             site.injections += 1
+            // The same connection goes on.
+            if try reader.next() == nil { site.history.violated(.resume, "a reader was cut off by the pause") }
         }
     }
 

@@ -21,7 +21,10 @@ struct StageAttempt: Sendable {
     func run() async -> AttemptEnd {
         await withTaskGroup(of: Event.self) { group in
             group.addTask { .ended(await self.runStage()) }
-            group.addTask { (try? await self.clock.sleep(for: self.limit)) == nil ? .limitGone : .limitPassed }
+            group.addTask {
+                let limit = TimeLimit(limit: self.limit, clock: self.clock)
+                return (try? await limit.pass()) == nil ? .limitGone : .limitPassed
+            }
             var (end, isLate) = (AttemptEnd.stopped, false)
             for await event in group {
                 switch event {

@@ -1,3 +1,5 @@
+import LongtakeCore
+
 /// Deadlines of many entries with one timer: a ring of slots, one for each tick, that one hand goes around.
 ///
 /// Time is counted in ticks that the caller advances, so a machine that slept can skip what it slept and no deadline fires for it.
@@ -41,7 +43,7 @@ struct TickCounter: Hashable, Sendable {
     /// A timer that is later than this was not late but paused.
     let pause: Duration
 
-    init(tick: Duration, pause: Duration = .seconds(2)) {
+    init(tick: Duration, pause: Duration = Limits.pauseNoticed) {
         self.tick = tick
         self.pause = pause
     }
