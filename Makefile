@@ -4,7 +4,9 @@ SWIFT  ?= swift
 CONFIG ?= config/longtake.yaml
 ARGS   ?=
 PREFIX ?= /usr/local
-ROUNDS ?= 50
+# Of a soak, all faults together; and the seeded schedules of the simulation in it.
+SECONDS   ?= 600
+SCHEDULES ?= 20000
 
 # The test of the import arrows is part of every build: a target that uses what it does not name does not build.
 BUILD_FLAGS = --explicit-target-dependency-import-check error
@@ -23,9 +25,10 @@ test: dependencies ## builds and runs all tests
 	$(SWIFT) build $(BUILD_FLAGS) --build-tests
 	$(SWIFT) test --skip-build
 
-soak: dependencies ## kills the daemon again and again under its watchers (ROUNDS=50)
+soak: dependencies ## injects every fault of docs/reliability.md, with fresh seeds (SECONDS=600 SCHEDULES=20000)
 	$(SWIFT) build $(BUILD_FLAGS) --build-tests
-	LONGTAKE_KILL_ROUNDS=$(ROUNDS) $(SWIFT) test --skip-build --filter KillTests
+	LONGTAKE_SCHEDULES=$(SCHEDULES) $(SWIFT) test --skip-build --filter SimulationTests
+	LONGTAKE_SOAK_SECONDS=$$(($(SECONDS) / 20)) $(SWIFT) test --skip-build --filter FaultTests
 
 bench: dependencies ## measures a release build on this machine (ARGS="fanout --peer nchan"; ARGS=--help lists what there is)
 	$(SWIFT) build $(BUILD_FLAGS) -c release --product longtake

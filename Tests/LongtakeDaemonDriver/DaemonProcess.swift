@@ -80,6 +80,13 @@ package final class DaemonProcess: @unchecked Sendable {
         throw DidNotStart(description: log)
     }
 
+    /// Starts another one while the one before, which was told to end, may not have.
+    package func startBesidePredecessor() throws {
+        let old = pid
+        defer { waitpid(old, nil, 0) }
+        try start()
+    }
+
     /// Starts it, ready or not.
     package func startWithoutWaiting(_ more: [String] = []) throws {
         pid = try Self.spawn(
