@@ -10,7 +10,8 @@ struct Check: AsyncParsableCommand {
             Without --data it prints the settings that are in force and the pipelines.
 
             With --data it looks through the database in that directory while no daemon has it: whether SQLite finds it whole, whether this
-            version can open it, and whether every job agrees with its log. It changes nothing, and takes some seconds for a gigabyte.
+            version can open it, and whether every job agrees with its log. It changes nothing, and takes
+            less than a minute for a gigabyte.
 
             Examples:
               longtake check --config /etc/longtake/longtake.yaml
