@@ -40,7 +40,11 @@ struct StorageOpening {
         } else {
             try create()
         }
-        let pool = try DatabasePool(path: path, configuration: settings())
+        var pool = try DatabasePool(path: path, configuration: settings())
+        if try pool.write(PlannerStatistics.drop) {
+            try pool.close()
+            pool = try DatabasePool(path: path, configuration: settings())
+        }
         try pool.writeWithoutTransaction { try prepareWriter($0, wal) }
         try migrate(pool)
         try openReaders(pool)

@@ -1,0 +1,130 @@
+import Foundation
+import GRDB
+import LongtakeCore
+import LongtakeTesting
+import Testing
+
+@testable import LongtakeSQLite
+
+/// Files that were changed, cut or removed behind the daemon's back (fault F6).
+@Suite("damaged files")
+struct DamageTests {
+    /// What a reader was told of every log, and where the files are that hold it: the log in the database, or still in the write-ahead log.
+    private struct Told {
+        let scratch: ScratchDirectory
+        let logs: [JobID: [String]]
+    }
+
+    /// ```
+    /// flip     one bit, anywhere in the database or its write-ahead log
+    /// cut      the file ends earlier
+    /// zero     a page is empty
+    /// ```
+    /// A byte within a text that is stored can be found by nobody, since pages have no checksums: there the answer differs in that text, and
+    /// is counted. Everything else is a clear refusal, an error of a read, or a whole prefix of what was told.
+    @Test(
+        "are refused, or answered with errors, or give a prefix of what was told", arguments: [1, 2, 3, 4] as [UInt64])
+    func random(_ seed: UInt64) async throws {
+        let rounds = getenv("LONGTAKE_DAMAGE_ROUNDS").flatMap { Int(String(cString: $0)) } ?? 40
+        let told = try await Self.told()
+        var random = SplitMix(state: seed)
+        var outcomes: [String: Int] = [:]
+        for round in 0..<rounds {
+            let scratch = try told.scratch.copy()
+            let file = random.below(2) == 0 ? scratch.database : scratch.database + "-wal"
+            try Self.damage(file, &random)
+            let outcome = await Self.outcome(of: scratch, told.logs)
+            outcomes[outcome, default: 0] += 1
+            #expect(outcome != "wrong", "seed \(seed), round \(round), \(file)")
+        }
+        print("DamageTests: LONGTAKE_DAMAGE_ROUNDS=\(rounds), seed \(seed): \(outcomes.sorted { $0.key < $1.key })")
+        #expect(outcomes["refused", default: 0] + outcomes["read error", default: 0] > 0)
+        #expect(outcomes["whole", default: 0] > 0)
+    }
+
+    @Test(
+        "a log that is missing, empty or garbage loses what was only in it, and nothing of what is left is wrong",
+        arguments: ["-wal", "-shm"])
+    func logFiles(_ suffix: String) async throws {
+        let told = try await Self.told()
+        for kind in ["removed", "empty", "garbage"] {
+            let scratch = try told.scratch.copy()
+            let path = scratch.database + suffix
+            switch kind {
+            case "removed": try FileManager.default.removeItem(atPath: path)
+            case "empty": try Data().write(to: URL(fileURLWithPath: path))
+            default:
+                try Data((0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }).write(
+                    to: URL(fileURLWithPath: path))
+            }
+            let outcome = await Self.outcome(of: scratch, told.logs)
+            #expect(outcome == (suffix == "-shm" ? "whole" : "prefix"), "\(kind) \(suffix)")
+        }
+    }
+
+    private static func told() async throws -> Told {
+        let scratch = ScratchDirectory()
+        let clock = ManualClock()
+        let journal = try await scratch.open(clock)
+        for number in 1...6 { try await journal.finishJob(number, reports: 12) }
+        try journal.inspectWriter { _ = try $0.checkpoint(.truncate) }
+        for number in 7...9 { try await journal.finishJob(number, reports: 12) }
+        var logs: [JobID: [String]] = [:]
+        for number in 1...9 {
+            let id = Samples.submission(number).id
+            logs[id] = try await journal.events(of: id, of: .anonymous, after: .beforeFirst, limit: 100)?.events.map(
+                \.json)
+        }
+        let crashed = try scratch.copy()
+        try await journal.close()
+        return Told(scratch: crashed, logs: logs)
+    }
+
+    private static func damage(_ path: String, _ random: inout SplitMix) throws {
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+        let place = random.below(bytes.count)
+        switch random.below(4) {
+        case 0: bytes = bytes.prefix(place)
+        case 1:
+            let page = place / 4096 * 4096
+            for index in page..<min(page + 4096, bytes.count) { bytes[index] = 0 }
+        default: bytes[place] ^= UInt8(1 << random.below(8))
+        }
+        try bytes.write(to: URL(fileURLWithPath: path))
+    }
+
+    private static func outcome(of scratch: ScratchDirectory, _ logs: [JobID: [String]]) async -> String {
+        let journal: SQLiteJournal
+        do {
+            journal = try await scratch.open()
+        } catch let refusal as StorageRefusal {
+            return refusal.description.contains(". ") ? "refused" : "wrong"
+        } catch {
+            return "wrong"
+        }
+        var outcome = "whole"
+        for (id, log) in logs {
+            do {
+                let page = try await journal.events(of: id, of: .anonymous, after: .beforeFirst, limit: 100)
+                let read = page?.events.map(\.json) ?? []
+                if read == log { continue }
+                if log.starts(with: read) {
+                    if outcome == "whole" { outcome = "prefix" }
+                } else {
+                    outcome = isTextOnly(read, log) ? "text" : "wrong"
+                }
+            } catch {
+                outcome = "read error"
+            }
+            if outcome == "wrong" { break }
+        }
+        try? await journal.close()
+        return outcome
+    }
+
+    /// Whether what was read is as long as what was told, and differs in one bit of it.
+    private static func isTextOnly(_ read: [String], _ log: [String]) -> Bool {
+        let (one, two) = (Array(read.joined().utf8), Array(log.joined().utf8))
+        return read.count == log.count && one.count == two.count && zip(one, two).count { $0 != $1 } == 1
+    }
+}
