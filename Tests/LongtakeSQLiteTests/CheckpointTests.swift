@@ -54,6 +54,30 @@ struct CheckpointTests {
         #expect(log.longest < 128 << 20)
         try await journal.close()
     }
+
+    /// A process that is killed leaves its log to the next one, which goes on in it.
+    @Test("keep the log bounded over boots that are killed")
+    func killed() async throws {
+        var scratch = ScratchDirectory()
+        let prompt = String(repeating: "x", count: 100_000)
+        var longest = 0
+        for boot in 0..<12 {
+            let journal = try await scratch.open()
+            // 3 MB: less than a checkpoint is due for within one boot.
+            for number in 1...30 {
+                _ = try await journal.submit(Samples.submission(boot * 30 + number, prompt: prompt))
+            }
+            let log = LogFile(scratch.database + "-wal")
+            try log.measure()
+            longest = max(longest, log.longest)
+            let killed = try scratch.copy()
+            try await journal.close()
+            scratch = killed
+        }
+        // Two steps of 4 MB, and the transaction that went over the second.
+        #expect(longest < 10 << 20, "\(longest)")
+        #expect(try StorageInspector().inspect(directory: scratch.path).jobs == 360)
+    }
 }
 
 /// Two connections that read in turn, the next before the last has ended.

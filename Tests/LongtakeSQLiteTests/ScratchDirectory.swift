@@ -12,7 +12,7 @@ final class ScratchDirectory: Sendable {
     init() { path = NSTemporaryDirectory() + "longtake-test-" + UUID().uuidString }
 
     /// On a file system of its own.
-    init(on disk: SmallDisk) { path = disk.path + "/data" }
+    init(on disk: SmallDisk, name: String = "data") { path = disk.path + "/" + name }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
