@@ -24,13 +24,18 @@ struct EventReader {
         let pipeline = PipelineName(unchecked: job.pipeline)
         var (events, bytes) = ([CommittedEvent](), 0)
         try db.forEachRow(Self.query, job.key, after.rawValue, max(1, limit)) { row in
+            // Of a damaged database a reader gets an error, and never a log with a hole.
+            guard row.int64(1) == after.rawValue + Int64(events.count) + 1 else {
+                throw UnreadableRow(
+                    "event \(row.int64(1)) of \(id) behind event \(after.rawValue + Int64(events.count))")
+            }
             guard let type = EventType(rawValue: row.text(2)) else {
                 throw UnreadableRow("event.type “\(row.text(2))”")
             }
             let event = CommittedEvent(
                 id: EventID(epoch: epoch, sequence: EventSequence(rawValue: row.int64(1))),
                 position: EventPosition(rawValue: row.int64(0)), job: id, tenant: tenant, pipeline: pipeline,
-                type: type, at: Timestamp(millisecondsSince1970: row.int64(3)), payload: row.text(4))
+                type: type, at: Timestamp(millisecondsSince1970: row.int64(3)), payload: try row.checkedText(4))
             bytes += event.jsonByteCount
             if bytes > Limits.bytesPerPage, !events.isEmpty { return false }
             events.append(event)

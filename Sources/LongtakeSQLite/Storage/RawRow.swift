@@ -10,6 +10,16 @@ struct RawRow {
 
     func bool(_ column: CInt) -> Bool { int64(column) != 0 }
 
+    /// - Throws: ``UnreadableRow`` where it is no UTF-8, which only a damaged database holds.
+    func checkedText(_ column: CInt) throws -> String {
+        guard let start = sqlite3_column_text(statement, column) else { return "" }
+        let bytes = UnsafeBufferPointer(start: start, count: Int(sqlite3_column_bytes(statement, column)))
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw UnreadableRow("a text that is no UTF-8")
+        }
+        return text
+    }
+
     func isNull(_ column: CInt) -> Bool { sqlite3_column_type(statement, column) == SQLITE_NULL }
 
     /// `nil` for NULL.
