@@ -62,6 +62,25 @@ struct DamageTests {
         }
     }
 
+    /// Shown to fail where a page is not looked at for holes: the reader got the events around it.
+    @Test("a log with a hole gives an error, and what stands before the hole")
+    func hole() async throws {
+        let scratch = ScratchDirectory()
+        let journal = try await scratch.open()
+        try await journal.finishJob(1, reports: 5)
+        try journal.inspectWriter { try $0.execute(sql: "DELETE FROM event WHERE seq = 5") }
+        let id = Samples.submission(1).id
+        for (after, limit) in [(0, 100), (3, 100), (4, 1)] as [(Int64, Int)] {
+            await #expect(throws: UnreadableRow.self) {
+                _ = try await journal.events(
+                    of: id, of: .anonymous, after: EventSequence(rawValue: after), limit: limit)
+            }
+        }
+        let before = try await journal.events(of: id, of: .anonymous, after: .beforeFirst, limit: 4)
+        #expect(before?.events.count == 4)
+        try await journal.close()
+    }
+
     private static func told() async throws -> Told {
         let scratch = ScratchDirectory()
         let clock = ManualClock()

@@ -81,7 +81,7 @@ struct RefusalTests {
     /// first    ──holds the lock──────────────end
     /// second         begins─────waits────────────opens
     /// ```
-    /// Shown to fail without the wait for the lock.
+    /// Without the wait for the lock it is refused, as the second daemon above.
     @Test("is not given at once while a predecessor is still dying")
     func instantRestart() async throws {
         let scratch = ScratchDirectory()

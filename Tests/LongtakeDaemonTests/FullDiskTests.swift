@@ -1,0 +1,114 @@
+import FoundationEssentials
+import Glibc
+import LongtakeDaemonDriver
+import Testing
+
+/// A disk that becomes full under the daemon (fault F4).
+@Suite(.serialized) struct FullDiskTests {
+    @Test(
+        "on a full disk the daemon refuses work, ends what it has, starts again, and goes on",
+        .enabled(if: SmallDisk.isAvailable))
+    func full() async throws {
+        try await onOwnThread {
+            let disk = try SmallDisk(megabytes: 24)
+            defer { disk.unmount() }
+            let daemon = try DaemonProcess("--speed", "1", directory: disk.path)
+            let running = try daemon.submit()
+            let reader = try daemon.follow(running)
+            while let block = try reader.next(), block.event != "stage.started" {}
+            disk.fill()
+            let refused = try #require(try Self.submitUntilRefused(daemon))
+            #expect(refused.status == 503 && refused["retry-after"] != nil, "\(refused.body)")
+            #expect(refused.body.contains("urn:longtake:problem:cannot-persist"))
+            #expect(try daemon.get("/readyz").status == 503)
+            #expect(try daemon.get("/healthz").status == 200)
+            #expect(try daemon.get("/v1/jobs/\(running)").status == 200)
+
+            // The reserve takes the cancel and the end.
+            let cancel = "POST /v1/jobs/\(running)/cancel HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\n"
+            #expect(try daemon.connect().exchange(cancel, within: 10).status < 300)
+            #expect(JobLog(try reader.rest(within: 10)).types.last == "job.canceled")
+
+            // Killed, and started where nothing can be written: it serves what is there.
+            daemon.kill()
+            disk.fill()
+            try daemon.startWithoutWaiting()
+            try Self.eventually { (try? daemon.get("/healthz").status) == 200 }
+            #expect(try daemon.get("/readyz").status == 503)
+            try daemon.wholeLog(of: running).checkWhole()
+            let refusedAgain = try daemon.connect().exchange(DaemonProcess.submission())
+            #expect(refusedAgain.status == 503)
+
+            disk.makeRoom()
+            try Self.eventually { try daemon.get("/readyz").status == 200 }
+            _ = try daemon.submit()
+            #expect(daemon.stop() == 0)
+            let checked = try DaemonProcess.run(["check", "--data", disk.path + "/data"])
+            #expect(checked.status == 0, "\(checked.output)")
+        }
+    }
+
+    private static func submitUntilRefused(_ daemon: DaemonProcess) throws -> Exchange? {
+        let body = "{\"input\":{\"prompt\":\"\(String(repeating: "x", count: 1_900))\"}}"
+        let deadline = Deadline(60)
+        while !deadline.isOver {
+            let answer = try daemon.connect().exchange(DaemonProcess.submission(body))
+            if answer.status != 201 { return answer }
+        }
+        return nil
+    }
+
+    private static func eventually(_ condition: () throws -> Bool) throws {
+        let deadline = Deadline(20)
+        while try !condition() {
+            try #require(!deadline.isOver)
+            poll(nil, 0, 20)
+        }
+    }
+}
+
+/// A file system of a few megabytes in memory. Mounting one takes root.
+private struct SmallDisk {
+    let path: String
+
+    struct CannotMount: Error {}
+
+    init(megabytes: Int) throws {
+        path = try DaemonProcess.temporaryDirectory()
+        guard try Self.run(["mount", "-t", "tmpfs", "-o", "size=\(megabytes)m", "tmpfs", path]) else {
+            DaemonProcess.remove(path)
+            throw CannotMount()
+        }
+    }
+
+    static let isAvailable: Bool = {
+        guard let disk = try? SmallDisk(megabytes: 1) else { return false }
+        disk.unmount()
+        return true
+    }()
+
+    func unmount() {
+        _ = try? Self.run(["umount", "-l", path])
+        DaemonProcess.remove(path)
+    }
+
+    /// Takes all room that is left.
+    func fill() {
+        let descriptor = open(path + "/ballast", O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        defer { close(descriptor) }
+        let page = [UInt8](repeating: 7, count: 4096)
+        while write(descriptor, page, page.count) > 0 {}
+    }
+
+    func makeRoom() { unlink(path + "/ballast") }
+
+    private static func run(_ command: [String]) throws -> Bool {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+        let pid = try DaemonProcess.spawn(path: "/usr/bin/env", ["env"] + command, [], &actions)
+        var status: CInt = 0
+        return waitpid(pid, &status, 0) == pid && status == 0
+    }
+}
