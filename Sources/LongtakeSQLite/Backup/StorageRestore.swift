@@ -61,11 +61,19 @@ public struct StorageRestore: Sendable {
             try SyncedFile.sync(new)
             try SyncedFile.sync(directory)
             let replaced = try moveAside(database)
+            for path in [new, directory + "/longtake.lock"] { try giveToOwner(path) }
             try SyncedFile.rename(new, to: database)
             return Outcome(inspection: inspection, replaced: replaced)
         } catch {
             throw StorageRefusal("the restore is not finished: \(error). Run it again.")
         }
+    }
+
+    /// Root restores for the daemon's user, whose the directory is, and who must be able to open what is new in it.
+    private func giveToOwner(_ path: String) throws(SyncedFile.Failure) {
+        var owner = stat()
+        guard geteuid() == 0, stat(directory, &owner) == 0 else { return }
+        guard chown(path, owner.st_uid, owner.st_gid) == 0 else { throw SyncedFile.Failure(path) }
     }
 
     /// The database goes first: without it no daemon takes its log for that of another.
@@ -83,6 +91,7 @@ public struct StorageRestore: Sendable {
         for name in names {
             try FileManager.default.moveItem(atPath: database + name, toPath: target + "/longtake.db" + name)
         }
+        try giveToOwner(target)
         try SyncedFile.sync(target)
         try SyncedFile.sync(directory)
         return target

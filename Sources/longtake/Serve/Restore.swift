@@ -13,7 +13,8 @@ struct Restore: AsyncParsableCommand {
               longtake restore backup-20261121T114502123Z.db --data /var/lib/longtake
               longtake restore backup-20261121T114502123Z.db --data /var/lib/longtake --replace
 
-            Run it as the user of the daemon, or give the files to that user afterwards. Exit status: 0 when it is done, 1 when it is not.
+            Run it as the user of the daemon, or as root: then the files are given to the owner of the directory. Exit status: 0 when it
+            is done, 1 when it is not.
             """)
 
     @Argument(help: ArgumentHelp("The file that POST /v1/backups made.", valueName: "backup"))

@@ -7,7 +7,7 @@ import Testing
 
 @testable import LongtakeSQLite
 
-@Suite("a backup")
+@Suite("a backup", .serialized)
 struct BackupTests {
     /// ```
     /// writer   ──submit──submit──submit──submit──submit──submit──

@@ -39,6 +39,18 @@ struct RestoreTests {
         try await scratch.open().close()
     }
 
+    @Test("by root gives the files to the owner of the directory", .enabled(if: geteuid() == 0))
+    func owner() async throws {
+        let (backup, scratch) = try await (Self.backup(), Self.used())
+        try #require(chown(scratch.path, 65_534, 65_534) == 0)
+        let outcome = try StorageRestore(into: scratch.path, clock: ManualClock())
+            .run(backup.file, replaces: true, inspector: .init())
+        for path in [scratch.database, scratch.path + "/longtake.lock", try #require(outcome.replaced)] {
+            var information = stat()
+            #expect(stat(path, &information) == 0 && information.st_uid == 65_534, "\(path)")
+        }
+    }
+
     /// At each step of it the power goes: what is there either starts as before, or says that the restore is to be run again.
     @Test(
         "that was cut off at any step is not begun, or is to be run again", arguments: ["copied", "moved", "log left"])

@@ -6,7 +6,7 @@ import Testing
 
 @testable import LongtakeSQLite
 
-@Suite("an inspection")
+@Suite("an inspection", .serialized)
 struct InspectionTests {
     @Test("finds nothing in what a crash at any time leaves, and changes no file", arguments: [1, 2, 3] as [UInt64])
     func sound(_ seed: UInt64) async throws {
