@@ -18,8 +18,10 @@ final class ScratchDirectory: Sendable {
 
     var database: String { path + "/longtake.db" }
 
+    /// - Parameter lockWait: a process that another test starts has the lock's file for the moment before it becomes another program.
     func open(
-        _ clock: any WallClock = ManualClock(), lockWait: Duration = .zero, cancelPatience: Duration = .seconds(5),
+        _ clock: any WallClock = ManualClock(), lockWait: Duration = .seconds(1),
+        cancelPatience: Duration = .seconds(5),
         onFatal: @escaping @Sendable (String) -> Void = { Issue.fatal($0) }
     ) async throws -> SQLiteJournal {
         try await SQLiteJournal.open(

@@ -45,7 +45,7 @@ public struct StorageRestore: Sendable {
         } catch {
             throw StorageRefusal("cannot create \(directory): \(error). Name a directory that you may write to.")
         }
-        let lock = try DirectoryLock(directory: directory, wait: .zero)
+        let lock = try DirectoryLock(directory: directory, wait: StorageInspector.lockWait)
         defer { withExtendedLifetime(lock) {} }
         let database = directory + "/longtake.db"
         let isThere = FileManager.default.fileExists(atPath: database)

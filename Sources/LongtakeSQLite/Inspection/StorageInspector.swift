@@ -7,13 +7,16 @@ import LongtakeCore
 public struct StorageInspector: Sendable {
     private let progress: @Sendable (Double) -> Void
 
+    /// For a daemon that was killed a moment ago, or a child of its that still has its files open.
+    static let lockWait: Duration = .seconds(1)
+
     /// - Parameter progress: told from time to time how much is done, from 0 to 1.
     public init(progress: @escaping @Sendable (Double) -> Void = { _ in }) { self.progress = progress }
 
     /// Looks through the database of a data directory, which no daemon can take meanwhile. Blocks its thread, for minutes where it is large.
     /// - Throws: ``StorageRefusal`` where there is no database of ours, it cannot be read, or a daemon has it.
     public func inspect(directory: String) throws(StorageRefusal) -> StorageInspection {
-        let lock = try DirectoryLock(toReadFrom: directory)
+        let lock = try DirectoryLock(toReadFrom: directory, wait: Self.lockWait)
         defer { withExtendedLifetime(lock) {} }
         return try inspect(file: directory + "/longtake.db")
     }

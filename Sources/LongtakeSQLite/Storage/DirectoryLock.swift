@@ -17,19 +17,15 @@ final class DirectoryLock: Sendable {
                 "cannot open \(path): \(String(cString: strerror(errno))). Give the daemon a directory that it may write to."
             )
         }
-        let deadline = ContinuousClock.now + wait
-        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-            guard ContinuousClock.now < deadline else {
-                throw StorageRefusal(
-                    "another daemon uses \(directory) (it holds longtake.lock). Stop it, or give this one a directory of its own."
-                )
-            }
-            usleep(20_000)
+        guard Self.acquire(descriptor, within: wait) else {
+            throw StorageRefusal(
+                "another daemon uses \(directory) (it holds longtake.lock). Stop it, or give this one a directory of its own."
+            )
         }
     }
 
-    /// For a program that only reads: makes no file, and does not wait. Where there is no lock file, no daemon has the directory.
-    init(toReadFrom directory: String) throws(StorageRefusal) {
+    /// For a program that only reads: makes no file. Where there is no lock file, no daemon has the directory.
+    init(toReadFrom directory: String, wait: Duration) throws(StorageRefusal) {
         let path = directory + "/longtake.lock"
         descriptor = open(path, O_RDONLY | O_CLOEXEC)
         if descriptor < 0 {
@@ -39,10 +35,19 @@ final class DirectoryLock: Sendable {
             }
             return
         }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        guard Self.acquire(descriptor, within: wait) else {
             throw StorageRefusal(
                 "a daemon uses \(directory) (it holds longtake.lock). Stop it first, or look at a backup of it.")
         }
+    }
+
+    private static func acquire(_ descriptor: CInt, within wait: Duration) -> Bool {
+        let deadline = ContinuousClock.now + wait
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            guard ContinuousClock.now < deadline else { return false }
+            usleep(20_000)
+        }
+        return true
     }
 
     deinit {
