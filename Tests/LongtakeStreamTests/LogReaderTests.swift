@@ -71,6 +71,30 @@ import Testing
         #expect(try await reader.page(of: other, of: .anonymous, after: .beforeFirst)?.frames.count == 1)
     }
 
+    /// | reader                          | writer                  |
+    /// |---------------------------------|-------------------------|
+    /// | reads 1, and the ring has it    |                         |
+    /// |                                 | commit 2                |  not published yet
+    /// | knows of 2 by another page      |                         |
+    /// | asks what is behind 1           |                         |  the ring: nothing, again and again
+    ///
+    /// Found by the simulation as a stack that ran out. Fails where what the reader knows is left out of account.
+    @Test("a reader who knows more than the ring is given what it knows of")
+    func behindTheRing() async throws {
+        let journal = GatedJournal()
+        journal.open.give()
+        let job = Samples.submission(1).id
+        _ = try await journal.submit(Samples.submission(1))
+        let reader = LogReader(journal: journal, rings: FrameRings(capacityBytes: 1 << 20))
+        let (first, second) = (EventSequence(rawValue: 1), EventSequence(rawValue: 2))
+        #expect(try await reader.page(of: job, of: .anonymous, after: .beforeFirst)?.last == first)
+        _ = try await journal.inner.cancel(job, of: .anonymous)
+        #expect(reader.known(of: job, of: .anonymous, after: first)?.frames.isEmpty == true)
+        #expect(reader.known(of: job, of: .anonymous, after: first, knowing: second) == nil)
+        let page = try await reader.page(of: job, of: .anonymous, after: first, knowing: second)
+        #expect(page?.frames.map(\.type) == [.jobCanceled])
+    }
+
     @Test("a stranger finds no job, and leaves no ring")
     func stranger() async throws {
         let journal = GatedJournal()

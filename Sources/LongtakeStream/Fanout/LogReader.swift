@@ -44,19 +44,27 @@ public final class LogReader: Sendable {
     }
 
     /// The page behind `after`, at once; `nil` where the log has to be read.
-    func known(of job: JobID, of tenant: TenantName, after: EventSequence) -> FramePage? {
-        rings.page(of: job, of: tenant, after: after)
+    /// - Parameter head: what the caller knows to exist. A ring may know less: a page can be read before what is on it is published.
+    func known(
+        of job: JobID, of tenant: TenantName, after: EventSequence, knowing head: EventSequence = .beforeFirst
+    ) -> FramePage? {
+        guard let page = rings.page(of: job, of: tenant, after: after) else { return nil }
+        // A page that takes its reader nowhere, although there is more, would only be asked for again.
+        return page.last == nil && page.head < head ? nil : page
     }
 
     /// The page behind `after`. `nil` where this tenant has no such job.
     ///
     /// No event that was published before the call is missing from what is behind the cursor, unless the page says that more follows. What is
     /// committed and not yet published reaches those who stand in their loop's table, which streams do before they ask.
-    public func page(of job: JobID, of tenant: TenantName, after: EventSequence) async throws -> FramePage? {
+    /// - Parameter head: what the caller knows to exist, and so will find behind the cursor.
+    public func page(
+        of job: JobID, of tenant: TenantName, after: EventSequence, knowing head: EventSequence = .beforeFirst
+    ) async throws -> FramePage? {
         let key = Key(job: job, tenant: tenant, after: after)
         while true {
-            if let page = known(of: job, of: tenant, after: after) { return page }
-            let (page, isOwn) = try await shared(key)
+            if let page = known(of: job, of: tenant, after: after, knowing: head) { return page }
+            let (page, isOwn) = try await shared(key, knowing: head)
             // A read that somebody else had begun may be older than this call. The ring that it left is not; without it, read again.
             guard let page, !isOwn, !page.isSettled else { return page }
         }
@@ -76,7 +84,7 @@ public final class LogReader: Sendable {
         }
     }
 
-    private func shared(_ key: Key) async throws -> (FramePage?, isOwn: Bool) {
+    private func shared(_ key: Key, knowing head: EventSequence) async throws -> (FramePage?, isOwn: Bool) {
         let isOwn = Mutex(false)
         let page = try await withCheckedThrowingContinuation {
             (turn: CheckedContinuation<FramePage?, any Error>) in
@@ -90,7 +98,7 @@ public final class LogReader: Sendable {
             // Unstructured, since it serves all who wait for it, and the one who began it may be the first to leave.
             Task {
                 let result: Result<FramePage?, any Error>
-                do { result = .success(try await self.read(key)) } catch { result = .failure(error) }
+                do { result = .success(try await self.read(key, knowing: head)) } catch { result = .failure(error) }
                 for caller in self.underWay.withLock({ $0.removeValue(forKey: key) }) ?? [] {
                     if self.deadline.close(caller.ticket) { caller.turn.resume(with: result) }
                 }
@@ -99,10 +107,10 @@ public final class LogReader: Sendable {
         return (page, isOwn.withLock { $0 })
     }
 
-    private func read(_ key: Key) async throws -> FramePage? {
+    private func read(_ key: Key, knowing head: EventSequence) async throws -> FramePage? {
         try await gate.pass {
             // While this waited for its turn, somebody else may have read what it needs, or all but the beginning.
-            if let page = known(of: key.job, of: key.tenant, after: key.after) { return page }
+            if let page = known(of: key.job, of: key.tenant, after: key.after, knowing: head) { return page }
             let missing = rings.missing(of: key.job, of: key.tenant, after: key.after)
             let token = rings.prepare(key.job, of: key.tenant)
             do {

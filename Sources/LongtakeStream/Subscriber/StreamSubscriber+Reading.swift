@@ -8,10 +8,11 @@ extension StreamSubscriber {
         switch source {
         case .job(let job):
             let sequence = EventSequence(rawValue: cursor.rawValue)
-            if let page = hub.log.known(of: job, of: tenant, after: sequence) {
+            let head = EventSequence(rawValue: state.knownHead.rawValue)
+            if let page = hub.log.known(of: job, of: tenant, after: sequence, knowing: head) {
                 pageArrived(page)
             } else {
-                readLog(of: job, after: sequence)
+                readLog(of: job, after: sequence, knowing: head)
             }
         case .feed(let filter):
             readFeed(
@@ -19,13 +20,13 @@ extension StreamSubscriber {
         }
     }
 
-    private func readLog(of job: JobID, after cursor: EventSequence) {
+    private func readLog(of job: JobID, after cursor: EventSequence, knowing head: EventSequence) {
         let (log, tenant, loop) = (hub.log, tenant, shard.loop)
         let subscriber = NIOLoopBound(self, eventLoop: loop)
         // A task that lives only for this page: the journal is asynchronous and the loop must not wait for it.
         Task {
             do {
-                let page = try await log.page(of: job, of: tenant, after: cursor)
+                let page = try await log.page(of: job, of: tenant, after: cursor, knowing: head)
                 loop.execute { subscriber.value.pageArrived(page) }
             } catch {
                 loop.execute { subscriber.value.readFailed(error) }
