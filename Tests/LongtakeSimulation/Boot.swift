@@ -29,7 +29,7 @@ final class Boot: @unchecked Sendable {
         self.loops = loops
         time.boot(loops)
         journal = SimulatedJournal(
-            disk: disk, time: time, chance: chance, trace: stage.trace, eventsPerPage: plan.eventsPerPage)
+            disk: disk, time: time, chance: chance, stage: stage, eventsPerPage: plan.eventsPerPage)
         let logger = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
         let random = SendableChance(chance)
         hub = StreamHub(

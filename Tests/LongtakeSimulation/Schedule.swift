@@ -36,6 +36,7 @@ final class Schedule {
         stage = Stagehand(time: time, isTold: isTold)
         scheduler = Scheduler(chance: chance, trace: stage.trace)
         disk = Disk(stage: stage)
+        stage.isDiskFine = { [weak disk] in disk?.faults.areOff ?? true }
         clients = Clients(chance: chance, stage: stage)
         happenings = Happening.drawn(chance)
         pace = 2 + chance.below(30)

@@ -1,3 +1,5 @@
+import LongtakeCore
+
 /// What everything in a schedule needs to tell what happened and what is broken. Unchecked, because the simulation has one thread.
 final class Stagehand: @unchecked Sendable {
     let trace: Trace
@@ -6,6 +8,9 @@ final class Stagehand: @unchecked Sendable {
     private let time: VirtualTime
     /// How often something was done to the daemon that may hold it up.
     var disturbances = 0
+    /// Whether the disk does what it should.
+    var isDiskFine = { true }
+    private var refusedAt: Duration = .seconds(-1_000)
 
     init(time: VirtualTime, isTold: Bool) {
         self.time = time
@@ -14,16 +19,25 @@ final class Stagehand: @unchecked Sendable {
         book = LogBook(verdict: verdict, trace: trace)
     }
 
-    var moment: Moment { Moment(time: time.now, disturbances: disturbances) }
+    /// The disk refused something. Whoever needs it waits for up to five seconds then.
+    func noteRefusal() { refusedAt = time.now }
+
+    var moment: Moment {
+        Moment(
+            time: time.now, disturbances: disturbances,
+            isCalm: isDiskFine() && time.now - refusedAt > Limits.persistRetryDelayMost)
+    }
 }
 
 /// When something was, for promises that name a time.
 struct Moment {
     let time: Duration
     let disturbances: Int
+    /// Nothing held the daemon up.
+    let isCalm: Bool
 
     /// How long ago that was; `nil` where something has held the daemon up since then.
     func since(_ earlier: Moment) -> Duration? {
-        disturbances == earlier.disturbances ? time - earlier.time : nil
+        earlier.isCalm && isCalm && disturbances == earlier.disturbances ? time - earlier.time : nil
     }
 }

@@ -19,7 +19,7 @@ final class JournalWriter: Strand {
     private let disk: Disk
     private let time: VirtualTime
     private let chance: Chance
-    private let trace: Trace
+    private let stage: Stagehand
     /// Whether the writer keeps vital commands that a full disk refuses, or leaves it to the caller to try again. The contract allows both.
     private let keepsVital: Bool
     private var phase = Phase.idle
@@ -33,11 +33,11 @@ final class JournalWriter: Strand {
     private(set) var isLost = false
     private var isDead = false
 
-    init(disk: Disk, time: VirtualTime, chance: Chance, trace: Trace) {
+    init(disk: Disk, time: VirtualTime, chance: Chance, stage: Stagehand) {
         self.disk = disk
         self.time = time
         self.chance = chance
-        self.trace = trace
+        self.stage = stage
         keepsVital = !chance.isOne(in: 3)
     }
 
@@ -92,7 +92,7 @@ final class JournalWriter: Strand {
     func die() {
         isDead = true
         if case .committing(var transaction) = phase, !isLost, chance.isOne(in: 2) {
-            trace.tell("the commit that was under way has happened")
+            stage.trace.tell("the commit that was under way has happened")
             _ = disk.write(&transaction.ledger, by: transaction.authors)
         }
         let gone = JournalError.outcomeUnknown("the process is gone")
@@ -144,7 +144,8 @@ final class JournalWriter: Strand {
                 commit, next: commit.events.isEmpty && commit.readyQueues.isEmpty ? observers.count : 0,
                 answers: transaction.answers)
         case .refused:
-            trace.tell("the disk refuses a commit of \(transaction.batch.count)")
+            stage.trace.tell("the disk refuses a commit of \(transaction.batch.count)")
+            stage.noteRefusal()
             phase = .idle
             for command in transaction.batch {
                 if command.kind == .vital, keepsVital {
@@ -154,7 +155,7 @@ final class JournalWriter: Strand {
                 }
             }
         case .unknown(let happened):
-            trace.tell("COMMIT failed, and \(happened ? "has" : "has not") happened")
+            stage.trace.tell("COMMIT failed, and \(happened ? "has" : "has not") happened")
             if happened { _ = disk.write(&transaction.ledger, by: transaction.authors) }
             isLost = true
         }

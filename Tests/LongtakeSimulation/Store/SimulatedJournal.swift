@@ -10,10 +10,10 @@ final class SimulatedJournal: Journal, @unchecked Sendable {
     private(set) var claims: [Claim] = []
     private let eventsPerPage: Int
 
-    init(disk: Disk, time: VirtualTime, chance: Chance, trace: Trace, eventsPerPage: Int) {
+    init(disk: Disk, time: VirtualTime, chance: Chance, stage: Stagehand, eventsPerPage: Int) {
         self.eventsPerPage = eventsPerPage
         epoch = disk.durable.epoch
-        writer = JournalWriter(disk: disk, time: time, chance: chance, trace: trace)
+        writer = JournalWriter(disk: disk, time: time, chance: chance, stage: stage)
         reads = JournalReads(disk: disk, chance: chance)
     }
 
