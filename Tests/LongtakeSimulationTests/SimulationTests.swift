@@ -11,14 +11,24 @@ import Testing
     func schedules() async throws {
         let count = Self.number("LONGTAKE_SCHEDULES") ?? 200
         let first = Self.number("LONGTAKE_SEED") ?? 1
-        // In parts, so that one that traps does not take the others with it.
-        for part in stride(from: first, to: first + count, by: 5_000) {
-            let schedules = min(5_000, first + count - part)
-            let run = try await SimulationProcess.run(["--seed", "\(part)", "--schedules", "\(schedules)"])
-            print(
-                "SimulationTests: LONGTAKE_SEED=\(part) LONGTAKE_SCHEDULES=\(schedules): \(run.output)", terminator: "")
-            #expect(run.status == 0, "\(run.output)")
+        // In parts, one for each processor, so that one that traps does not take all others with it.
+        let processors = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
+        let size = min(2_500, (count + processors - 1) / processors)
+        var parts = stride(from: first, to: first + count, by: size).makeIterator()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<processors {
+                if let part = parts.next() { group.addTask { try await Self.run(part, size) } }
+            }
+            while try await group.next() != nil {
+                if let part = parts.next() { group.addTask { try await Self.run(part, size) } }
+            }
         }
+    }
+
+    private static func run(_ seed: Int, _ schedules: Int) async throws {
+        let run = try await SimulationProcess.run(["--seed", "\(seed)", "--schedules", "\(schedules)"])
+        print("LONGTAKE_SEED=\(seed) LONGTAKE_SCHEDULES=\(schedules): \(run.output)", terminator: "")
+        #expect(run.status == 0, "\(run.output)")
     }
 
     /// Seeds that once found something, here or with a protection taken out.
