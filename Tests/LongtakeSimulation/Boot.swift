@@ -9,6 +9,7 @@ final class Boot: @unchecked Sendable {
     let journal: SimulatedJournal
     let hub: StreamHub
     let loops: [SimulatedLoop]
+    let workers: [QueueName: Int]
     /// What the daemon does reaches somebody.
     private(set) var isAlive = true
     private(set) var isStopping = false
@@ -27,6 +28,7 @@ final class Boot: @unchecked Sendable {
         try disk.open(at: time.wall.now())
         let loops = (0..<plan.loops).map { _ in SimulatedLoop(time: time) }
         self.loops = loops
+        workers = plan.workers
         time.boot(loops)
         journal = SimulatedJournal(
             disk: disk, time: time, chance: chance, stage: stage, eventsPerPage: plan.eventsPerPage)

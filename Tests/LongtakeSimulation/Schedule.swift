@@ -52,6 +52,7 @@ final class Schedule {
             } else if chance.isOne(in: 20) {
                 time.advance(by: chance.milliseconds(0...20))
             } else if !scheduler.step() {
+                lookAtRest()
                 passTime()
             }
             try look()
@@ -129,6 +130,18 @@ final class Schedule {
         }
     }
 
+    /// Nothing can go on until time passes. Where nothing holds the daemon up, all is done that could be done.
+    private func lookAtRest() {
+        guard let boot, !boot.isStopping, !boot.readsFail, stage.moment.isCalm else { return }
+        for connection in clients.connections { connection.lookAtRest() }
+        for (queue, workers) in boot.workers {
+            let load = disk.durable.load(of: queue)
+            stage.verdict.check(
+                load.ready == 0 || load.running >= workers, .goesOn,
+                "\(load.ready) stages wait on \(queue), where \(load.running) of \(workers) workers are busy")
+        }
+    }
+
     // MARK: Time
 
     /// Nothing can go on: until something can.
@@ -177,6 +190,8 @@ final class Schedule {
         case .pause:
             wasFaulty = true
             time.advance(by: chance.milliseconds(10_000...100_000))
+            // Whoever was refused something before hears of it only now.
+            stage.noteRefusal()
         case .ghost: speak(for: oldClaims + boot.journal.claims, to: boot)
         }
     }
@@ -211,6 +226,7 @@ final class Schedule {
             if !scheduler.step() {
                 guard let boot, !clients.areDone else { break }
                 stage.verdict.check(time.now < deadline, .goesOn, "stuck: \(clients.unfinished)")
+                lookAtRest()
                 clients.comeBack(to: boot)
                 passTime()
             }

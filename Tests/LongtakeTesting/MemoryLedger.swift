@@ -120,6 +120,16 @@ package struct MemoryLedger: Sendable {
         }
     }
 
+    /// How many stages of a queue could be handed out at once, and how many are in somebody's hands.
+    package func load(of queue: QueueName) -> (ready: Int, running: Int) {
+        var (ready, running) = (0, 0)
+        for record in records.values where record.stage.queue == queue {
+            if record.life.stageState == .running { running += 1 }
+            if record.life.stageState == .queued, record.dueAt == nil { ready += 1 }
+        }
+        return (ready, running)
+    }
+
     /// The job whose stage is handed out next.
     private func next(on queue: QueueName) -> JobID? {
         let ready = (waiting[queue] ?? []).compactMap { records[$0] }.filter { $0.dueAt == nil }

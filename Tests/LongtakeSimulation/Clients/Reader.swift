@@ -26,10 +26,18 @@ final class Reader {
         }
     }
 
+    /// Whether it has been given all that there is once it is at `place`.
+    func hasAll(at place: Int64, in book: LogBook) -> Bool {
+        switch source {
+        case .job(let job): book.entry(of: job, place + 1) == nil
+        case .feed(let filter): book.last(of: tenant, filter) <= place
+        }
+    }
+
     /// Whether it has all that there is.
     func isComplete(_ book: LogBook) -> Bool {
         if case .job = source { return isDone }
-        return next(after: cursor, in: book) == nil
+        return hasAll(at: cursor, in: book)
     }
 }
 

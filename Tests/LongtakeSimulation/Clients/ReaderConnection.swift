@@ -115,6 +115,14 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
         }
     }
 
+    /// Nothing more can go on now: whoever reads has been given everything.
+    func lookAtRest() {
+        guard subscriber != nil, isReading, underWay.isEmpty, !isGone, !isFinished else { return }
+        stage.verdict.check(
+            reader.hasAll(at: sent, in: stage.book), .resume,
+            "a reader of \(reader.source) is left at \(sent) although it reads and there is more")
+    }
+
     private func leave() {
         hangUp()
         subscriber = nil

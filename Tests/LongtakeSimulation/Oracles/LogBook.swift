@@ -51,6 +51,19 @@ final class LogBook {
         return entries[Int(sequence) - 1]
     }
 
+    /// The position of the last event that `filter` lets through to this tenant; 0 where there is none.
+    func last(of tenant: TenantName, _ filter: FeedFilter) -> Int64 {
+        var index = feed.count - 1
+        while index >= 0 {
+            let event = feed[index].event
+            if event.tenant == tenant, filter.accepts(job: event.job, pipeline: event.pipeline, type: event.type) {
+                return event.position.rawValue
+            }
+            index -= 1
+        }
+        return 0
+    }
+
     /// The first event of the feed behind `position` that `filter` lets through to this tenant.
     func next(behind position: Int64, of tenant: TenantName, _ filter: FeedFilter) -> Entry? {
         feed.first { entry in
