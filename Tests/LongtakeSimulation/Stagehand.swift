@@ -19,13 +19,13 @@ final class Stagehand: @unchecked Sendable {
         book = LogBook(verdict: verdict, trace: trace)
     }
 
-    /// The disk refused something. Whoever needs it waits for up to five seconds then.
+    /// The disk refused something. Whoever needs it waits for up to five seconds then, from when he has heard of it.
     func noteRefusal() { refusedAt = time.now }
 
     var moment: Moment {
         Moment(
             time: time.now, disturbances: disturbances,
-            isCalm: isDiskFine() && time.now - refusedAt > Limits.persistRetryDelayMost)
+            isCalm: isDiskFine() && time.now - refusedAt > Limits.persistRetryDelayMost + .seconds(1))
     }
 }
 

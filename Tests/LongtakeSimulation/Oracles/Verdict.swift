@@ -13,12 +13,11 @@ final class Verdict {
         /// One final event, and it is the last; a committed cancel wins. Broken where a success wins over a cancel (140) and where a
         /// body ends before the final event was sent (6).
         case oneEnd = "O3 one end"
-        /// Once the faults are off everything comes to its end, and no task is left behind. Broken by a recovery that forgets the second
-        /// stage of a job (1); a dispatcher that forgets a wake-up during a claim (10), a due time during a claim (1,103), or what is wanted
-        /// while it backs off (11); an end of a stage that is not tried again (74); a reader that goes live although more is known than its
-        /// page had (60), does not read where it has missed something (10), or does not read on when there is room (3); dropped frames
-        /// that nobody is told of (83); a read gate that lets nobody in behind who waits (7). And in time: a page that waits although there is
-        /// more (6), a cancel that does not reach the run (91) or is forgotten before it begins (377).
+        /// Once the faults are off everything comes to its end, no task is left behind, and whenever nothing can go on no stage waits beside a
+        /// worker that is free. Broken by a recovery that forgets the second stage of a job (1); a dispatcher that forgets a wake-up
+        /// during a claim (1), a due time during a claim (1,103), or what is wanted while it backs off (11); an end of a stage that is
+        /// not tried again (74); a read gate that lets nobody in behind who waits (7). And in time: a page that waits although there is more
+        /// (6), a cancel that does not reach the run (91) or is forgotten before it begins (377).
         case goesOn = "O4 it goes on"
         /// No stage again after it succeeded, one owner, checkpoints and attempts as they were. Broken by a journal that does not check the
         /// token of a claim (47), a crash that loses the checkpoint (1), an attempt that is counted twice (1), an engine that begins runs
@@ -26,9 +25,11 @@ final class Verdict {
         case stages = "O5 stages"
         /// What is not durable is not acknowledged. Broken by a journal that answers before its COMMIT (1).
         case honesty = "O7 honesty"
-        /// A reader that comes back is given what follows, and is cut only where it does not read. Broken by a feed that moves a reader on too
-        /// far (720). Rings that take the page of an earlier ring (351) or keep a hole (2,024) end in a stack that runs out, which the
-        /// process tells with its seed.
+        /// A reader that comes back is given what follows, is cut only where it does not read, and has everything whenever nothing can go on.
+        /// Broken by a reader that goes live although more is known than its page had (34), does not read where it has missed something
+        /// (10), or does not read on when there is room (3); by dropped frames that nobody is told of (22), and by a feed that moves a
+        /// reader on too far (720). Rings that take the page of an earlier ring (351) or keep a hole (2,024) end in a stack that runs
+        /// out, which the process tells with its seed.
         case resume = "O8 resume"
     }
 
