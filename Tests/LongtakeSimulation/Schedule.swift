@@ -15,20 +15,20 @@ final class Schedule {
     }
 
     private let seed: UInt64
-    private let chance: Chance
-    private let time = VirtualTime()
-    private let stage: Stagehand
-    private let scheduler: Scheduler
-    private let disk: Disk
-    private let clients: Clients
+    let chance: Chance
+    let time = VirtualTime()
+    let stage: Stagehand
+    let scheduler: Scheduler
+    let disk: Disk
+    let clients: Clients
     private let happenings: [Happening]
     /// One step in so many is a happening.
     private let pace: Int
-    private var boot: Boot?
+    private(set) var boot: Boot?
     private var leftovers: [Boot.Leftovers] = []
-    private var oldClaims: [Claim] = []
+    private(set) var oldClaims: [Claim] = []
     private var stopsBy: Duration?
-    private var wasFaulty = false
+    var wasFaulty = false
 
     init(seed: UInt64, isTold: Bool = false) {
         self.seed = seed
@@ -82,7 +82,7 @@ final class Schedule {
         clients.forget()
     }
 
-    private func restart() throws {
+    func restart() throws {
         if let boot {
             die(boot)
             leftovers.append(boot.leftovers)
@@ -91,7 +91,7 @@ final class Schedule {
         try start()
     }
 
-    private func stop() {
+    func stop() {
         guard let boot, !boot.isStopping else { return }
         stage.trace.tell("stop")
         wasFaulty = !disk.faults.areOff
@@ -99,7 +99,7 @@ final class Schedule {
         boot.stop()
     }
 
-    private func look() throws {
+    func look() throws {
         try lookAtBoot()
         guard !leftovers.isEmpty else { return }
         // Only now nobody here holds it any more.
@@ -131,7 +131,7 @@ final class Schedule {
     }
 
     /// Nothing can go on until time passes. Where nothing holds the daemon up, all is done that could be done.
-    private func lookAtRest() {
+    func lookAtRest() {
         guard let boot, !boot.isStopping, !boot.readsFail, stage.moment.isCalm else { return }
         for connection in clients.connections { connection.lookAtRest() }
         for (queue, workers) in boot.workers {
@@ -145,118 +145,12 @@ final class Schedule {
     // MARK: Time
 
     /// Nothing can go on: until something can.
-    private func passTime() {
+    func passTime() {
         var step = chance.milliseconds(0...60)
         if let next = time.nextDeadline, next > time.now, !chance.isOne(in: 6) { step = next - time.now }
         // Sometimes later than the timer, as on a busy machine, so that several are due at once.
         if chance.isOne(in: 4) { step += chance.milliseconds(0...900) }
         stage.trace.mix(UInt64(step / .microseconds(1)))
         time.advance(by: step)
-    }
-
-    // MARK: What happens
-
-    private func happen(_ happening: Happening) throws {
-        guard let boot else { return }
-        if !happening.isOrdinary || happening == .diskRoom { stage.disturbances += 1 }
-        switch happening {
-        case .submit: clients.desk.submit(to: boot)
-        case .submitAgain: clients.desk.insist(to: boot)
-        case .cancel: clients.desk.cancel(at: boot)
-        case .follow: clients.follow(boot)
-        case .followFeed: clients.followFeed(boot)
-        case .poll: clients.poll(boot)
-        case .hangUp: clients.connection?.cut()
-        case .stall: clients.connection?.toggleReading()
-        case .breakOnSend: clients.connection?.breaksOnSend = true
-        case .diskFull: disk.faults.isFull = true
-        case .diskRoom: (disk.faults.isFull, disk.faults.isStalled, disk.faults.areReadsStalled) = (false, false, false)
-        case .refusedCommit: disk.faults.nextCommit = .refused
-        case .lostCommit: disk.faults.nextCommit = .unknown(happened: chance.isOne(in: 2))
-        case .stalledReads: disk.faults.areReadsStalled = true
-        case .storm: clients.storm(boot)
-        case .stalledDisk: disk.faults.isStalled = true
-        case .failingReads:
-            disk.faults.failingReads = disk.faults.failingReads == nil ? 1 + chance.below(4) : nil
-            boot.readsFail = true
-        case .fewSubmissions: disk.faults.submissionsWaiting = chance.below(2)
-        case .crash where chance.isOne(in: 2):
-            stage.trace.tell("crash")
-            try restart()
-        case .stop where chance.isOne(in: 2): stop()
-        case .crash, .stop: break
-        case .wallForward: time.setWall(by: chance.milliseconds(1_000...20_000))
-        case .wallBack: time.setWall(by: .zero - chance.milliseconds(1_000...20_000))
-        case .pause:
-            wasFaulty = true
-            time.advance(by: chance.milliseconds(10_000...100_000))
-            // Whoever was refused something before hears of it only now.
-            stage.noteRefusal()
-        case .ghost: speak(for: oldClaims + boot.journal.claims, to: boot)
-        }
-    }
-
-    /// A claim that may not hold any more is used. The book finds out where it changes something.
-    private func speak(for claims: [Claim], to boot: Boot) {
-        guard !claims.isEmpty else { return }
-        let claim = chance.one(of: claims)
-        guard stage.book.jobs[claim.job]?.owner?.token != claim.token else { return }
-        stage.trace.tell("a ghost speaks for \(claim.job)")
-        let report = StageReport(progress: Progress(0.5), message: "boo")
-        let isReport = chance.isOne(in: 2)
-        // Unstructured: it is nobody's worker.
-        Task {
-            if isReport {
-                try await boot.journal.report(report, for: claim)
-            } else {
-                _ = try await boot.journal.finish(claim, with: .succeeded(output: nil))
-            }
-        }
-    }
-
-    // MARK: The end
-
-    /// Faults off: everything has to come to its end.
-    private func calm() throws {
-        stage.trace.tell("faults off")
-        stage.disturbances += 1
-        disk.faults = DiskFaults()
-        let deadline = time.now + .seconds(900)
-        while stage.verdict.isClean {
-            if !scheduler.step() {
-                guard let boot, !clients.areDone else { break }
-                stage.verdict.check(time.now < deadline, .goesOn, "stuck: \(clients.unfinished)")
-                lookAtRest()
-                clients.comeBack(to: boot)
-                passTime()
-            }
-            try look()
-        }
-    }
-
-    /// An orderly stop, and a last look at what the disk holds.
-    private func end() throws {
-        stop()
-        while stage.verdict.isClean, boot?.isStopping == true {
-            if !scheduler.step() { passTime() }
-            try look()
-        }
-        verify()
-    }
-
-    private func verify() {
-        for (id, job) in clients.desk.acknowledged {
-            guard let kept = disk.durable.job(id, of: job.tenant), let chronicle = stage.book.jobs[id] else {
-                stage.verdict.blame(.acknowledgedIsKept, "\(id) is gone")
-                continue
-            }
-            stage.verdict.check(kept.input == job.input, .acknowledgedIsKept, "\(id) has another input")
-            let end = chronicle.end.map { "\($0.rawValue)" } ?? "nothing"
-            stage.verdict.check(end == "job.\(kept.state.rawValue)", .oneEnd, "\(id) is \(kept.state) after \(end)")
-            stage.verdict.check(
-                !job.isCanceled || chronicle.end == .jobCanceled, .oneEnd, "\(id) was to be canceled, and \(end)")
-            let log = disk.durable.events(of: id, of: job.tenant, after: .beforeFirst, limit: 10_000)?.events
-            stage.verdict.check(log == chronicle.entries.map(\.event), .log, "\(id) has another log than it had")
-        }
     }
 }

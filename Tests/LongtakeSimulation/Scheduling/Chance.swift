@@ -25,3 +25,12 @@ final class Chance: RandomNumberGenerator {
         .milliseconds(range.lowerBound + below(range.count))
     }
 }
+
+/// Chance for those who ask for something `Sendable`; the simulation has one thread.
+struct SendableChance: RandomNumberGenerator, @unchecked Sendable {
+    let chance: Chance
+
+    init(_ chance: Chance) { self.chance = chance }
+
+    mutating func next() -> UInt64 { chance.next() }
+}

@@ -1,0 +1,49 @@
+import LongtakeCore
+import LongtakeTesting
+
+/// How a schedule comes to its verdict.
+extension Schedule {
+    /// Faults off: everything has to come to its end.
+    func calm() throws {
+        stage.trace.tell("faults off")
+        stage.disturbances += 1
+        disk.faults = DiskFaults()
+        let deadline = time.now + .seconds(900)
+        while stage.verdict.isClean {
+            if !scheduler.step() {
+                guard let boot, !clients.areDone else { break }
+                stage.verdict.check(time.now < deadline, .goesOn, "stuck: \(clients.unfinished)")
+                lookAtRest()
+                clients.comeBack(to: boot)
+                passTime()
+            }
+            try look()
+        }
+    }
+
+    /// An orderly stop, and a last look at what the disk holds.
+    func end() throws {
+        stop()
+        while stage.verdict.isClean, boot?.isStopping == true {
+            if !scheduler.step() { passTime() }
+            try look()
+        }
+        verify()
+    }
+
+    private func verify() {
+        for (id, job) in clients.desk.acknowledged {
+            guard let kept = disk.durable.job(id, of: job.tenant), let chronicle = stage.book.jobs[id] else {
+                stage.verdict.blame(.acknowledgedIsKept, "\(id) is gone")
+                continue
+            }
+            stage.verdict.check(kept.input == job.input, .acknowledgedIsKept, "\(id) has another input")
+            let end = chronicle.end.map { "\($0.rawValue)" } ?? "nothing"
+            stage.verdict.check(end == "job.\(kept.state.rawValue)", .oneEnd, "\(id) is \(kept.state) after \(end)")
+            stage.verdict.check(
+                !job.isCanceled || chronicle.end == .jobCanceled, .oneEnd, "\(id) was to be canceled, and \(end)")
+            let log = disk.durable.events(of: id, of: job.tenant, after: .beforeFirst, limit: 10_000)?.events
+            stage.verdict.check(log == chronicle.entries.map(\.event), .log, "\(id) has another log than it had")
+        }
+    }
+}

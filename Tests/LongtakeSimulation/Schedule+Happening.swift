@@ -1,0 +1,62 @@
+import LongtakeCore
+
+/// What is done to the daemon, and to the world around it.
+extension Schedule {
+    func happen(_ happening: Happening) throws {
+        guard let boot else { return }
+        if !happening.isOrdinary || happening == .diskRoom { stage.disturbances += 1 }
+        switch happening {
+        case .submit: clients.desk.submit(to: boot)
+        case .submitAgain: clients.desk.insist(to: boot)
+        case .cancel: clients.desk.cancel(at: boot)
+        case .follow: clients.follow(boot)
+        case .followFeed: clients.followFeed(boot)
+        case .poll: clients.poll(boot)
+        case .hangUp: clients.connection?.cut()
+        case .stall: clients.connection?.toggleReading()
+        case .breakOnSend: clients.connection?.breaksOnSend = true
+        case .diskFull: disk.faults.isFull = true
+        case .diskRoom: (disk.faults.isFull, disk.faults.isStalled, disk.faults.areReadsStalled) = (false, false, false)
+        case .refusedCommit: disk.faults.nextCommit = .refused
+        case .lostCommit: disk.faults.nextCommit = .unknown(happened: chance.isOne(in: 2))
+        case .stalledReads: disk.faults.areReadsStalled = true
+        case .storm: clients.storm(boot)
+        case .stalledDisk: disk.faults.isStalled = true
+        case .failingReads:
+            disk.faults.failingReads = disk.faults.failingReads == nil ? 1 + chance.below(4) : nil
+            boot.readsFail = true
+        case .fewSubmissions: disk.faults.submissionsWaiting = chance.below(2)
+        case .crash where chance.isOne(in: 2):
+            stage.trace.tell("crash")
+            try restart()
+        case .stop where chance.isOne(in: 2): stop()
+        case .crash, .stop: break
+        case .wallForward: time.setWall(by: chance.milliseconds(1_000...20_000))
+        case .wallBack: time.setWall(by: .zero - chance.milliseconds(1_000...20_000))
+        case .pause:
+            wasFaulty = true
+            time.advance(by: chance.milliseconds(10_000...100_000))
+            // Whoever was refused something before hears of it only now.
+            stage.noteRefusal()
+        case .ghost: speak(for: oldClaims + boot.journal.claims, to: boot)
+        }
+    }
+
+    /// A claim that may not hold any more is used. The book finds out where it changes something.
+    private func speak(for claims: [Claim], to boot: Boot) {
+        guard !claims.isEmpty else { return }
+        let claim = chance.one(of: claims)
+        guard stage.book.jobs[claim.job]?.owner?.token != claim.token else { return }
+        stage.trace.tell("a ghost speaks for \(claim.job)")
+        let report = StageReport(progress: Progress(0.5), message: "boo")
+        let isReport = chance.isOne(in: 2)
+        // Unstructured: it is nobody's worker.
+        Task {
+            if isReport {
+                try await boot.journal.report(report, for: claim)
+            } else {
+                _ = try await boot.journal.finish(claim, with: .succeeded(output: nil))
+            }
+        }
+    }
+}
