@@ -94,7 +94,8 @@ final class Schedule {
     func stop() {
         guard let boot, !boot.isStopping else { return }
         stage.trace.tell("stop")
-        wasFaulty = !disk.faults.areOff
+        // Also where the disk has refused somebody lately: a worker that waits to try again may wait for longer than the engine's drain.
+        wasFaulty = !stage.moment.isCalm
         stopsBy = time.now + BootPlan.grace
         boot.stop()
     }
