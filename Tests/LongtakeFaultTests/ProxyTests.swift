@@ -7,7 +7,8 @@ import Testing
     /// `nil` is what nginx speaks to a daemon by default, HTTP/1.0.
     private static let versions: [String?] = [nil, "1.1"]
 
-    // No time is looked at: an event that was held back would never be followed by the next. Seen to fail without `X-Accel-Buffering: no`.
+    // No time is looked at: an event that was held back would never be followed by the next. Seen to fail without `X-Accel-Buffering: no`,
+    // where nginx speaks HTTP/1.0.
     @Test("each event arrives before the next one is caused", arguments: versions)
     func oneAtATime(version: String?) async throws {
         try await onOwnThread {
