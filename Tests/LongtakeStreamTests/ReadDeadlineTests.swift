@@ -1,5 +1,6 @@
 import LongtakeCore
 import LongtakeTesting
+import Synchronization
 import Testing
 
 @testable import LongtakeStream
@@ -65,5 +66,32 @@ struct ReadDeadlineTests {
         journal.open.give()
         #expect(try await page(2, reader)?.frames.count == 1)
         #expect(try await reader.job(Samples.submission(1).id, of: .anonymous) != nil)
+    }
+
+    // Seen to hang without the handler of cancellation in ReadDeadline, and to read once more without `leaveUnwanted` in LogReader.
+    @Test("is not made for those who left before their turn")
+    func left() async throws {
+        let reader = try await reader(readsAtOnce: 1)
+        async let hanging = page(1, reader)
+        await journal.arrived.wait()
+        let query = FeedQuery(tenant: .anonymous, filter: FeedFilter(), after: .beforeFirst)
+        let leaving = [
+            Task { await refusal { try await page(2, reader) } },
+            Task { await refusal { try await page(2, reader) } },
+            Task { await refusal { try await reader.page(query) } },
+        ]
+        while reader.gate.waiting < 2 || reader.waiting < 3 { await Task.yield() }
+        for task in leaving {
+            task.cancel()
+            // It comes back although the disk hangs, and with nothing that a journal would say.
+            #expect(await task.value == nil)
+        }
+        journal.open.give()
+        let first = try await hanging
+        #expect(first?.frames.count == 1)
+        while reader.gate.waiting > 0 || reader.waiting > 0 { await Task.yield() }
+        #expect(journal.reads.withLock { $0 } == 1)
+        // Who comes anew is served.
+        #expect(try await page(2, reader)?.frames.count == 1)
     }
 }

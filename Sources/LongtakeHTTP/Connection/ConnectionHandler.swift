@@ -23,6 +23,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var alarm = ConnectionAlarm()
     private var timer: Scheduled<Void>?
     private var answer: Task<Void, Never>?
+    /// While the routes answer.
+    private var exchange: RequestExchange?
     private var stream: StreamSubscriber?
     private var socket: StreamSocket?
     private var isHTTP10 = false
@@ -106,7 +108,13 @@ final class ConnectionHandler: ChannelInboundHandler {
         return state.state != .refused && state.state != .closed
     }
 
-    func inputClosed() { perform(state.inputClosed()) }
+    func inputClosed() {
+        if exchange?.inputClosed() == true {
+            context?.close(promise: nil)
+        } else {
+            perform(state.inputClosed())
+        }
+    }
 
     func drain() { perform(state.drain()) }
 
@@ -175,15 +183,17 @@ final class ConnectionHandler: ChannelInboundHandler {
         isHTTP10 = request.head.version == .http1_0
         let (service, loop) = (service, channel.eventLoop)
         let handler = NIOLoopBound(self, eventLoop: loop)
+        let exchange = RequestExchange()
+        self.exchange = exchange
         // Routes are asynchronous and the loop is not; the task ends with its answer, and is cancelled with the connection.
         answer = Task {
-            let answer = await service.answer(request)
+            let answer = await service.answer(request, exchange)
             loop.execute { handler.value.answered(answer) }
         }
     }
 
     private func answered(_ answer: RequestService.Answer) {
-        self.answer = nil
+        (self.answer, exchange) = (nil, nil)
         guard context != nil else { return }
         if let opening = answer.stream, !answer.isHead {
             begin(opening, answer.response)

@@ -44,9 +44,8 @@ final class RequestService: Sendable {
     }
 
     /// Answers one request; every error becomes a problem here.
-    func answer(_ received: ConnectionState.Received) async -> Answer {
+    func answer(_ received: ConnectionState.Received, _ exchange: RequestExchange) async -> Answer {
         let isHead = received.head.method == .HEAD
-        let exchange = RequestExchange()
         var logger = logger
         let id = String(random(), radix: 16)
         logger[metadataKey: "request_id"] = "\(id)"

@@ -65,6 +65,8 @@ struct StreamOpener: Sendable {
     ) async throws -> Response {
         let response = Response(status: .ok, headers: Self.headers(wish.format))
         guard let slot = try takeSlot(wish, exchange) else { return response }
+        // A feed has no end that somebody could wait for who has left, and its first page costs a read.
+        try exchange.needReader()
         let query = FeedQuery(tenant: tenant, filter: filter, after: cursor.readsAfter)
         guard let page = try await reading(for: wish, exchange, { try await hub.log.page(query) }) else {
             return response

@@ -7,6 +7,26 @@ import Synchronization
 /// One request and its answer, as the routes and the connection share it: here a route leaves the stream that its answer turns into.
 final class RequestExchange: Sendable {
     private let stream = Mutex<StreamOpening?>(nil)
+    private let reader = Mutex((isNeeded: false, hasLeft: false))
+
+    /// The answer is for somebody who stays: who says that he will send no more has left, and what it costs can be saved.
+    /// - Throws: `CancellationError` where that has happened already.
+    func needReader() throws(CancellationError) {
+        let hasLeft = reader.withLock { reader in
+            reader.isNeeded = true
+            return reader.hasLeft
+        }
+        if hasLeft { throw CancellationError() }
+    }
+
+    /// The other side will send no more.
+    /// - Returns: whether the answer is of no use then.
+    func inputClosed() -> Bool {
+        reader.withLock { reader in
+            reader.hasLeft = true
+            return reader.isNeeded
+        }
+    }
 
     /// Makes the response's body a stream; the response keeps its status and headers.
     func become(_ opening: StreamOpening) { stream.withLock { $0 = opening } }

@@ -72,24 +72,29 @@ public final class LogReader: Sendable {
 
     /// A page of the feed.
     public func page(_ query: FeedQuery) async throws -> FeedPage {
-        try await deadline.within {
-            try await self.gate.pass { try await self.patiently { try await self.journal.events(query) } }
+        try await deadline.within { isWanted in
+            try await self.gate.pass {
+                guard isWanted() else { throw CancellationError() }
+                return try await self.patiently { try await self.journal.events(query) }
+            }
         }
     }
 
     /// The job, for a reader whose cursor cannot be honoured. `nil` where this tenant has no such job.
     public func job(_ id: JobID, of tenant: TenantName) async throws -> Job? {
-        try await deadline.within {
-            try await self.gate.pass { try await self.patiently { try await self.journal.job(id, of: tenant) } }
+        try await deadline.within { isWanted in
+            try await self.gate.pass {
+                guard isWanted() else { throw CancellationError() }
+                return try await self.patiently { try await self.journal.job(id, of: tenant) }
+            }
         }
     }
 
     private func shared(_ key: Key, knowing head: EventSequence) async throws -> (FramePage?, isOwn: Bool) {
         let isOwn = Mutex(false)
-        let page = try await withCheckedThrowingContinuation {
-            (turn: CheckedContinuation<FramePage?, any Error>) in
-            let caller = Caller(ticket: deadline.open { turn.resume(throwing: $0) }, turn: turn)
-            let isFirst = underWay.withLock { underWay in
+        let page = try await deadline.wait { (ticket, turn: CheckedContinuation<FramePage?, any Error>) in
+            let caller = Caller(ticket: ticket, turn: turn)
+            let isFirst = self.underWay.withLock { underWay in
                 defer { underWay[key, default: []].append(caller) }
                 return underWay[key] == nil
             }
@@ -98,7 +103,9 @@ public final class LogReader: Sendable {
             // Unstructured, since it serves all who wait for it, and the one who began it may be the first to leave.
             Task {
                 let result: Result<FramePage?, any Error>
-                do { result = .success(try await self.read(key, knowing: head)) } catch { result = .failure(error) }
+                do { result = .success(try await self.read(key, knowing: head)) } catch is Unwanted { return } catch {
+                    result = .failure(error)
+                }
                 for caller in self.underWay.withLock({ $0.removeValue(forKey: key) }) ?? [] {
                     if self.deadline.close(caller.ticket) { caller.turn.resume(with: result) }
                 }
@@ -107,8 +114,23 @@ public final class LogReader: Sendable {
         return (page, isOwn.withLock { $0 })
     }
 
+    /// All who wanted a page have left, and no trace of it is left either.
+    private struct Unwanted: Error {}
+
+    private func leaveUnwanted(_ key: Key) throws(Unwanted) {
+        let isUnwanted = underWay.withLock { underWay in
+            guard let callers = underWay[key], !callers.contains(where: { deadline.isOpen($0.ticket) }) else {
+                return false
+            }
+            underWay[key] = nil
+            return true
+        }
+        if isUnwanted { throw Unwanted() }
+    }
+
     private func read(_ key: Key, knowing head: EventSequence) async throws -> FramePage? {
         try await gate.pass {
+            try leaveUnwanted(key)
             // While this waited for its turn, somebody else may have read what it needs, or all but the beginning.
             if let page = known(of: key.job, of: key.tenant, after: key.after, knowing: head) { return page }
             let missing = rings.missing(of: key.job, of: key.tenant, after: key.after)

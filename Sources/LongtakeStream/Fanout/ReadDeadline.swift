@@ -2,13 +2,13 @@ import LongtakeCore
 import Synchronization
 
 /// Bounds how long anybody waits for a read, whatever the disk does: who has waited for too long is refused, as by a journal that has too many
-/// reads waiting, and what the read gives later is for nobody.
+/// reads waiting, and what the read gives later is for nobody. Who is cancelled stops waiting at once.
 ///
 /// Time is counted in periods of ``Housekeeping``, so that a machine that was paused refuses nobody for it.
 final class ReadDeadline: Sendable {
     private struct Caller {
         let arrival: Int
-        let refuse: @Sendable (JournalError) -> Void
+        let refuse: @Sendable (any Error) -> Void
     }
 
     private struct State {
@@ -26,31 +26,54 @@ final class ReadDeadline: Sendable {
 
     private let state = Mutex(State())
 
-    /// From here on `refuse` may be called, once, until ``close(_:)``.
-    func open(_ refuse: @escaping @Sendable (JournalError) -> Void) -> Int {
-        state.withLock { state in
-            state.tickets += 1
-            state.callers[state.tickets] = Caller(arrival: state.period, refuse: refuse)
-            return state.tickets
-        }
+    private func open(_ ticket: Int, _ refuse: @escaping @Sendable (any Error) -> Void) {
+        state.withLock { $0.callers[ticket] = Caller(arrival: $0.period, refuse: refuse) }
     }
+
+    /// Whether the caller still waits.
+    func isOpen(_ ticket: Int) -> Bool { state.withLock { $0.callers[ticket] != nil } }
 
     /// - Returns: whether the caller still waits. Where not, it was refused.
     func close(_ ticket: Int) -> Bool { state.withLock { $0.callers.removeValue(forKey: ticket) != nil } }
 
     /// A period has passed.
     func tick() {
-        for caller in state.withLock({ $0.takeLate() }) { caller.refuse(.overloaded) }
+        for caller in state.withLock({ $0.takeLate() }) { caller.refuse(JournalError.overloaded) }
     }
 
-    /// What `read` gives, where it does so in time.
-    func within<Value: Sendable>(_ read: @escaping @Sendable () async throws -> Value) async throws -> Value {
-        try await withCheckedThrowingContinuation { (caller: CheckedContinuation<Value, any Error>) in
-            let ticket = open { caller.resume(throwing: $0) }
+    /// Has a caller wait, until whoever has its ticket closes that and resumes it.
+    func wait<Value: Sendable>(
+        _ begin: @escaping @Sendable (Int, CheckedContinuation<Value, any Error>) -> Void
+    ) async throws -> Value {
+        let ticket = state.withLock { state in
+            state.tickets += 1
+            return state.tickets
+        }
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { (caller: CheckedContinuation<Value, any Error>) in
+                open(ticket) { caller.resume(throwing: $0) }
+                begin(ticket, caller)
+                // The handler below may have run before there was anything to take back.
+                if Task.isCancelled { cancel(ticket) }
+            }
+        } onCancel: {
+            cancel(ticket)
+        }
+    }
+
+    private func cancel(_ ticket: Int) {
+        state.withLock { $0.callers.removeValue(forKey: ticket) }?.refuse(CancellationError())
+    }
+
+    /// What `read` gives, where it does so in time. It is given a word that says whether anybody still waits.
+    func within<Value: Sendable>(
+        _ read: @escaping @Sendable (_ isWanted: () -> Bool) async throws -> Value
+    ) async throws -> Value {
+        try await wait { ticket, caller in
             // Unstructured, since nobody can end a read that hangs, and whoever waits for it has to be able to leave.
             Task {
                 let result: Result<Value, any Error>
-                do { result = .success(try await read()) } catch { result = .failure(error) }
+                do { result = .success(try await read { self.isOpen(ticket) }) } catch { result = .failure(error) }
                 if self.close(ticket) { caller.resume(with: result) }
             }
         }

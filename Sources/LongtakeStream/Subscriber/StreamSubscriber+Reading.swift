@@ -24,7 +24,7 @@ extension StreamSubscriber {
         let (log, tenant, loop) = (hub.log, tenant, shard.loop)
         let subscriber = NIOLoopBound(self, eventLoop: loop)
         // A task that lives only for this page: the journal is asynchronous and the loop must not wait for it.
-        Task {
+        reading = Task {
             do {
                 let page = try await log.page(of: job, of: tenant, after: cursor, knowing: head)
                 loop.execute { subscriber.value.pageArrived(page) }
@@ -38,7 +38,7 @@ extension StreamSubscriber {
         let (log, loop) = (hub.log, shard.loop)
         let subscriber = NIOLoopBound(self, eventLoop: loop)
         // As above, a task for one page.
-        Task {
+        reading = Task {
             do {
                 let page = try await log.page(query)
                 loop.execute { subscriber.value.pageArrived(page) }
@@ -49,6 +49,7 @@ extension StreamSubscriber {
     }
 
     private func pageArrived(_ page: FramePage?) {
+        reading = nil
         guard sink != nil, state.phase == .replaying else { return }
         // The job was deleted under its reader; a cut makes it come back and get its 404.
         guard let page else { return abort() }
@@ -57,6 +58,7 @@ extension StreamSubscriber {
     }
 
     private func pageArrived(_ page: FeedPage) {
+        reading = nil
         guard sink != nil, state.phase == .replaying else { return }
         // What was removed before the reader got there is missing for ever; a cut makes it come back and be told so.
         if page.prunedThrough > prunedThrough, state.cursor < LogPlace(page.prunedThrough) { return abort() }
@@ -71,6 +73,7 @@ extension StreamSubscriber {
     }
 
     private func readFailed(_ error: any Error) {
+        reading = nil
         guard sink != nil else { return }
         hub.logger.warning("stream read failed", metadata: ["log": "\(source.log)", "error": "\(error)"])
         abort()

@@ -23,6 +23,8 @@ public final class StreamSubscriber {
     let prunedThrough: EventPosition
     /// The last place whose id the reader was told. A filtered reader of the feed may be further.
     private var told: LogPlace
+    /// The page that is under way.
+    var reading: Task<Void, Never>?
 
     init(_ opening: StreamOpening, hub: StreamHub, shard: StreamShard, sink: any StreamSink) {
         source = opening.source
@@ -130,6 +132,8 @@ public final class StreamSubscriber {
         guard sink != nil else { return }
         sink = nil
         slot = nil
+        reading?.cancel()
+        reading = nil
         if let number {
             shard.unregister(number, from: source.log)
             shard.remove(number)
