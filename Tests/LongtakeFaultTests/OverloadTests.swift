@@ -3,13 +3,14 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-/// More submissions than the disk takes (fault F5).
-@Suite(.serialized) struct OverloadTests {
+extension FaultTests {
+    /// More submissions than the disk takes.
     private static let crowd = 1_900
 
-    // Seen to fail with Int.max in place of Limits.submissionsWaiting: none was refused, and all had to wait.
-    @Test("submissions beyond the bound get 503 and Retry-After at once, and only what got 201 is kept", .tags(.slow))
-    func submissionsWaiting() async throws {
+    // Seen to fail without the bound in CommandLanes: none was refused, and all had to wait.
+    @Test(
+        "F5: submissions beyond the bound get 503 and Retry-After at once, and only what got 201 is kept", .tags(.slow))
+    func tooManySubmissions() async throws {
         try await onOwnThread {
             let directory = try DaemonProcess.temporaryDirectory()
             defer { unlink(directory + "/faults") }
@@ -17,14 +18,14 @@ import Testing
             let daemon = try DaemonProcess(environment: disk.environment + ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
             var lines: [Socket] = []
             for _ in 0..<Self.crowd { lines.append(try daemon.connect()) }
-            disk[.syncDelay] = 4_000_000
+            disk[.syncDelay] = 10_000_000
             for (number, line) in lines.enumerated() {
                 try line.send(DaemonProcess.submission(#"{"input":{"prompt":"number \#(number)"}}"#))
             }
             // Who is refused is told so while the disk is busy, and so is who only asks.
-            let isRefused = ProcessReading.wait(upTo: 3) { lines.contains { $0.hasBytes } }
+            let isRefused = ProcessReading.wait(upTo: 9) { lines.contains { $0.hasBytes } }
             #expect(isRefused)
-            #expect(try daemon.connect().exchange("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n", within: 3).status == 200)
+            #expect(try daemon.connect().exchange("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n", within: 9).status == 200)
             disk.calm()
             var (kept, refused): (Set<String>, Int) = ([], 0)
             for (number, line) in lines.enumerated() {
@@ -37,9 +38,9 @@ import Testing
                     refused += 1
                 }
             }
-            print("OverloadTests: \(kept.count) accepted, \(refused) refused")
-            #expect(refused >= Self.crowd - 1_024 - 2 * 512, "those for whom the lane had no room")
-            #expect(kept.count >= 1_024)
+            print("F5: \(kept.count) accepted, \(refused) refused")
+            #expect(refused > 0, "those for whom the lane had no room")
+            #expect((1_024...1_536).contains(kept.count), "what waits, and a commit that was under way")
             #expect(daemon.stop() == 0)
             // O1: what was acknowledged is kept, and what was refused is not there.
             let database = try DatabaseQueue(path: daemon.directory + "/data/longtake.db")
