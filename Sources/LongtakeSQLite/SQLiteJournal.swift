@@ -72,8 +72,17 @@ public final class SQLiteJournal: Journal {
         let opening = StorageOpening(directory: directory, configuration: configuration)
         let lock = try opening.lock()
         let (wal, reserve) = (WALPages(), Reserve(directory: directory))
+        let isLogGone = opening.isLogGone(lock)
         let pool = try opening.pool(wal, reserve)
         do {
+            if isLogGone {
+                // The numbers that were lost with it will be given out again, for other events: no old cursor may meet them.
+                try pool.write(BootRecord.renew)
+                logger.critical(
+                    "longtake.db-wal was removed while the database was open; what was accepted last may be lost, and readers begin anew"
+                )
+            }
+            lock.leave(.open)
             let boot = try BootSequence(pool: pool, clock: clock, reserve: reserve)
             let writer = GroupCommitWriter(
                 pool: pool, ledger: boot.ledger, wal: wal, reserve: reserve, hasBegun: boot.recoveredStages != nil,
@@ -147,6 +156,8 @@ public final class SQLiteJournal: Journal {
     public func close() async throws {
         guard let held = lock.withLock({ $0.take() }) else { return }
         await writer.close()
+        // The log is folded in by now, and closing removes it.
+        held.leave(.closed)
         try pool.close()
         withExtendedLifetime(held) {}
     }

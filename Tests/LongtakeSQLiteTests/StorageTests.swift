@@ -80,6 +80,34 @@ struct StorageTests {
         try await journal.close()
     }
 
+    /// Seen to fail without the note in the lock's file: the epoch stays, and with it the numbers of lost events.
+    @Test(
+        "a log that was removed behind a crash makes another life of the database, one that an orderly end removed does not"
+    )
+    func removedLog() async throws {
+        let scratch = ScratchDirectory()
+        let journal = try await scratch.open()
+        _ = try await journal.submit(Samples.submission(1))
+        let crashed = try scratch.copy()
+        let robbed = try scratch.copy()
+        try await journal.close()
+        let again = try await scratch.open()
+        #expect(again.epoch == journal.epoch)
+        try await again.close()
+        let whole = try await crashed.open()
+        #expect(whole.epoch == journal.epoch)
+        try await whole.close()
+        try FileManager.default.removeItem(atPath: robbed.database + "-wal")
+        let other = try await robbed.open()
+        #expect(other.epoch != journal.epoch)
+        // Once: from here on it is a database like any other.
+        let after = try robbed.copy()
+        try await other.close()
+        let third = try await after.open()
+        #expect(third.epoch == other.epoch)
+        try await third.close()
+    }
+
     @Test("many submissions share few commits")
     func groupCommit() async throws {
         let scratch = ScratchDirectory()

@@ -62,6 +62,8 @@ public struct StorageRestore: Sendable {
             try SyncedFile.sync(directory)
             let replaced = try moveAside(database)
             for path in [new, directory + "/longtake.lock"] { try giveToOwner(path) }
+            // What is put in place has no log that could be missed.
+            lock.leave(.closed)
             try SyncedFile.rename(new, to: database)
             return Outcome(inspection: inspection, replaced: replaced)
         } catch {

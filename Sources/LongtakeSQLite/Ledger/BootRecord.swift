@@ -5,10 +5,9 @@ import LongtakeCore
 enum BootRecord {
     /// The epoch, drawn where the database is new, and the number of the boot that begins now.
     static func read(_ db: Database) throws -> (epoch: Epoch, number: Int64) {
-        if try String.fetchOne(db, sql: "SELECT value FROM meta WHERE name = 'epoch'") == nil {
-            try renew(db)
-            try db.execute(sql: "INSERT OR IGNORE INTO meta (name, value) VALUES ('boot', '0')")
-        }
+        // Two rows, since a database that lost its log may have been given the one alone.
+        if try Int.fetchOne(db, sql: "SELECT count(*) FROM meta WHERE name = 'epoch'") == 0 { try renew(db) }
+        try db.execute(sql: "INSERT OR IGNORE INTO meta (name, value) VALUES ('boot', '0')")
         guard let epoch = try Epoch(String.fetchOne(db, sql: "SELECT value FROM meta WHERE name = 'epoch'") ?? ""),
             let number = try Int64.fetchOne(db, sql: "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'boot'")
         else { throw UnreadableRow("meta") }

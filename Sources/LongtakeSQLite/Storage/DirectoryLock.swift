@@ -5,8 +5,28 @@ import Glibc
 ///
 /// A lock file of its own, since SQLite's locks are let go between transactions. It is never unlinked: a new file of the same name
 /// could be locked by somebody else. The kernel lets the lock go with the process, however that ends.
+///
+/// Its text says whether whoever has it has the database open, for the next one to read after a crash.
 final class DirectoryLock: Sendable {
+    enum Note: String {
+        case open = "open  \n"
+        case closed = "closed\n"
+    }
+
     private let descriptor: Int32
+
+    /// What the one before has left here, read at this moment; `nil` of a file that has no text.
+    var note: Note? {
+        var bytes = [UInt8](repeating: 0, count: 7)
+        guard pread(descriptor, &bytes, bytes.count, 0) == bytes.count else { return nil }
+        return Note(rawValue: String(decoding: bytes, as: UTF8.self))
+    }
+
+    /// Makes it last. Where it cannot be written, on a full disk, less is noticed after a crash.
+    func leave(_ note: Note) {
+        guard pwrite(descriptor, note.rawValue, 7, 0) == 7 else { return }
+        fdatasync(descriptor)
+    }
 
     /// Blocks the thread for up to `wait`.
     init(directory: String, wait: Duration) throws(StorageRefusal) {

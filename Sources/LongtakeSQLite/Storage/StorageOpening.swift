@@ -21,6 +21,12 @@ struct StorageOpening {
         return try DirectoryLock(directory: directory, wait: configuration.lockWait)
     }
 
+    /// Whether somebody has removed the write-ahead log behind a crash: an orderly end leaves a note, and nothing else removes it.
+    func isLogGone(_ lock: DirectoryLock) -> Bool {
+        lock.note == .open && FileManager.default.fileExists(atPath: path)
+            && !FileManager.default.fileExists(atPath: LogFiles(of: path).wal)
+    }
+
     func pool(_ wal: WALPages, _ reserve: Reserve) throws -> DatabasePool {
         do {
             do {
