@@ -7,6 +7,8 @@ package final class DaemonProcess: @unchecked Sendable {
     package let directory: String
     package let port: Int
     package private(set) var pid: pid_t = 0
+    /// How the last life ended: its exit status, or 128 and the number of the signal.
+    package private(set) var lastStatus: CInt?
     private let arguments: [String]
     private let environment: [String]
     private let wrapper: [String]
@@ -63,28 +65,36 @@ package final class DaemonProcess: @unchecked Sendable {
     package func start(_ more: [String]) throws -> Duration {
         let begin = ContinuousClock.now
         try startWithoutWaiting(more)
+        try waitUntilReady()
+        return .now - begin
+    }
+
+    private func waitUntilReady() throws {
         let deadline = Deadline(20)
         while !deadline.isOver {
             if (try? connect().exchange("GET /readyz HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").status)
                 == 200
             {
-                return .now - begin
+                return
             }
-            var status: CInt = 0
-            if waitpid(pid, &status, WNOHANG) == pid {
-                pid = 0
-                break
-            }
+            if reap() { throw DidNotStart(description: log) }
             poll(nil, 0, 5)
         }
+        kill()
         throw DidNotStart(description: log)
     }
 
     /// Starts another one while the one before, which was told to end, may not have.
     package func startBesidePredecessor() throws {
         let old = pid
-        defer { waitpid(old, nil, 0) }
-        try start()
+        try startWithoutWaiting()
+        let deadline = Deadline(20)
+        // The port is the old one's until it has gone.
+        while waitpid(old, nil, WNOHANG) == 0 {
+            guard !deadline.isOver else { throw DidNotStart(description: "the one before does not end") }
+            poll(nil, 0, 5)
+        }
+        try waitUntilReady()
     }
 
     /// Starts it, ready or not.
@@ -118,15 +128,23 @@ package final class DaemonProcess: @unchecked Sendable {
     /// - Returns: its exit status, 128 and the number of the signal that ended it, or `nil` where it did not end in time.
     package func wait(within seconds: Double) -> CInt? {
         let deadline = Deadline(seconds)
-        while !deadline.isOver {
-            var status: CInt = 0
-            if waitpid(pid, &status, WNOHANG) == pid {
-                pid = 0
-                return status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f)
-            }
+        // 0 would be any child of ours.
+        while pid > 0, !deadline.isOver {
+            if reap() { return lastStatus }
             poll(nil, 0, 5)
         }
         return nil
+    }
+
+    /// How it ended, if it has by then.
+    package func lastStatus(within seconds: Double) -> CInt? { pid == 0 ? lastStatus : wait(within: seconds) }
+
+    private func reap() -> Bool {
+        var status: CInt = 0
+        guard waitpid(pid, &status, WNOHANG) == pid else { return false }
+        pid = 0
+        lastStatus = status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f)
+        return true
     }
 
     package var log: String { (try? String(contentsOfFile: directory + "/log", encoding: .utf8)) ?? "" }

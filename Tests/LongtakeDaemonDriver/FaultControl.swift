@@ -5,9 +5,9 @@ import Glibc
 /// The words are those of `longtake_fault_shim.h`, in their order, in a file that both have mapped.
 package final class FaultControl: @unchecked Sendable {
     package enum Word: Int {
-        /// Counts the syncs of the database and its log.
+        /// Counts the syncs of the log.
         case syncs
-        /// Counts their writes.
+        /// Counts writes to the database and its log.
         case writes
         case killAtSync, killAtWrite
         /// From which sync on they fail with EIO, and how many of them.
@@ -18,6 +18,12 @@ package final class FaultControl: @unchecked Sendable {
         case syncDelay
         /// Milliseconds by which the wall clock is off.
         case clockOffset
+        /// Dies in the so-manieth write to the database from now.
+        case killInCheckpoint
+        /// While it is set no sync of the log comes back.
+        case holdSyncs
+        /// Counts the syncs that were held.
+        case held
         /// Counts what was injected.
         case injected
     }
@@ -60,7 +66,7 @@ package final class FaultControl: @unchecked Sendable {
     package func calm() {
         for word in [
             Word.killAtSync, .killAtWrite, .syncFailsFrom, .syncFailures, .writeFailsFrom, .writeFailures, .diskIsFull,
-            .syncDelay, .clockOffset,
+            .syncDelay, .clockOffset, .killInCheckpoint, .holdSyncs,
         ] { self[word] = 0 }
     }
 

@@ -28,6 +28,8 @@
 
 static volatile uint64_t *control;
 static int undo = -1;
+/* By file: writes that no sync has made last. */
+static uint64_t unsynced[3];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static ssize_t (*real_pwrite)(int, const void *, size_t, off64_t);
@@ -57,6 +59,9 @@ __attribute__((constructor)) static void begin(void) {
     if (notes != NULL) {
         undo = open(notes, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         if (undo < 0) abort();
+        /* What an earlier life has left unsynced is still at stake. */
+        struct stat status;
+        if (fstat(undo, &status) == 0 && status.st_size > 0) unsynced[1] = unsynced[2] = 1;
     }
     control = map;
 }
@@ -99,8 +104,6 @@ static int fails(uint64_t number, int word) {
 
 /* A note is this head, then the old bytes, then the new ones. Kind: 1 a write, 2 a truncation, 3 a sync. */
 struct note { uint64_t kind, file, offset, old_size, old_bytes, new_bytes; };
-
-static uint64_t unsynced[3];
 
 static void put(const void *bytes, size_t size) {
     while (size > 0) {
@@ -151,7 +154,9 @@ static void synced(int which) {
 
 static ssize_t watched_write(int fd, int which, const void *bytes, size_t size, off64_t offset) {
     uint64_t number = count(LONGTAKE_WRITES);
-    int kills = is_due(number, LONGTAKE_KILL_AT_WRITE);
+    int kills = is_due(number, LONGTAKE_KILL_AT_WRITE)
+                || (which == 1 && control[LONGTAKE_KILL_IN_CHECKPOINT] != 0
+                    && __atomic_sub_fetch(&control[LONGTAKE_KILL_IN_CHECKPOINT], 1, __ATOMIC_SEQ_CST) == 0);
     if (!kills && (control[LONGTAKE_DISK_IS_FULL] || fails(number, LONGTAKE_WRITE_FAILS_FROM))) {
         injected();
         errno = control[LONGTAKE_DISK_IS_FULL] ? ENOSPC : EIO;
@@ -190,16 +195,24 @@ int ftruncate64(int fd, off64_t length) {
 int ftruncate(int fd, off_t length) { return ftruncate64(fd, length); }
 
 static int watched_sync(int fd, int which, int (*real)(int)) {
-    uint64_t number = count(LONGTAKE_SYNCS);
-    if (is_due(number, LONGTAKE_KILL_AT_SYNC)) die();
-    if (control[LONGTAKE_SYNC_DELAY]) {
-        injected();
-        usleep((useconds_t)control[LONGTAKE_SYNC_DELAY]);
-    }
-    if (fails(number, LONGTAKE_SYNC_FAILS_FROM)) {
-        injected();
-        errno = EIO;
-        return -1;
+    /* The database's own are those of a checkpoint, of which nothing depends: only power cuts care. */
+    if (which == 2) {
+        uint64_t number = count(LONGTAKE_SYNCS);
+        if (is_due(number, LONGTAKE_KILL_AT_SYNC)) die();
+        if (control[LONGTAKE_SYNC_DELAY]) {
+            injected();
+            usleep((useconds_t)control[LONGTAKE_SYNC_DELAY]);
+        }
+        if (control[LONGTAKE_HOLD_SYNCS]) {
+            injected();
+            count(LONGTAKE_HELD);
+            while (control[LONGTAKE_HOLD_SYNCS]) usleep(1000);
+        }
+        if (fails(number, LONGTAKE_SYNC_FAILS_FROM)) {
+            injected();
+            errno = EIO;
+            return -1;
+        }
     }
     pthread_mutex_lock(&lock);
     int result = real(fd);

@@ -53,7 +53,7 @@ extension FaultTests {
 /// What hostile clients may cost.
 private enum HostileLimits {
     /// Of a processor, beside what the honest ones need.
-    static let quietShare = 0.6
+    static let quietShare = 0.9
     /// Those of the honest ones come and go.
     static let descriptors = 12
     /// Until the connections of clients that left are gone: at once, and not by the deadline of a request.

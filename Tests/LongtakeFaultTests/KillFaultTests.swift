@@ -8,7 +8,7 @@ extension FaultTests {
     func killedAtRandom() async throws {
         try await Campaign("F1", rounds: 6).run { site in
             site.rest(50...900)
-            site.daemon.kill()
+            site.kill()
             site.injections += 1
             try site.restart()
         }
@@ -21,15 +21,18 @@ extension FaultTests {
     func powerCut() async throws {
         try await Campaign("F1 power cut", rounds: 6).run { site in
             site.rest(50...900)
-            // Half of them in the middle of a write.
-            if site.generator.percent(50) {
+            // Most of them in the middle of a write, to the log or, in a checkpoint, to the database.
+            if site.generator.percent(40) {
                 site.control[.killAtWrite] = site.control[.writes] + Int64(site.generator.draw(1...20))
-                _ = site.daemon.wait(within: 2)
+            } else if site.generator.percent(60) {
+                site.control[.killInCheckpoint] = Int64(site.generator.draw(1...40))
             }
+            _ = site.daemon.wait(within: 3)
             if site.daemon.pid > 0 { site.daemon.kill() }
+            site.expectKilled()
             site.control.calm()
-            _ = try site.control.cutPower(site.daemon.directory + "/data", using: &site.generator)
-            site.injections += 1
+            let cut = try site.control.cutPower(site.daemon.directory + "/data", using: &site.generator)
+            if cut.atStake > 0 { site.injections += 1 }
             try site.restart()
         }
     }
@@ -70,13 +73,14 @@ extension FaultTests {
     func crashInRecovery() async throws {
         try await Campaign("F1 inRecovery", rounds: 4).run { site in
             site.rest(300...900)
-            site.daemon.kill()
+            site.kill()
             for number in 1...3 {
                 // It dies before it is ready where so much was running; otherwise it lives, and is killed again.
                 if (try? site.daemon.start("CRASH_POINT=inRecovery:\(number)")) == nil {
                     site.injections += 1
+                    site.expectKilled()
                 } else {
-                    site.daemon.kill()
+                    site.kill()
                 }
             }
             try site.restart()
@@ -88,6 +92,7 @@ extension Campaign.Site {
     /// Waits until the fault that was set has killed the daemon, and starts it again without it.
     func awaitDeath() throws {
         guard daemon.wait(within: 20) != nil else { throw FaultTests.DidNotDie() }
+        expectKilled()
         injections += 1
         control.calm()
         try restart()

@@ -15,6 +15,7 @@ extension FaultTests {
                 statements += 1
                 guard (try? site.daemon.start("CRASH_POINT=inMigration:\(statements)")) == nil else { break }
                 site.injections += 1
+                site.expectKilled()
                 // Old or new: the next start finds one of them, and makes the rest of the way.
                 try site.restart()
                 _ = site.daemon.stop()

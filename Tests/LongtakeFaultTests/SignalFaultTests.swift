@@ -54,6 +54,7 @@ extension FaultTests {
             text.replacing(", seconds: ", with: ", time_limit_seconds: 4, seconds: ")
                 .replacing("\n        seconds: ", with: "\n        time_limit_seconds: 4\n        seconds: ")
         }
+        campaign.mayBeSilent = true
         campaign.environment = ["LONGTAKE_PIPELINES=\(pipelines.path)"]
         try await campaign.run { site in
             site.rest(500...900)
@@ -61,10 +62,15 @@ extension FaultTests {
             _ = try reader.next()
             site.daemon.signal(SIGSTOP)
             poll(nil, 0, CInt(pause))
+            let end = Timestamp.now
             site.daemon.signal(SIGCONT)
             site.injections += 1
-            // The same connection goes on.
-            if try reader.next() == nil { site.history.violated(.resume, "a reader was cut off by the pause") }
+            // The same connection goes on, with what happens from here on.
+            var isBehind = false
+            while !isBehind, let block = try reader.next() {
+                isBehind = try block.data.map { try JSON.object($0)["at"] as? String ?? "" > end.text } ?? false
+            }
+            if !isBehind { site.history.violated(.resume, "a reader was cut off by the pause") }
         }
     }
 
@@ -81,7 +87,29 @@ extension FaultTests {
             site.rest(50...400)
             let hours = [-3_600_000, 3_600_000, 0].randomElement(using: &site.generator) ?? 0
             site.control[.clockOffset] = Int64(hours) + Int64(site.generator.draw(-5_000...5_000))
+            // The daemon's own word for it that its clock is off.
+            let deadline = Deadline(10)
+            while !(hours == 0 ? 0...1 : 58...62).contains(try site.minutesOff()) {
+                try #require(!deadline.isOver, "the clock is off by \(hours)")
+            }
             site.injections += 1
         }
+    }
+}
+
+extension Campaign.Site {
+    /// How far the daemon's clock is from ours, in minutes, by the `Date` of an answer.
+    fileprivate func minutesOff() throws -> Int {
+        let date = try daemon.get("/healthz")["date"] ?? ""
+        let daemons = date.split(separator: " ").dropFirst(4).first.map(String.init) ?? ""
+        let (one, other) = (Self.minutes(daemons), Self.minutes(String(Timestamp.now.text.dropFirst(11))))
+        let apart = abs(one - other)
+        return min(apart, 1440 - apart)
+    }
+
+    /// Since midnight, of `12:34:56`.
+    private static func minutes(_ text: String) -> Int {
+        let parts = text.split(separator: ":").compactMap { Int($0) }
+        return parts.count >= 2 ? parts[0] * 60 + parts[1] : -10_000
     }
 }

@@ -20,6 +20,8 @@ package struct Campaign: Sendable {
     package var jobs = 200
     /// Milliseconds between two submissions of one client, at most.
     package var pause = 900
+    /// Whether the daemon is paused for longer than an answer may take.
+    package var mayBeSilent = false
     /// Seconds that the jobs may take to their end once the faults are over.
     package var patience = 40.0
 
@@ -46,7 +48,10 @@ package struct Campaign: Sendable {
             control = try FaultControl(directory: directory)
             daemon = try DaemonProcess(
                 arguments: campaign.arguments,
-                environment: control.environment + ["LONGTAKE_QUEUES_GPU_WORKERS=32", "LONGTAKE_QUEUES_CPU_WORKERS=32"]
+                environment: control.environment + [
+                    "LONGTAKE_QUEUES_GPU_WORKERS=32", "LONGTAKE_QUEUES_CPU_WORKERS=32",
+                    "LONGTAKE_STREAM_HEARTBEAT_SECONDS=1",
+                ]
                     + campaign.environment, directory: directory, wrapper: campaign.wrapper)
             history = History()
             checker = Checker(daemon: daemon, history: history)
@@ -60,9 +65,22 @@ package struct Campaign: Sendable {
 
         /// Starts the daemon again, and looks at once whether all that runs has an owner.
         package func restart(_ more: String...) throws {
+            checker.checkLogSize()
             let begin = Timestamp.now
             starts.append(try daemon.start(more))
             checker.checkOwners(since: begin)
+        }
+
+        /// `kill -9`, of a process that has not died of something else before.
+        package func kill() {
+            daemon.kill()
+            expectKilled()
+        }
+
+        /// That the last life ended as it was made to end.
+        package func expectKilled() {
+            guard daemon.lastStatus != 128 + SIGKILL else { return }
+            history.violated(.goesOn, "it ended by itself, with \(daemon.lastStatus ?? -1)")
         }
 
         /// Lets the work go on for a while that is drawn.
@@ -85,8 +103,7 @@ package struct Campaign: Sendable {
             do {
                 try season(site, seed: seed, inject)
             } catch {
-                let log = site.daemon.log.split(separator: "\n").suffix(20).joined(separator: "\n")
-                Issue.record("\(fault), LONGTAKE_SEED=\(seed): \(error)\n\(log)")
+                site.history.violated(.goesOn, "\(error)")
             }
             report.add(site)
             let violations = site.history.violations
@@ -103,12 +120,13 @@ package struct Campaign: Sendable {
     private func season(_ site: Site, seed: UInt64, _ inject: (Site) throws -> Void) throws {
         let (load, readers) = (Crew(), Crew())
         let over = Mutex(false)
-        let following = Followers(daemon: site.daemon, history: site.history)
+        let following = Followers(daemon: site.daemon, history: site.history, mayBeSilent: mayBeSilent)
         for index in 0..<submitters {
             let seed = site.generator.next()
             let submitter = Submitter(
                 daemon: site.daemon, history: site.history, crew: load, found: { following.follow($0) },
-                name: "\(fault) of \(seed % 1_000_000) by \(index)", pause: pause, limit: jobs / submitters)
+                name: "\(fault) of \(seed % 1_000_000) by \(index)", pause: pause, limit: jobs / submitters,
+                mayBeSilent: mayBeSilent)
             load.run { submitter.run(seed) }
         }
         for _ in 0..<followers {
@@ -135,12 +153,23 @@ package struct Campaign: Sendable {
         if !readers.wait(Deadline(patience)) {
             site.history.violated(.goesOn, "a reader never came to the end of its job")
         }
-        feeders.stop()
-        _ = feeders.wait(Deadline(30))
-        for job in site.history.jobs.keys where !site.history.whole.contains(job) {
-            site.history.violated(.resume, "nobody pieced the log of \(job) together")
+        let deadline = Deadline(20)
+        while let job = unfed(site.history) {
+            if deadline.isOver {
+                site.history.violated(.resume, "the feed never gave the whole log of \(job)")
+                break
+            }
+            poll(nil, 0, 20)
         }
+        feeders.stop()
+        #expect(feeders.wait(Deadline(30)), "the feed's reader has an end")
         try site.checker.checkAll(within: patience, using: &site.generator)
+    }
+
+    /// A job whose log the feed has not given as far as its own reader has it.
+    private func unfed(_ history: History) -> String? {
+        let (whole, feed) = (history.whole, history.feed)
+        return history.jobs.keys.first { (feed[$0] ?? 0) < (whole[$0] ?? .max) }
     }
 
     /// Whether this is the long form.

@@ -18,7 +18,9 @@ package struct Checker {
     /// O4, its second half, right after a start: what is running was taken up in this life.
     /// - Parameter start: the wall clock's time before it.
     package func checkOwners(since start: Timestamp) {
-        guard let jobs = try? list("?state=running&limit=200") else { return }
+        guard let jobs = try? list("?state=running&limit=200") else {
+            return history.violated(.honesty, "it is ready, and lists nothing")
+        }
         for job in jobs {
             // A job also counts as running while its stage waits.
             let stages = (job["stages"] as? [Any] ?? []).compactMap { $0 as? [String: Any] }
@@ -45,8 +47,8 @@ package struct Checker {
             }
             poll(nil, 0, 50)
         }
-        for (id, job) in history.jobs { try check(id, job, &generator) }
-        for id in history.told where history.jobs[id] == nil { try checkLines(of: id, log: page(of: id, after: 0)) }
+        for (id, job) in history.jobs.sorted(by: { $0.key < $1.key }) { try check(id, job, &generator) }
+        try checkOthers()
         let status = daemon.stop()
         if status != 0 {
             history.violated(.goesOn, "the orderly stop ended with \(status.map(String.init) ?? "nothing")")
@@ -69,9 +71,17 @@ package struct Checker {
         }
         let log = try page(of: id, after: 0)
         try checkLines(of: id, log: log)
+        if history.whole[id] != log.count {
+            let count = history.whole[id].map(String.init) ?? "none"
+            history.violated(.resume, "\(id) has \(log.count) events, and its reader pieced \(count) together")
+        }
         for line in LogRules(allowsRetries: job.fails).broken(by: log, state: state) {
             history.violated(line.oracle, "\(id): \(line.text)")
         }
+        if state != "succeeded", !job.isCancelAsked, !job.fails {
+            history.violated(.oneEnd, "\(id) is \(state), and nobody made it so")
+        }
+        try checkKey(id, job)
         let last = log.last.flatMap { try? JSON.object($0)["id"] as? String }
         if document["last_event_id"] as? String != last {
             history.violated(.oneEnd, "\(id) names another last event than its log has")
@@ -81,6 +91,51 @@ package struct Checker {
             if try page(of: id, after: after) != Array(log[after...]) {
                 history.violated(.log, "\(id) reads differently from \(after)")
             }
+        }
+    }
+
+    /// The key still stands for the job.
+    private func checkKey(_ id: String, _ job: History.Acknowledged) throws {
+        guard let key = job.key else { return }
+        let answer = try daemon.post("/v1/jobs", job.body, "Idempotency-Key: \(key)")
+        let job = try answer.object()["id"] as? String
+        if answer.status != 200 || answer["idempotent-replayed"] == nil || job != id {
+            history.violated(.acknowledged, "the key \(key) of \(id) is answered with \(answer.status): \(answer.body)")
+        }
+    }
+
+    /// Every job that is there, whether anybody was answered for it or not: each prompt once, and whole.
+    private func checkOthers() throws {
+        var (prompts, cursor) = ([String: String](), "")
+        repeat {
+            let answer = try daemon.get("/v1/jobs?limit=200" + cursor)
+            let page = try answer.object()
+            for case let job as [String: Any] in page["jobs"] as? [Any] ?? [] {
+                let id = job["id"] as? String ?? ""
+                let prompt = (job["input"] as? [String: Any])?["prompt"] as? String ?? ""
+                if let other = prompts.updateValue(id, forKey: prompt) {
+                    history.violated(.acknowledged, "“\(prompt)” was submitted once, and made \(other) and \(id)")
+                }
+                guard history.jobs[id] == nil else { continue }
+                let log = try self.page(of: id, after: 0)
+                try checkLines(of: id, log: log)
+                for line in LogRules(allowsRetries: true).broken(by: log, state: job["state"] as? String ?? "") {
+                    history.violated(line.oracle, "\(id): \(line.text)")
+                }
+            }
+            cursor = (page["next"] as? String).map { "&cursor=\($0)" } ?? ""
+        } while !cursor.isEmpty
+        let known = Set(prompts.values)
+        for id in history.told where !known.contains(id) {
+            history.violated(.log, "\(id) was told of, and is not there")
+        }
+    }
+
+    /// O6, between two lives: 64 MB, and what one transaction and its checkpoint add.
+    package func checkLogSize() {
+        var log = stat()
+        if stat(daemon.directory + "/data/longtake.db-wal", &log) == 0, log.st_size > 80 << 20 {
+            history.violated(.storage, "the write-ahead log has \(log.st_size) bytes")
         }
     }
 
@@ -97,6 +152,7 @@ package struct Checker {
         let data = daemon.directory + "/data"
         let (status, output) = try DaemonProcess.run(["check", "--data", data], within: 60)
         if status != 0 { history.violated(.storage, output) }
+        try DatabaseFile(data).check()
         var log = stat()
         if stat(data + "/longtake.db-wal", &log) == 0, log.st_size > 0 {
             history.violated(.storage, "an orderly stop left a write-ahead log of \(log.st_size) bytes")
@@ -115,7 +171,10 @@ package struct Checker {
     private func page(of id: String, after number: Int) throws -> [String] {
         let answer = try daemon.get(
             "/v1/jobs/\(id)/events?after=\(number)", "Accept: application/x-ndjson", "Connection: close")
-        guard answer.status == 200 else { return [] }
+        guard answer.status == 200 else {
+            if answer.status != 204 { history.violated(.honesty, "the log of \(id) is answered with \(answer.status)") }
+            return []
+        }
         return answer.body.split(separator: "\n").map(String.init)
     }
 }

@@ -6,10 +6,12 @@ package final class Followers: Sendable {
     private let daemon: DaemonProcess
     private let history: History
     private let waiting = Mutex<[String]>([])
-    /// Seconds that a reader waits for its next block before it comes back.
-    private static let patience = 5.0
+    private let mayBeSilent: Bool
+    /// Seconds within which a block has to come; signs of life come every second.
+    static let patience = 10.0
 
-    package init(daemon: DaemonProcess, history: History) {
+    package init(daemon: DaemonProcess, history: History, mayBeSilent: Bool) {
+        self.mayBeSilent = mayBeSilent
         self.daemon = daemon
         self.history = history
     }
@@ -33,7 +35,7 @@ package final class Followers: Sendable {
 
     private func follow(_ job: String, _ deadline: () -> Bool, _ generator: inout SeededGenerator) {
         var last: String?
-        var number = 0
+        var (number, isEnded) = (0, false)
         while !deadline() {
             let reader = try? open(job, last, &generator)
             guard let reader, [200, 204].contains(reader.head.status) else {
@@ -43,12 +45,17 @@ package final class Followers: Sendable {
                 poll(nil, 0, 20)
                 continue
             }
-            if reader.head.status == 204 { return history.readWhole(job) }
+            if reader.head.status == 204 {
+                if !isEnded {
+                    history.violated(.resume, "\(job) was said to be over behind number \(number), no final event")
+                }
+                return history.readWhole(job, count: number)
+            }
             let leaves = generator.percent(40) ? generator.draw(0...30) : Int.max
             var seen = 0
-            while seen <= leaves, let block = try? reader.next(within: Self.patience) {
+            while seen <= leaves, let block = next(of: reader, job) {
                 seen += 1
-                take(block, of: job, &last, &number)
+                if take(block, of: job, &last, &number) { isEnded = true }
             }
             if generator.percent(50) { reader.socket.resetAtClose() }
             history.count { $0.resumed += 1 }
@@ -62,16 +69,29 @@ package final class Followers: Sendable {
             ? try daemon.follow(job, "", "Last-Event-ID: \(last)") : try daemon.follow(job, "?after=\(last)")
     }
 
-    private func take(_ block: EventBlock, of job: String, _ last: inout String?, _ number: inout Int) {
+    /// `nil` at the end of the body, and where the connection is cut; not where it falls silent.
+    private func next(of reader: EventReader, _ job: String) -> EventBlock? {
+        do {
+            return try reader.next(within: Self.patience)
+        } catch Socket.Failure.timedOut where !mayBeSilent {
+            history.violated(.honesty, "the stream of \(job) fell silent")
+        } catch {}
+        return nil
+    }
+
+    /// - Returns: whether it is the final event.
+    private func take(_ block: EventBlock, of job: String, _ last: inout String?, _ number: inout Int) -> Bool {
         if block.event == "stream.reset" {
             history.violated(.resume, "\(job): the cursor \(last ?? "none") was given out and is not honoured")
         }
-        guard block.isLogged, let id = block.id, let line = block.data else { return }
+        guard block.isLogged, let id = block.id, let line = block.data else { return false }
         number += 1
         if !id.hasSuffix("-\(number)") { history.violated(.resume, "\(job): \(id) came as number \(number)") }
         last = id
         history.read(line, number: number, of: job)
-        if let end = JobLog.end(of: line) { history.ended(job, as: end) }
+        guard let end = JobLog.end(of: line) else { return false }
+        history.ended(job, as: end)
+        return true
     }
 }
 

@@ -6,8 +6,12 @@ package final class History: Sendable {
     package struct Acknowledged: Sendable {
         package let prompt: String
         package let key: String?
+        /// As it was sent.
+        package let body: String
         /// Whether its simulation was asked to fail, so that attempts are its own fault.
         package let fails: Bool
+        /// Whether anybody asked to cancel it.
+        package var isCancelAsked = false
         /// Whether a request to cancel it was answered with 202.
         package var isCanceled = false
         /// The final state that somebody was told, where somebody was.
@@ -32,8 +36,10 @@ package final class History: Sendable {
         var keys: [String: String] = [:]
         /// By job, then by number in its log: the line that somebody was told.
         var lines: [String: [Int: String]] = [:]
-        /// Jobs whose whole log some reader has pieced together.
-        var whole: Set<String> = []
+        /// How many lines a reader had pieced together of a job's log when it was told that this is all.
+        var whole: [String: Int] = [:]
+        /// How far the feed of all jobs has given each log.
+        var feed: [String: Int] = [:]
         var counts = Counts()
         var violations: [Violation] = []
     }
@@ -45,7 +51,8 @@ package final class History: Sendable {
     package var jobs: [String: Acknowledged] { state.withLock { $0.jobs } }
     package var counts: Counts { state.withLock { $0.counts } }
     package var violations: [Violation] { state.withLock { $0.violations } }
-    package var whole: Set<String> { state.withLock { $0.whole } }
+    package var whole: [String: Int] { state.withLock { $0.whole } }
+    package var feed: [String: Int] { state.withLock { $0.feed } }
 
     package func lines(of job: String) -> [Int: String] { state.withLock { $0.lines[job] ?? [:] } }
     /// All jobs of whose log anybody was told a line.
@@ -76,6 +83,8 @@ package final class History: Sendable {
         }
     }
 
+    package func cancelAsked(_ job: String) { state.withLock { $0.jobs[job]?.isCancelAsked = true } }
+
     package func canceled(_ job: String) { state.withLock { $0.jobs[job]?.isCanceled = true } }
 
     /// A job's document or its log told that it has ended.
@@ -99,5 +108,9 @@ package final class History: Sendable {
         }
     }
 
-    package func readWhole(_ job: String) { _ = state.withLock { $0.whole.insert(job) } }
+    /// A reader that had taken so many lines of a job's log was told that there are no more.
+    package func readWhole(_ job: String, count: Int) { state.withLock { $0.whole[job] = count } }
+
+    /// The feed has given a job's log up to this number.
+    package func fed(_ job: String, through number: Int) { state.withLock { $0.feed[job] = number } }
 }

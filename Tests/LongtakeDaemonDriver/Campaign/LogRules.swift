@@ -22,6 +22,7 @@ struct LogRules {
         var broken: [Violation] = []
         var progress = -1.0
         var succeeded: Set<String> = []
+        var owned: Set<String> = []
         for event in events {
             let (type, stage) = (event["type"] as? String ?? "", event["stage"] as? String ?? "")
             let value = event["progress"] as? Double ?? -1
@@ -35,6 +36,11 @@ struct LogRules {
             if ["stage.started", "stage.progress", "job.resumed"].contains(type), succeeded.contains(stage) {
                 broken.append(Violation(.stages, "\(type) of \(stage), which has succeeded"))
             }
+            // A stage that begins anew was given up by an owner before.
+            if type == "stage.started", !owned.insert(stage).inserted {
+                broken.append(Violation(.stages, "\(stage) begins while it has an owner"))
+            }
+            if type == "stage.retrying" { owned.remove(stage) }
             if !allowsRetries,
                 type == "stage.retrying" || type == "job.failed" || (event["attempt"] as? Double ?? 1) > 1
             {

@@ -12,6 +12,8 @@ package struct Submitter: Sendable {
     let pause: Int
     /// Jobs in all.
     let limit: Int
+    /// Whether the daemon is paused for longer than an answer may take.
+    let mayBeSilent: Bool
 
     package func run(_ seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
@@ -33,7 +35,7 @@ package struct Submitter: Sendable {
         // Without a key a second try might make a second job, so there is none.
         for attempt in 0..<(key == nil ? 1 : 40) {
             if attempt > 0 { poll(nil, 0, 50) }
-            guard let answer = try? daemon.post("/v1/jobs", body, key.map { "Idempotency-Key: \($0)" }) else {
+            guard let answer = post("/v1/jobs", body, key) else {
                 history.count { $0.unanswered += 1 }
                 continue
             }
@@ -45,7 +47,8 @@ package struct Submitter: Sendable {
                 continue
             }
             history.acknowledged(
-                id, .init(prompt: prompt, key: key, fails: fails), isReplay: answer["idempotent-replayed"] != nil)
+                id, .init(prompt: prompt, key: key, body: body, fails: fails),
+                isReplay: answer["idempotent-replayed"] != nil)
             found(id)
             if generator.percent(10) { cancel(id, after: generator.draw(0...600)) }
             return
@@ -54,9 +57,24 @@ package struct Submitter: Sendable {
 
     private func cancel(_ job: String, after milliseconds: Int) {
         poll(nil, 0, CInt(milliseconds))
-        guard let answer = try? daemon.post("/v1/jobs/\(job)/cancel", "", nil) else { return }
-        if answer.status == 202 { history.canceled(job) }
-        if answer.status == 200, let state = try? answer.object()["state"] as? String { history.ended(job, as: state) }
+        history.cancelAsked(job)
+        guard let answer = post("/v1/jobs/\(job)/cancel", "", nil) else { return }
+        switch answer.status {
+        case 202: history.canceled(job)
+        case 200: if let state = try? answer.object()["state"] as? String { history.ended(job, as: state) }
+        case 429, 503: break
+        default: history.violated(.honesty, "a cancel was answered with \(answer.status): \(answer.body)")
+        }
+    }
+
+    /// `nil` without an answer, which is the fault's doing unless the daemon kept silent.
+    private func post(_ path: String, _ body: String, _ key: String?) -> Exchange? {
+        do {
+            return try daemon.post(path, body, key.map { "Idempotency-Key: \($0)" })
+        } catch Socket.Failure.timedOut where !mayBeSilent {
+            history.violated(.honesty, "\(path) was not answered in time")
+        } catch {}
+        return nil
     }
 }
 
