@@ -15,6 +15,8 @@ final class Boot: @unchecked Sendable {
     private(set) var isStopping = false
     /// At some time in this boot reads have failed.
     var readsFail = false
+    /// At some time in this boot reads have hung. After a while their readers are cut off, to come back.
+    var readsHang = false
     /// The orderly stop is through.
     private(set) var hasStopped = false
     private let engine: Engine

@@ -19,7 +19,9 @@ extension Schedule {
         case .diskRoom: (disk.faults.isFull, disk.faults.isStalled, disk.faults.areReadsStalled) = (false, false, false)
         case .refusedCommit: disk.faults.nextCommit = .refused
         case .lostCommit: disk.faults.nextCommit = .unknown(happened: chance.isOne(in: 2))
-        case .stalledReads: disk.faults.areReadsStalled = true
+        case .stalledReads:
+            disk.faults.areReadsStalled = true
+            boot.readsHang = true
         case .storm: clients.storm(boot)
         case .stalledDisk: disk.faults.isStalled = true
         case .failingReads:

@@ -73,6 +73,7 @@ final class Schedule {
         boot = try Boot(
             BootPlan(chance), disk: disk, time: time, scheduler: scheduler, chance: chance, stage: stage)
         boot?.readsFail = disk.faults.failingReads != nil
+        boot?.readsHang = disk.faults.areReadsStalled
         (stopsBy, wasFaulty) = (nil, false)
     }
 

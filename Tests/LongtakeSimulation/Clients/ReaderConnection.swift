@@ -174,7 +174,7 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
     func abort() {
         guard boot.isAlive, !isGone else { return }
         stage.verdict.check(
-            wasStuck || boot.readsFail, .resume, "a reader of \(reader.source) is cut that reads")
+            wasStuck || boot.readsFail || boot.readsHang, .resume, "a reader of \(reader.source) is cut that reads")
         leave()
     }
 
