@@ -21,7 +21,18 @@ struct ExecutionIndexTests {
         var index = ExecutionIndex<String>()
         #expect(index.cancel(claim.job) == [])
         #expect(index.begin(claim) { "run" } == nil)
-        #expect(index.marked.isEmpty)
+        index.end(claim)
+        #expect(index.begin(Work.claim(token: 2)) { "later" } == nil, "it holds until the final event")
+    }
+
+    /// Schedule 310717 of the simulation: the next stage ran on until it had something to report.
+    @Test("a cancel mark that finds only the run of the stage before, which is over, is not lost")
+    func cancelBetweenStages() {
+        var index = ExecutionIndex<String>()
+        #expect(index.begin(claim) { "first" } == "first")
+        #expect(index.cancel(claim.job) == ["first"])
+        index.end(claim)
+        #expect(index.begin(Work.claim(token: 2)) { "second" } == nil)
     }
 
     @Test("a mark is forgotten with the job's final event")

@@ -9,6 +9,8 @@ extension FaultTests {
     func hostileClients() async throws {
         let manners = HostileClient.Manner.allCases
         var campaign = Campaign("F13", rounds: manners.count)
+        // Some manners keep the whole machine busy, the ones who drive them included.
+        campaign.silence = 45
         campaign.followers = 4
         campaign.pause = 200
         campaign.jobs = 150
@@ -59,7 +61,7 @@ private enum HostileLimits {
     /// Until the connections of clients that left are gone: at once, and not by the deadline of a request.
     static let seconds = 5.0
     /// Kept for the next request: arenas of the allocator, rings of frames.
-    static let memoryKiB = 32 * 1024
+    static let memoryKiB = 64 * 1024
     /// Memory goes back to the system when a great coming and going is over.
     static let memorySeconds = 20.0
 }

@@ -9,33 +9,31 @@ import LongtakeCore
 ///                                  cancel mark commits, is observed  no run of that job yet: remembered
 /// claim returns, run begins                                          refused: stop before it starts
 /// ```
+/// A run that is found may be that of the stage before, which is over and has only not said so yet. So a mark holds, whatever was stopped, until
+/// the final event that must follow it.
 struct ExecutionIndex<Handle> {
     private var running: [JobID: [ClaimToken: Handle]] = [:]
-    /// Jobs with a cancel mark whose run has not begun. Each is taken out by its run or by the final event that must follow the mark.
+    /// Jobs with a cancel mark and no final event yet.
     private(set) var marked: Set<JobID> = []
     private var isStopping = false
 
     /// Begins a run, unless it is to be stopped already: then `nil`, and nothing was made.
     mutating func begin(_ claim: Claim, _ make: () -> Handle) -> Handle? {
-        guard marked.remove(claim.job) == nil, !isStopping else { return nil }
+        guard !marked.contains(claim.job), !isStopping else { return nil }
         let handle = make()
         running[claim.job, default: [:]][claim.token] = handle
         return handle
     }
 
     mutating func end(_ claim: Claim) {
-        marked.remove(claim.job)
         running[claim.job]?[claim.token] = nil
         if running[claim.job]?.isEmpty == true { running[claim.job] = nil }
     }
 
-    /// A cancel mark was committed. What to stop now; when there is nothing yet, the run will be refused when it begins.
+    /// A cancel mark was committed. What to stop now; what begins later is refused.
     mutating func cancel(_ job: JobID) -> [Handle] {
-        guard let handles = running[job]?.values else {
-            marked.insert(job)
-            return []
-        }
-        return Array(handles)
+        marked.insert(job)
+        return (running[job]?.values).map(Array.init) ?? []
     }
 
     /// The log of a job has ended, so no run of it will begin.

@@ -46,7 +46,9 @@ final class GroupCommitWriter: @unchecked Sendable {
     /// Calls `observer` on the writer whenever the database may have grown by some megabytes since the last time.
     func observeGrowth(_ observer: @escaping @Sendable () -> Void) { growthObservers.withLock { $0.append(observer) } }
 
-    /// Waits until the command is durable; a vital one on a full disk until it is, or for `patience`. Cancelling the caller's task does not take the command back: nobody could tell how far it was.
+    /// Waits until the command is durable; a vital one on a full disk until it is, or for `patience`.
+    ///
+    /// Cancelling the caller's task does not take the command back: nobody could tell how far it was.
     func perform<Value: Sendable>(
         as kind: CommandKind = .other, for patience: Duration? = nil,
         _ body: @escaping @Sendable (JobLedger, Database) throws -> Value

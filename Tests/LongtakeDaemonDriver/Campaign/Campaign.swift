@@ -20,6 +20,8 @@ package struct Campaign: Sendable {
     package var jobs = 200
     /// Milliseconds between two submissions of one client, at most.
     package var pause = 900
+    /// Seconds within which an answer or a sign of life has to come. A bound on hanging, not on being slow.
+    package var silence = 20.0
     /// Whether the daemon is paused for longer than an answer may take.
     package var mayBeSilent = false
     /// Seconds that the jobs may take to their end once the faults are over.
@@ -120,13 +122,14 @@ package struct Campaign: Sendable {
     private func season(_ site: Site, seed: UInt64, _ inject: (Site) throws -> Void) throws {
         let (load, readers) = (Crew(), Crew())
         let over = Mutex(false)
-        let following = Followers(daemon: site.daemon, history: site.history, mayBeSilent: mayBeSilent)
+        let following = Followers(
+            daemon: site.daemon, history: site.history, silence: silence, mayBeSilent: mayBeSilent)
         for index in 0..<submitters {
             let seed = site.generator.next()
             let submitter = Submitter(
                 daemon: site.daemon, history: site.history, crew: load, found: { following.follow($0) },
                 name: "\(fault) of \(seed % 1_000_000) by \(index)", pause: pause, limit: jobs / submitters,
-                mayBeSilent: mayBeSilent)
+                silence: silence, mayBeSilent: mayBeSilent)
             load.run { submitter.run(seed) }
         }
         for _ in 0..<followers {

@@ -16,7 +16,7 @@ package struct FeedFollower: Sendable {
             }
             let leaves = generator.percent(30) ? generator.draw(0...200) : Int.max
             var seen = 0
-            while seen <= leaves, !crew.isStopped, let block = try? reader.next(within: Followers.patience) {
+            while seen <= leaves, !crew.isStopped, let block = try? reader.next(within: 20) {
                 seen += 1
                 if block.event == "stream.reset" {
                     history.violated(.resume, "the feed's cursor \(last) was given out and is not honoured")

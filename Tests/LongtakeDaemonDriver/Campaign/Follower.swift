@@ -8,9 +8,10 @@ package final class Followers: Sendable {
     private let waiting = Mutex<[String]>([])
     private let mayBeSilent: Bool
     /// Seconds within which a block has to come; signs of life come every second.
-    static let patience = 10.0
+    private let silence: Double
 
-    package init(daemon: DaemonProcess, history: History, mayBeSilent: Bool) {
+    package init(daemon: DaemonProcess, history: History, silence: Double, mayBeSilent: Bool) {
+        self.silence = silence
         self.mayBeSilent = mayBeSilent
         self.daemon = daemon
         self.history = history
@@ -72,7 +73,7 @@ package final class Followers: Sendable {
     /// `nil` at the end of the body, and where the connection is cut; not where it falls silent.
     private func next(of reader: EventReader, _ job: String) -> EventBlock? {
         do {
-            return try reader.next(within: Self.patience)
+            return try reader.next(within: silence)
         } catch Socket.Failure.timedOut where !mayBeSilent {
             history.violated(.honesty, "the stream of \(job) fell silent")
         } catch {}

@@ -12,6 +12,7 @@ package struct Submitter: Sendable {
     let pause: Int
     /// Jobs in all.
     let limit: Int
+    let silence: Double
     /// Whether the daemon is paused for longer than an answer may take.
     let mayBeSilent: Bool
 
@@ -70,7 +71,7 @@ package struct Submitter: Sendable {
     /// `nil` without an answer, which is the fault's doing unless the daemon kept silent.
     private func post(_ path: String, _ body: String, _ key: String?) -> Exchange? {
         do {
-            return try daemon.post(path, body, key.map { "Idempotency-Key: \($0)" })
+            return try daemon.post(path, body, key.map { "Idempotency-Key: \($0)" }, within: silence)
         } catch Socket.Failure.timedOut where !mayBeSilent {
             history.violated(.honesty, "\(path) was not answered in time")
         } catch {}
