@@ -79,7 +79,7 @@ public final class SQLiteJournal: Journal {
                 // The numbers that were lost with it will be given out again, for other events: no old cursor may meet them.
                 try pool.write(BootRecord.renew)
                 logger.critical(
-                    "longtake.db-wal was removed while the database was open; what was accepted last may be lost, and readers begin anew"
+                    "longtake.db-wal was removed behind a crash; unless another program folded it in, what was accepted last is lost; readers begin anew"
                 )
             }
             lock.leave(.open)

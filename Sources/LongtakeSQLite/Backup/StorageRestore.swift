@@ -75,7 +75,7 @@ public struct StorageRestore: Sendable {
     private func giveToOwner(_ path: String) throws(SyncedFile.Failure) {
         var owner = stat()
         guard geteuid() == 0, stat(directory, &owner) == 0 else { return }
-        guard chown(path, owner.st_uid, owner.st_gid) == 0 else { throw SyncedFile.Failure(path) }
+        guard lchown(path, owner.st_uid, owner.st_gid) == 0 else { throw SyncedFile.Failure(path) }
     }
 
     /// The database goes first: without it no daemon takes its log for that of another.

@@ -115,10 +115,11 @@ final class JobLedger {
                         WHERE job.id = ?
                         """), arguments: [id.description])
         else { return nil }
+        guard let progress = row[15] as Double? else { throw UnreadableRow("the last event of \(id)") }
         let life = JobLife(
             phase: try JobLife.Phase(column: row[4], mark: row[7]), stageIndex: row[5], attempt: row[8],
             stageProgress: JobReader.stageProgress(checkpoint: row[9], lastType: row[14], told: row[16]),
-            progress: Progress(row[15]), stageStartedAt: Timestamp(column: row[10]),
+            progress: Progress(progress), stageStartedAt: Timestamp(column: row[10]),
             startedAt: Timestamp(column: row[6]))
         guard let priority = Priority(row[2]) else { throw UnreadableRow("job.priority of \(id)") }
         let job = ActiveJob(

@@ -65,6 +65,10 @@ struct JobReader {
         }
         let pipeline = try Self.pipelines.pipeline(row[4])
         let index: Int = row[7]
+        // Of text that was damaged where SQLite does not look.
+        guard pipeline.stages.indices.contains(index), let progress = row[19] as Double? else {
+            throw UnreadableRow("job \(id)")
+        }
         var stages = try stages(of: row[0], pipeline, db)
         if index < stages.count, !state.isFinal || stages[index].state != .succeeded {
             stages[index].progress = Self.stageProgress(
@@ -72,7 +76,7 @@ struct JobReader {
         }
         return Job(
             id: id, tenant: TenantName(unchecked: row[2]), pipeline: pipeline.name, state: state,
-            progress: Progress(row[19]),
+            progress: Progress(progress),
             stage: state == .running ? pipeline.stages[index].name : nil, stages: stages, queuePosition: nil,
             input: try JSONText.decode(JSONValue.self, from: row[9]),
             output: try (row[10] as String?).map { try JSONText.decode(JSONValue.self, from: $0) },

@@ -11,6 +11,8 @@ final class DirectoryLock: Sendable {
     enum Note: String {
         case open = "open  \n"
         case closed = "closed\n"
+        /// Its log was found to be gone, and what follows from that is not done yet.
+        case robbed = "robbed\n"
     }
 
     private let descriptor: Int32
@@ -31,7 +33,7 @@ final class DirectoryLock: Sendable {
     /// Blocks the thread for up to `wait`.
     init(directory: String, wait: Duration) throws(StorageRefusal) {
         let path = directory + "/longtake.lock"
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else {
             throw StorageRefusal(
                 "cannot open \(path): \(String(cString: strerror(errno))). Give the daemon a directory that it may write to."

@@ -22,9 +22,15 @@ struct StorageOpening {
     }
 
     /// Whether somebody has removed the write-ahead log behind a crash: an orderly end leaves a note, and nothing else removes it.
+    ///
+    /// The answer is kept with the lock until ``DirectoryLock/Note/open`` takes its place, since opening makes a log anew.
     func isLogGone(_ lock: DirectoryLock) -> Bool {
-        lock.note == .open && FileManager.default.fileExists(atPath: path)
-            && !FileManager.default.fileExists(atPath: LogFiles(of: path).wal)
+        if lock.note == .robbed { return true }
+        guard lock.note == .open, FileManager.default.fileExists(atPath: path),
+            !FileManager.default.fileExists(atPath: LogFiles(of: path).wal)
+        else { return false }
+        lock.leave(.robbed)
+        return true
     }
 
     func pool(_ wal: WALPages, _ reserve: Reserve) throws -> DatabasePool {

@@ -41,7 +41,9 @@ enum SyncedFile {
         let input = open(source, O_RDONLY | O_CLOEXEC)
         guard input >= 0 else { throw Failure(source) }
         defer { close(input) }
-        let output = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        // Never through a link that somebody has put there: root may be copying.
+        unlink(path)
+        let output = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard output >= 0 else { throw Failure(path) }
         defer { close(output) }
         var buffer = [UInt8](repeating: 0, count: 1 << 20)

@@ -21,6 +21,8 @@ final class GroupCommitWriter: @unchecked Sendable {
     /// Given when gathering is to stop.
     private let hurry = Bell()
     private var pauseMilliseconds = 0
+    /// A timer runs for all that is parked.
+    private var isRetryDue = false
     /// Set when the outcome of a commit became unknown: from then on nothing is carried out or told.
     private var lost: JournalError?
     /// `false` while the disk is too full to count the boot and to recover, before which nothing else may be written.
@@ -247,9 +249,15 @@ final class GroupCommitWriter: @unchecked Sendable {
             return command.fail(JournalError.cannotPersist("\(error)"))
         }
         lanes.withLock { $0.park([command]) }
+        guard !isRetryDue else { return }
+        isRetryDue = true
         pauseMilliseconds = min(2_000, max(50, pauseMilliseconds * 2))
         DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(pauseMilliseconds)) {
-            self.perform(self.lanes.withLock { $0.unpark() })
+            self.pool.asyncWriteWithoutTransaction { _ in
+                guard !self.isClosed else { return }
+                self.isRetryDue = false
+                self.perform(self.lanes.withLock { $0.unpark() })
+            }
         }
     }
 
