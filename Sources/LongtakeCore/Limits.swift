@@ -37,6 +37,8 @@ public enum Limits {
     public static let retryJitter = 0.2
     /// No wait before an attempt is longer. One that seems to be shows that the wall clock was set back, and is over.
     public static let retryWaitMost: Duration = retryDelayMost * (1 + retryJitter)
+    /// Where a transaction takes longer than this the disk does not answer: new work, cancels and probes are refused, and `readyz` says so.
+    public static let writerHeldMost: Duration = .seconds(5)
     /// A wait that ends later than this was not late: the machine or the process was paused.
     public static let pauseNoticed: Duration = .seconds(2)
     /// An attempt may take this many times its expected duration, and always the least.

@@ -150,7 +150,7 @@ public final class SQLiteJournal: Journal {
 
     /// Writes, since nothing else tells whether the disk would take it.
     public func checkWritable() async throws {
-        try await writer.perform { ledger, db in try BootRecord.probe(db, at: ledger.clock.now()) }
+        try await writer.perform(as: .probe) { ledger, db in try BootRecord.probe(db, at: ledger.clock.now()) }
     }
 
     public func close() async throws {

@@ -78,9 +78,9 @@ extension DaemonProcess {
         return try #require(try response.object()["id"] as? String)
     }
 
-    package func get(_ path: String, _ fields: String...) throws -> Exchange {
+    package func get(_ path: String, _ fields: String..., within seconds: Double = 30) throws -> Exchange {
         let lines = fields.map { $0 + "\r\n" }.joined()
-        return try connect().exchange("GET \(path) HTTP/1.1\r\nHost: t\r\n\(lines)\r\n")
+        return try connect().exchange("GET \(path) HTTP/1.1\r\nHost: t\r\n\(lines)\r\n", within: seconds)
     }
 
     /// Asks over the Unix socket.

@@ -60,6 +60,32 @@ extension FaultTests {
         }
     }
 
+    /// F5. Whoever comes once the disk has not answered for a while is told so, and does not join those who wait. Seen to fail without
+    /// `isHeld` in GroupCommitWriter: `readyz` does not answer.
+    @Test("F5: a disk that does not answer for seconds makes the daemon unready, and new work is refused", .tags(.slow))
+    func heldForLong() async throws {
+        try await onOwnThread {
+            let directory = try DaemonProcess.temporaryDirectory()
+            defer { DaemonProcess.remove(directory) }
+            let control = try FaultControl(directory: directory)
+            let daemon = try DaemonProcess(
+                "--speed", "20", environment: control.environment, directory: directory)
+            let id = try daemon.submit()
+            control[.holdSyncs] = 1
+            let first = BlockingAnswer { try daemon.post("/v1/jobs", #"{"input":{"prompt":"held"}}"#, nil, within: 40) }
+            let deadline = Deadline(30)
+            // Each of these that comes too early joins those who wait, and gives up.
+            while (try? daemon.get("/readyz", within: 1).status) != 503 { try #require(!deadline.isOver) }
+            let refused = try daemon.post("/v1/jobs", #"{"input":{"prompt":"late"}}"#, nil)
+            #expect(refused.status == 503 && refused["retry-after"] != nil)
+            #expect(try daemon.post("/v1/jobs/\(id)/cancel", "", nil).status == 503)
+            #expect(try daemon.get("/v1/jobs/\(id)").status == 200)
+            control[.holdSyncs] = 0
+            #expect(try first.wait().status == 201, "what was accepted before is answered when the disk is back")
+            while (try? daemon.get("/readyz", within: 1).status) != 200 { try #require(!deadline.isOver) }
+        }
+    }
+
     /// F4, as far as the shim goes; a file system that is really full has a test of its own. Seen to fail where ENOSPC from COMMIT is taken for an
     /// unknown outcome: the daemon ends.
     @Test(

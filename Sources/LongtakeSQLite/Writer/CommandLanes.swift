@@ -49,7 +49,7 @@ struct CommandLanes<Command> {
         case .submission:
             guard submissions.count < submissionsWaiting else { throw .overloaded }
             submissions.append(command)
-        case .report, .other, .vital:
+        case .report, .other, .probe, .vital:
             others.append(command)
         case .chore:
             chores.append(command)
@@ -125,6 +125,8 @@ enum CommandKind: Hashable, Sendable {
     case report
     /// Somebody waits for it.
     case other
+    /// Asks whether the disk would take anything.
+    case probe
     /// Ends work, and is tried again while the disk is full.
     case vital
     /// Nobody waits for it, and everything else goes first.

@@ -21,6 +21,8 @@ final class GroupCommitWriter: @unchecked Sendable {
     /// Given when gathering is to stop.
     private let hurry = Bell()
     private var pauseMilliseconds = 0
+    /// When the transaction or the checkpoint that is under way began.
+    private let transactionBegan = Mutex<ContinuousClock.Instant?>(nil)
     /// A timer runs for all that is parked.
     private var isRetryDue = false
     /// Set when the outcome of a commit became unknown: from then on nothing is carried out or told.
@@ -55,7 +57,11 @@ final class GroupCommitWriter: @unchecked Sendable {
         as kind: CommandKind = .other, for patience: Duration? = nil,
         _ body: @escaping @Sendable (JobLedger, Database) throws -> Value
     ) async throws -> Value {
-        try await withCheckedThrowingContinuation { (caller: CheckedContinuation<Value, any Error>) in
+        // The engine's own commands wait, whatever comes; whoever sent a request has a client that does not.
+        if kind == .submission || kind == .probe || patience != nil, isHeld {
+            throw JournalError.cannotPersist("the disk does not answer")
+        }
+        return try await withCheckedThrowingContinuation { (caller: CheckedContinuation<Value, any Error>) in
             let deadline = patience.map { ContinuousClock.now + $0 }
             let command = WriteCommand(kind: kind, deadline: deadline) { ledger, db in
                 let value = try body(ledger, db)
@@ -69,6 +75,11 @@ final class GroupCommitWriter: @unchecked Sendable {
                 caller.resume(throwing: error)
             }
         }
+    }
+
+    /// Whether the disk has held a transaction for so long that nobody who can be turned away should join those who wait for it.
+    private var isHeld: Bool {
+        transactionBegan.withLock { began in began.map { .now - $0 > Limits.writerHeldMost } ?? false }
     }
 
     private func perform(_ wake: CommandLanes<WriteCommand>.Wake) {
@@ -129,7 +140,10 @@ final class GroupCommitWriter: @unchecked Sendable {
                 carryOutSingly(batch, db)
             }
         }
-        if wal.checkpointIfDue(db) {
+        transactionBegan.withLock { $0 = .now }
+        let isGrown = wal.checkpointIfDue(db)
+        transactionBegan.withLock { $0 = nil }
+        if isGrown {
             for observer in growthObservers.withLock({ $0 }) { observer() }
         }
         return true
@@ -199,6 +213,8 @@ final class GroupCommitWriter: @unchecked Sendable {
     /// - Returns: the error that stopped the batch before it was durable, so that nothing of it has happened.
     private func transact(_ batch: [WriteCommand], _ db: Database) -> (any Error)? {
         var answers: [@Sendable () -> Void] = []
+        transactionBegan.withLock { $0 = .now }
+        defer { transactionBegan.withLock { $0 = nil } }
         do {
             try db.beginTransaction(.immediate)
             for command in batch {
