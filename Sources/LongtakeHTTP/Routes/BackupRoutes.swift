@@ -7,9 +7,9 @@ struct BackupRoutes: Sendable {
     /// Red while the daemon stops.
     let admission: Admission
 
-    func register(on routes: RouteTable) {
-        routes.add("/v1/backups", [.get: list, .post: begin])
-        routes.add("/v1/backups/{id}", [.get: show])
+    func register(on routes: inout RouteTable) {
+        routes.add("/v1/backups", [.get: .needs(.admin, list), .post: .needs(.admin, begin)])
+        routes.add("/v1/backups/{id}", [.get: .needs(.admin, show)])
     }
 
     @Sendable private func begin(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {

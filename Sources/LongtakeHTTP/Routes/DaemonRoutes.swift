@@ -8,10 +8,10 @@ struct DaemonRoutes: Sendable {
     let admission: Admission
     let version: String
 
-    func register(on routes: RouteTable) {
-        routes.add("/healthz", [.get: health])
-        routes.add("/readyz", [.get: readiness])
-        routes.add("/v1/pipelines", [.get: pipelines])
+    func register(on routes: inout RouteTable) {
+        routes.add("/healthz", [.get: .open(health)])
+        routes.add("/readyz", [.get: .open(readiness)])
+        routes.add("/v1/pipelines", [.get: .needs(.read, pipelines)])
     }
 
     /// The process lives and answers.

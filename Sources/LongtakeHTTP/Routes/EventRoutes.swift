@@ -9,8 +9,8 @@ struct EventRoutes: Sendable {
     let hub: StreamHub
     let opener: StreamOpener
 
-    func register(on routes: RouteTable) {
-        routes.add("/v1/jobs/{id}/events", [.get: events])
+    func register(on routes: inout RouteTable) {
+        routes.add("/v1/jobs/{id}/events", [.get: .needs(.read, events)])
     }
 
     @Sendable private func events(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
@@ -22,17 +22,22 @@ struct EventRoutes: Sendable {
         }
         let job = try context.jobID()
         let cursor = Cursor(query.cursor(of: request))
-        if type == MediaTypes.json { return try await page(of: job, after: cursor, query) }
+        if type == MediaTypes.json {
+            return try await page(of: job, tenant: context.caller.tenant, after: cursor, query)
+        }
         let wish = try StreamOpener.Wish(query, accept, type: type)
-        return try await opener.open(job, tenant: .anonymous, cursor: cursor, wish: wish, in: context.exchange)
+        return try await opener.open(
+            job, tenant: context.caller.tenant, cursor: cursor, wish: wish, in: context.exchange)
     }
 
     /// One page of the log; with `?wait=` as soon as there is something in it.
-    private func page(of job: JobID, after cursor: Cursor, _ query: Query) async throws -> Response {
+    private func page(
+        of job: JobID, tenant: TenantName, after cursor: Cursor, _ query: Query
+    ) async throws -> Response {
         let limit = try query.integer("limit", in: 1...Limits.eventsPerClientPage) ?? Limits.eventsPerPage
         let wait = try query.integer("wait", in: 0...Limits.waitSeconds) ?? 0
         @Sendable func read(_ after: EventSequence, _ limit: Int) async throws -> EventPage {
-            guard let page = try await journal.events(of: job, of: .anonymous, after: after, limit: limit) else {
+            guard let page = try await journal.events(of: job, of: tenant, after: after, limit: limit) else {
                 throw Problem.noSuchJob
             }
             return page

@@ -6,8 +6,8 @@ import LongtakeStream
 struct FeedRoutes: Sendable {
     let opener: StreamOpener
 
-    func register(on routes: RouteTable) {
-        routes.add("/v1/events", [.get: events])
+    func register(on routes: inout RouteTable) {
+        routes.add("/v1/events", [.get: .needs(.read, events)])
     }
 
     /// Only as Server-Sent Events: a line of NDJSON could not carry the position that a reader goes on from.
@@ -20,7 +20,7 @@ struct FeedRoutes: Sendable {
         let wish = try StreamOpener.Wish(query, accept, type: MediaTypes.eventStream)
         let cursor = FeedCursor(query.cursor(of: request))
         return try await opener.open(
-            try Self.filter(query), tenant: .anonymous, cursor: cursor, wish: wish, in: context.exchange)
+            try Self.filter(query), tenant: context.caller.tenant, cursor: cursor, wish: wish, in: context.exchange)
     }
 
     private static func filter(_ query: Query) throws(Problem) -> FeedFilter {

@@ -13,10 +13,10 @@ struct JobRoutes: Sendable {
     let admission: Admission
     let random: @Sendable () -> UInt64
 
-    func register(on routes: RouteTable) {
-        routes.add("/v1/jobs", [.get: list, .post: submit])
-        routes.add("/v1/jobs/{id}", [.get: show])
-        routes.add("/v1/jobs/{id}/cancel", [.post: cancel])
+    func register(on routes: inout RouteTable) {
+        routes.add("/v1/jobs", [.get: .needs(.read, list), .post: .needs(.submit, submit)])
+        routes.add("/v1/jobs/{id}", [.get: .needs(.read, show)])
+        routes.add("/v1/jobs/{id}/cancel", [.post: .needs(.submit, cancel)])
     }
 
     @Sendable private func submit(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
@@ -37,13 +37,15 @@ struct JobRoutes: Sendable {
         var generator = ClosureGenerator(random: random)
         let outcome = try await journal.submit(
             Submission(
-                id: JobID(at: clock.now(), using: &generator), pipeline: body.pipeline, input: body.input,
+                id: JobID(at: clock.now(), using: &generator), tenant: context.caller.tenant, pipeline: body.pipeline,
+                input: body.input,
                 priority: body.priority, metadata: body.metadata, simulation: body.simulation, idempotencyKey: key))
         guard let job = outcome.job else { throw Problem.keyConflict }
         var response: Response
         if isStream {
             response = try await opener.open(
-                job.id, tenant: .anonymous, cursor: Cursor(request.headers[.lastEventID]), wish: .afterSubmission,
+                job.id, tenant: context.caller.tenant, cursor: Cursor(request.headers[.lastEventID]),
+                wish: .afterSubmission,
                 status: outcome.isReplay ? .ok : .created, in: context.exchange)
         } else {
             response = try .json(JobDocument(job), status: outcome.isReplay ? .ok : .created)
@@ -57,7 +59,9 @@ struct JobRoutes: Sendable {
         let query = Query(request)
         try request.requireJSON()
         let state = try query.choice("state", of: JobState.allCases.map(\.rawValue)).flatMap(JobState.init)
-        var wanted = JobQuery(state: state, limit: try query.integer("limit", in: 1...Limits.jobsPerPage) ?? 50)
+        var wanted = JobQuery(
+            tenant: context.caller.tenant, state: state,
+            limit: try query.integer("limit", in: 1...Limits.jobsPerPage) ?? 50)
         if let text = query["pipeline"] {
             guard let pipeline = PipelineName(text) else {
                 throw Problem.badQuery("pipeline", "is not the name of a pipeline")
@@ -76,13 +80,17 @@ struct JobRoutes: Sendable {
 
     @Sendable private func show(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         try request.requireJSON()
-        guard let job = try await journal.job(try context.jobID(), of: .anonymous) else { throw Problem.noSuchJob }
+        guard let job = try await journal.job(try context.jobID(), of: context.caller.tenant) else {
+            throw Problem.noSuchJob
+        }
         return try .json(JobDocument(job))
     }
 
     @Sendable private func cancel(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         try request.requireJSON()
-        guard let job = try await journal.cancel(try context.jobID(), of: .anonymous) else { throw Problem.noSuchJob }
+        guard let job = try await journal.cancel(try context.jobID(), of: context.caller.tenant) else {
+            throw Problem.noSuchJob
+        }
         return try .json(JobDocument(job), status: job.state.isFinal ? .ok : .accepted)
     }
 

@@ -4,23 +4,51 @@ import LongtakeCore
 import NIOCore
 import Synchronization
 
-/// The router with what a plain one lacks: every address also knows which methods it does not take.
+/// The router with what a plain one lacks: every address also knows which methods it does not take, and every method who may use it.
 struct RouteTable {
     typealias Handler = @Sendable (Request, DaemonRequestContext) async throws -> Response
 
+    /// What an address does with one method.
+    struct Route: Sendable {
+        /// What the caller needs; `nil` for what is everybody's.
+        let right: Right?
+        let handler: Handler
+
+        static func needs(_ right: Right, _ handler: @escaping Handler) -> Route {
+            Route(right: right, handler: handler)
+        }
+
+        static func open(_ handler: @escaping Handler) -> Route { Route(right: nil, handler: handler) }
+    }
+
+    /// What is there, for whoever describes it.
+    struct Entry: Hashable, Sendable {
+        let path: String
+        let method: HTTPRequest.Method
+        let right: Right?
+    }
+
     let router: Router<DaemonRequestContext>
+    let access: Access
+    private(set) var entries: [Entry] = []
+
+    init(router: Router<DaemonRequestContext>, access: Access) {
+        self.router = router
+        self.access = access
+    }
 
     /// The methods of RFC 9110 §9 and PATCH. The connection answers any other with 501 before it comes here.
     static let methods: [HTTPRequest.Method] = [.get, .post, .put, .patch, .delete, .options, .trace, .connect]
 
     /// `HEAD` needs no entry: the connection asks for `GET` and leaves the body out.
-    func add(_ path: String, _ handlers: [HTTPRequest.Method: Handler]) {
-        var names = handlers.keys.map(\.rawValue)
-        if handlers[.get] != nil { names.append("HEAD") }
+    mutating func add(_ path: String, _ routes: [HTTPRequest.Method: Route]) {
+        var names = routes.keys.map(\.rawValue)
+        if routes[.get] != nil { names.append("HEAD") }
         let allowed = (names + ["OPTIONS"]).sorted().joined(separator: ", ")
         for method in Self.methods {
-            if let handler = handlers[method] {
-                router.on(RouterPath(path), method: method, use: handler)
+            if let route = routes[method] {
+                entries.append(Entry(path: path, method: method, right: route.right))
+                router.on(RouterPath(path), method: method, use: guarded(route))
             } else if method == .options {
                 router.on(RouterPath(path), method: method) { _, _ in
                     Response(status: .noContent, headers: [.allow: allowed])
@@ -30,6 +58,16 @@ struct RouteTable {
                     throw Problem.methodNotAllowed(allowed)
                 }
             }
+        }
+    }
+
+    private func guarded(_ route: Route) -> Handler {
+        guard let right = route.right else { return route.handler }
+        let access = access
+        return { request, context in
+            var context = context
+            context.caller = try access.caller(of: request, for: right)
+            return try await route.handler(request, context)
         }
     }
 }

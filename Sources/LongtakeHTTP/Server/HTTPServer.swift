@@ -32,18 +32,18 @@ public final class HTTPServer: Sendable {
                 heartbeat: configuration.heartbeat, maxStreams: configuration.maxStreams, maxAge: configuration.maxAge,
                 random: configuration.random, releaseMemory: configuration.releaseMemory),
             logger: logger)
-        let routes = RouteTable(router: Router(context: DaemonRequestContext.self))
+        var routes = RouteTable(router: Router(context: DaemonRequestContext.self), access: Access())
         routes.router.add(middleware: ProblemMiddleware())
         let opener = StreamOpener(journal: journal, hub: hub)
         JobRoutes(
             journal: journal, catalog: catalog, clock: clock, opener: opener, admission: admission,
             random: configuration.random
-        ).register(on: routes)
-        EventRoutes(journal: journal, hub: hub, opener: opener).register(on: routes)
-        FeedRoutes(opener: opener).register(on: routes)
+        ).register(on: &routes)
+        EventRoutes(journal: journal, hub: hub, opener: opener).register(on: &routes)
+        FeedRoutes(opener: opener).register(on: &routes)
         DaemonRoutes(journal: journal, catalog: catalog, admission: admission, version: configuration.version)
-            .register(on: routes)
-        BackupRoutes(backups: backups, admission: admission).register(on: routes)
+            .register(on: &routes)
+        BackupRoutes(backups: backups, admission: admission).register(on: &routes)
         service = RequestService(
             responder: routes.router.buildResponder(), hub: hub,
             connections: ConnectionRegister(

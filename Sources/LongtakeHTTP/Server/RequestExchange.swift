@@ -52,6 +52,8 @@ struct DaemonRequestContext: RequestContext {
 
     var coreContext: CoreRequestContextStorage
     let exchange: RequestExchange
+    /// Known when a route that needs a right is reached.
+    var caller = Caller.anonymous
 
     init(source: ExchangeSource) {
         coreContext = CoreRequestContextStorage(source: source)

@@ -1,0 +1,9 @@
+/// What a caller may do. None of them holds another: a key that may submit and read has both.
+public enum Right: String, Hashable, Sendable, CaseIterable, Codable {
+    /// See jobs, logs, pipelines and queues.
+    case read
+    /// Submit jobs, and cancel, retry and delete the tenant's.
+    case submit
+    /// What concerns the daemon as a whole and so every tenant: pausing queues, backups.
+    case admin
+}
