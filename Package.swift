@@ -16,6 +16,7 @@ let crashPoints: [SwiftSetting] = [.define("LONGTAKE_CRASH_POINTS", .when(config
 let core: Target.Dependency = "LongtakeCore"
 let testing: Target.Dependency = "LongtakeTesting"
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let driver: Target.Dependency = "LongtakeDaemonDriver"
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let grdbSQLite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
@@ -40,6 +41,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -59,7 +61,8 @@ let package = Package(
         .target(
             name: "LongtakeHTTP",
             dependencies: [
-                core, "LongtakeStream", hummingbird, httpTypes, httpTypesHTTP1, logging, nioCore, nioHTTP1, nioPosix,
+                core, "LongtakeStream", crypto, hummingbird, httpTypes, httpTypesHTTP1, logging, nioCore, nioHTTP1,
+                nioPosix,
             ],
             swiftSettings: strict
         ),

@@ -127,6 +127,15 @@ public enum Limits {
     /// Connections at once, fewer where the system allows fewer descriptors. Beyond it those that wait for a request make room.
     public static let connections = 32_768
 
+    // MARK: Tickets
+
+    /// Jobs of one ticket: as many as one reader of the feed may name.
+    public static let ticketJobs = feedJobs
+    /// How long a ticket may be good for: up to a week, which outlives the longest job.
+    public static let ticketSeconds = 1...604_800
+    /// A day, so that a page that was left open overnight goes on.
+    public static let ticketSecondsDefault = 86_400
+
     // MARK: Streams
 
     /// A write that has not left the process after this long ends its stream.

@@ -6,6 +6,8 @@ public struct StreamConfiguration: Sendable {
     public var heartbeat: Duration
     /// How many streams there may be at once.
     public var maxStreams: Int
+    /// How many of them one owner may have.
+    public var maxStreamsPerOwner: Int
     /// After this long, varied by up to a tenth, a stream is ended and its reader comes back; `nil` for never.
     public var maxAge: Duration?
     /// Draws 64 random bits: for the jitter of `retry:` and of ages.
@@ -25,11 +27,13 @@ public struct StreamConfiguration: Sendable {
     }
 
     public init(
-        heartbeat: Duration, maxStreams: Int, maxAge: Duration?, random: @escaping @Sendable () -> UInt64,
+        heartbeat: Duration, maxStreams: Int, maxStreamsPerOwner: Int = .max, maxAge: Duration?,
+        random: @escaping @Sendable () -> UInt64,
         releaseMemory: @escaping @Sendable () -> Void = {}
     ) {
         self.heartbeat = heartbeat
         self.maxStreams = maxStreams
+        self.maxStreamsPerOwner = maxStreamsPerOwner
         self.maxAge = maxAge
         self.random = random
         self.releaseMemory = releaseMemory

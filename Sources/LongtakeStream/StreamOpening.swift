@@ -61,9 +61,14 @@ public enum StreamSource: Hashable, Sendable {
 
 /// A place among the streams that may be open at once, given back when the last reference to it goes.
 public final class StreamSlot: Sendable {
+    /// Who answers for the stream; `nil` for nobody.
+    let owner: String?
     private let giveBack: @Sendable () -> Void
 
-    init(giveBack: @escaping @Sendable () -> Void) { self.giveBack = giveBack }
+    init(owner: String?, giveBack: @escaping @Sendable () -> Void) {
+        self.owner = owner
+        self.giveBack = giveBack
+    }
 
     deinit { giveBack() }
 }

@@ -13,13 +13,14 @@ struct Longtake: AsyncParsableCommand {
               longtake serve --port 9000 --data /var/lib/longtake --speed 20
               longtake check --config config/longtake.yaml   looks for mistakes, prints what is in force
               longtake check --data /var/lib/longtake        looks through the database of a daemon that is stopped
+              longtake keys create --tenant acme             makes an API key
               longtake restore BACKUP --data /var/lib/longtake
 
             Exit status: 0 after an orderly stop, 1 when the daemon failed or a database has a mistake, 2 for a mistake in the command
             line, 78 for one in the settings, 130 or 143 after a second SIGINT or SIGTERM.
             """,
         version: DaemonVersion.text,
-        subcommands: [Serve.self, Check.self, Restore.self])
+        subcommands: [Serve.self, Check.self, Keys.self, Restore.self])
 
     /// The status of a mistake in the command line; the parser's own would be 64.
     private static let usageStatus: Int32 = 2

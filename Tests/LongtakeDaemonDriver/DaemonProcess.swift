@@ -72,7 +72,7 @@ package final class DaemonProcess: @unchecked Sendable {
     private func waitUntilReady() throws {
         let deadline = Deadline(20)
         while !deadline.isOver {
-            if (try? connect().exchange("GET /readyz HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").status)
+            if (try? connect().exchange("GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").status)
                 == 200
             {
                 return

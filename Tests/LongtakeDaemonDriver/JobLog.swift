@@ -67,7 +67,7 @@ extension DaemonProcess {
     package static func submission(
         _ body: String = #"{"input":{"prompt":"a paper boat in the rain"}}"#, accept: String = "application/json"
     ) -> String {
-        "POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nAccept: \(accept)\r\n"
+        "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: \(accept)\r\n"
             + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
     }
 
@@ -80,7 +80,7 @@ extension DaemonProcess {
 
     package func get(_ path: String, _ fields: String..., within seconds: Double = 30) throws -> Exchange {
         let lines = fields.map { $0 + "\r\n" }.joined()
-        return try connect().exchange("GET \(path) HTTP/1.1\r\nHost: t\r\n\(lines)\r\n", within: seconds)
+        return try connect().exchange("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\(lines)\r\n", within: seconds)
     }
 
     /// Asks over the Unix socket.
@@ -88,21 +88,22 @@ extension DaemonProcess {
     package func headOverUnixSocket(_ path: String, _ fields: String...) throws -> ResponseHead {
         let lines = fields.map { $0 + "\r\n" }.joined()
         let socket = try Socket(path: unixSocket)
-        try socket.send("GET \(path) HTTP/1.1\r\nHost: t\r\n\(lines)\r\n")
+        try socket.send("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\(lines)\r\n")
         return try socket.readHead()
     }
 
     /// Opens a stream of a job's log.
     package func follow(_ job: String, _ query: String = "", _ fields: String...) throws -> EventReader {
         let lines = fields.map { $0 + "\r\n" }.joined()
-        return try EventReader(connect(), "GET /v1/jobs/\(job)/events\(query) HTTP/1.1\r\nHost: t\r\n\(lines)\r\n")
+        return try EventReader(
+            connect(), "GET /v1/jobs/\(job)/events\(query) HTTP/1.1\r\nHost: localhost\r\n\(lines)\r\n")
     }
 
     /// Opens a stream of all jobs.
     package func feed(_ query: String = "", _ fields: String..., receiveBuffer: CInt? = nil) throws -> EventReader {
         let lines = fields.map { $0 + "\r\n" }.joined()
         return try EventReader(
-            connect(receiveBuffer: receiveBuffer), "GET /v1/events\(query) HTTP/1.1\r\nHost: t\r\n\(lines)\r\n")
+            connect(receiveBuffer: receiveBuffer), "GET /v1/events\(query) HTTP/1.1\r\nHost: localhost\r\n\(lines)\r\n")
     }
 
     /// Follows a job to its end.

@@ -53,13 +53,13 @@ import Testing
                 let answer = try daemon.get("/v1/backups/\(id)")
                 #expect(answer.status == 404, "\(answer.body)")
             }
-            let delete = "DELETE /v1/backups HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\n"
+            let delete = "DELETE /v1/backups HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
             #expect(try daemon.connect().exchange(delete).status == 405)
         }
     }
 
     private static func post(_ daemon: DaemonProcess) throws -> Exchange {
-        try daemon.connect().exchange("POST /v1/backups HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\n")
+        try daemon.connect().exchange("POST /v1/backups HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
     }
 
     private static func done(_ daemon: DaemonProcess, _ place: String) throws -> [String: Any] {

@@ -67,7 +67,7 @@ import Testing
     func slowRequest() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess()
-            let sockets = try ["GET /healthz HTTP/1.1\r\nHost: t\r\n", Self.head(contentLength: 10) + "{"].map {
+            let sockets = try ["GET /healthz HTTP/1.1\r\nHost: localhost\r\n", Self.head(contentLength: 10) + "{"].map {
                 start in
                 let socket = try daemon.connect()
                 try socket.send(start)
@@ -86,8 +86,8 @@ import Testing
         try await onOwnThread {
             let daemon = try DaemonProcess()
             let socket = try daemon.connect()
-            let health = "GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n"
-            try socket.send(health + "HEAD /healthz HTTP/1.1\r\nHost: t\r\n\r\n" + health)
+            let health = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            try socket.send(health + "HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" + health)
             let first = try socket.readResponse()
             #expect(first.status == 200)
             let head = try socket.readResponse(isHead: true)
@@ -107,7 +107,7 @@ import Testing
             let id = try daemon.submit()
             let reader = try daemon.follow(id)
             _ = try reader.next()
-            try reader.socket.send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n")
+            try reader.socket.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             _ = try? reader.rest(within: 10)
             #expect(!reader.endedCleanly)
             #expect(reader.socket.isAtEnd)
@@ -116,11 +116,11 @@ import Testing
     }
 
     private static func head(contentLength: Int, _ fields: String = "") -> String {
-        "POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: \(contentLength)\r\n\(fields)\r\n"
+        "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: \(contentLength)\r\n\(fields)\r\n"
     }
 
     private static func get(_ target: String, _ fields: String = "") -> String {
-        "GET \(target) HTTP/1.1\r\nHost: t\r\n\(fields)\r\n"
+        "GET \(target) HTTP/1.1\r\nHost: localhost\r\n\(fields)\r\n"
     }
 
     private static let job = "job_" + String(repeating: "0", count: 26)
@@ -130,10 +130,13 @@ import Testing
         ("no such job", get("/v1/jobs/\(job)"), 404),
         ("no job id", get("/v1/jobs/%00"), 404),
         ("no such job's events", get("/v1/jobs/\(job)/events", "Accept: text/event-stream\r\n"), 404),
-        ("no such job to cancel", "POST /v1/jobs/\(job)/cancel HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\n", 404),
-        ("wrong method", "PUT /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\n", 405),
-        ("wrong method of one job", "DELETE /v1/jobs/\(job)/events HTTP/1.1\r\nHost: t\r\n\r\n", 405),
-        ("unknown method", "PROPFIND /v1/jobs HTTP/1.1\r\nHost: t\r\n\r\n", 501),
+        (
+            "no such job to cancel",
+            "POST /v1/jobs/\(job)/cancel HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n", 404
+        ),
+        ("wrong method", "PUT /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n", 405),
+        ("wrong method of one job", "DELETE /v1/jobs/\(job)/events HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
+        ("unknown method", "PROPFIND /v1/jobs HTTP/1.1\r\nHost: localhost\r\n\r\n", 501),
         ("no representation", get("/v1/jobs/\(job)", "Accept: image/png\r\n"), 406),
         ("no representation of events", get("/v1/jobs/\(job)/events", "Accept: image/png\r\n"), 406),
         ("limit out of bounds", get("/v1/jobs?limit=201"), 400),
@@ -161,10 +164,10 @@ import Testing
         ("speed 0", DaemonProcess.submission(#"{"input":{"prompt":"a"},"simulation":{"speed":0}}"#), 422),
         ("body too large", head(contentLength: 65_537), 413),
         ("body too large in chunks", chunked(String(repeating: "a", count: 70_000)), 413),
-        ("no content type", "POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\n\r\n{}", 415),
+        ("no content type", "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}", 415),
         (
             "another content type",
-            "POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 415
+            "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 415
         ),
         ("headers too large", get("/healthz", "X-Large: \(String(repeating: "a", count: 17_000))\r\n"), 431),
         ("expectation", head(contentLength: 2, "Expect: wonders\r\n"), 417),
@@ -182,7 +185,7 @@ import Testing
     }
 
     private static func chunked(_ body: String) -> String {
-        "POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
             + String(body.utf8.count, radix: 16) + "\r\n" + body + "\r\n0\r\n\r\n"
     }
 }

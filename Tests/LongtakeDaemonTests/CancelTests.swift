@@ -75,6 +75,7 @@ import Testing
     }
 
     private func cancel(_ daemon: DaemonProcess, _ id: String) throws -> Exchange {
-        try daemon.connect().exchange("POST /v1/jobs/\(id)/cancel HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\n")
+        try daemon.connect().exchange(
+            "POST /v1/jobs/\(id)/cancel HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
     }
 }

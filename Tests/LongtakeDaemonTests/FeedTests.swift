@@ -103,7 +103,7 @@ import Testing
             #expect(try byJob.next()?.data?.contains(first) == true)
             let second = try daemon.submit()
             let canceled = try daemon.connect().exchange(
-                "POST /v1/jobs/\(first)/cancel HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\n")
+                "POST /v1/jobs/\(first)/cancel HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
             #expect(canceled.status == 200)
             for reader in [byType, byJob] {
                 var block = try reader.next()

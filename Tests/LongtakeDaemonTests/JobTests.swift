@@ -58,7 +58,7 @@ import Testing
             let log = JobLog(try reader.rest())
             try log.checkWhole()
             #expect(reader.endedCleanly)
-            let next = try socket.exchange("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n")
+            let next = try socket.exchange("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             #expect(next.status == 200, "the connection serves on behind a stream that ended")
         }
     }

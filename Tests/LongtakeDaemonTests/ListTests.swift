@@ -34,7 +34,7 @@ import Testing
             func submit(_ prompt: String) throws -> Exchange {
                 let body = #"{"input":{"prompt":"\#(prompt)"}}"#
                 return try daemon.connect().exchange(
-                    "POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nIdempotency-Key: k-1\r\n"
+                    "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nIdempotency-Key: k-1\r\n"
                         + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
             }
             let first = try submit("a boat")
@@ -64,7 +64,7 @@ import Testing
                 ($0 as? [String: Any])?["name"] as? String
             }
             #expect(names == ["image-to-video", "text-to-video"])
-            let options = try daemon.connect().exchange("OPTIONS /v1/jobs HTTP/1.1\r\nHost: t\r\n\r\n")
+            let options = try daemon.connect().exchange("OPTIONS /v1/jobs HTTP/1.1\r\nHost: localhost\r\n\r\n")
             #expect(options.status == 204)
             #expect(options["allow"] == "GET, HEAD, OPTIONS, POST")
         }

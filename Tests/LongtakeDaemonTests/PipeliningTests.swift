@@ -8,7 +8,7 @@ import Testing
         try await onOwnThread {
             let daemon = try DaemonProcess()
             let socket = try daemon.connect()
-            let get = { (path: String) in "GET \(path) HTTP/1.1\r\nHost: t\r\n\r\n" }
+            let get = { (path: String) in "GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n" }
             try socket.send(get("/healthz") + get("/nowhere") + get("/readyz"))
             let answers = try (0..<3).map { _ in try socket.readResponse(within: 5).status }
             #expect(answers == [200, 404, 200])
@@ -22,14 +22,15 @@ import Testing
             let socket = try daemon.connect()
             for _ in 0..<3 {
                 let id = try daemon.submit()
-                let reader = try EventReader(socket, "GET /v1/jobs/\(id)/events HTTP/1.1\r\nHost: t\r\n\r\n")
+                let reader = try EventReader(socket, "GET /v1/jobs/\(id)/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 #expect(try reader.rest().last?.event == "job.succeeded" && reader.endedCleanly)
-                #expect(try socket.exchange("GET /v1/jobs/\(id) HTTP/1.1\r\nHost: t\r\n\r\n").status == 200)
+                #expect(try socket.exchange("GET /v1/jobs/\(id) HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 200)
             }
             let id = try daemon.submit()
             let reader = try EventReader(
                 socket,
-                "GET /v1/jobs/\(id)/events HTTP/1.1\r\nHost: t\r\n\r\nGET /healthz HTTP/1.1\r\nHost: t\r\n\r\n")
+                "GET /v1/jobs/\(id)/events HTTP/1.1\r\nHost: localhost\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            )
             #expect(try reader.rest().last?.event == "job.succeeded" && reader.endedCleanly)
             #expect(try socket.readToEnd().isEmpty)
 
@@ -37,7 +38,7 @@ import Testing
             let next = try daemon.connect()
             let last = try EventReader(
                 next,
-                "GET /v1/jobs/\(try daemon.submit())/events HTTP/1.1\r\nHost: t\r\n\r\nGET /healthz HTTP/1.1\r\nX-Rest: "
+                "GET /v1/jobs/\(try daemon.submit())/events HTTP/1.1\r\nHost: localhost\r\n\r\nGET /healthz HTTP/1.1\r\nX-Rest: "
             )
             #expect(try last.rest().last?.event == "job.succeeded" && last.endedCleanly)
             #expect(try next.readToEnd().isEmpty)
@@ -50,7 +51,7 @@ import Testing
             let daemon = try DaemonProcess()
             let id = try daemon.submit()
             let socket = try daemon.connect()
-            try socket.send("HEAD /v1/jobs/\(id)/events HTTP/1.1\r\nHost: t\r\n\r\n")
+            try socket.send("HEAD /v1/jobs/\(id)/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
             let head = try socket.readHead(within: 5)
             #expect(head.status == 200)
             #expect(head["connection"] == "close")

@@ -90,7 +90,7 @@ import Testing
             try daemon.start()
             let id = try daemon.submit()
             let reader = try EventReader(
-                Socket(path: directory + "/socket"), "GET /v1/jobs/\(id)/events HTTP/1.1\r\nHost: t\r\n\r\n")
+                Socket(path: directory + "/socket"), "GET /v1/jobs/\(id)/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
             try JobLog(try reader.rest()).checkWhole()
         }
     }
@@ -115,7 +115,7 @@ import Testing
             }
             // A client that comes before the daemon waits for it.
             let early = try Socket(port: Int(UInt16(bigEndian: address.sin_port)))
-            try early.send("GET /readyz HTTP/1.1\r\nHost: t\r\n\r\n")
+            try early.send("GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
 
             var actions = posix_spawn_file_actions_t()
             posix_spawn_file_actions_init(&actions)

@@ -26,7 +26,7 @@ import Testing
             let canceled = try daemon.submit()
             #expect(
                 try daemon.connect().exchange(
-                    "POST /v1/jobs/\(canceled)/cancel HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\n"
+                    "POST /v1/jobs/\(canceled)/cancel HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
                 ).status < 300)
             try Self.waitUntilPruned(daemon)
 
@@ -34,7 +34,7 @@ import Testing
             for type in ["text/event-stream", "application/x-ndjson", "application/json"] {
                 #expect(try daemon.get("/v1/jobs/\(old)/events", "Accept: \(type)").status == 404)
             }
-            let cancel = "POST /v1/jobs/\(old)/cancel HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\n"
+            let cancel = "POST /v1/jobs/\(old)/cancel HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
             #expect(try daemon.connect().exchange(cancel).status == 404)
             #expect(try Self.listed(daemon) == [canceled, active])
             #expect(try daemon.get("/v1/jobs/\(active)").object()["state"] as? String != "succeeded")
@@ -71,7 +71,7 @@ import Testing
     private static func submit(_ daemon: DaemonProcess, key: String) throws -> String {
         let body = #"{"input":{"prompt":"a boat"}}"#
         let response = try daemon.connect().exchange(
-            "POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nIdempotency-Key: \(key)\r\n"
+            "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nIdempotency-Key: \(key)\r\n"
                 + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
         try #require(response.status == 201, "\(response.body)")
         return try #require(try response.object()["id"] as? String)

@@ -78,7 +78,7 @@ import Testing
             #expect(reader.socket.isAtEnd)
             // The same while the request is still being answered.
             let early = try daemon.connect()
-            try early.send("GET /v1/jobs/\(id)/events HTTP/1.1\r\nHost: t\r\n\r\n")
+            try early.send("GET /v1/jobs/\(id)/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
             early.finishSending()
             _ = try early.readToEnd(within: 10)
             #expect(early.isAtEnd)
@@ -93,8 +93,8 @@ import Testing
             // Both in one write: when the first is answered, the second has been taken on.
             let waiting = try daemon.connect()
             try waiting.send(
-                "GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n"
-                    + "GET /v1/jobs/\(id)/events?after=1&wait=50 HTTP/1.1\r\nHost: t\r\nAccept: application/json\r\n\r\n"
+                "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                    + "GET /v1/jobs/\(id)/events?after=1&wait=50 HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n"
             )
             #expect(try waiting.readResponse().status == 200)
             #expect(daemon.stop() == 0)

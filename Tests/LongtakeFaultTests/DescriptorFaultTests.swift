@@ -43,7 +43,7 @@ import Testing
             let daemon = try DaemonProcess("--speed", "20")
             let reading = ProcessReading(daemon)
             let first = try daemon.connect()
-            #expect(try first.exchange("GET /readyz HTTP/1.1\r\nHost: t\r\n\r\n").status == 200)
+            #expect(try first.exchange("GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 200)
             // The limit falls below what is open, as it may where the whole system has none left.
             try Tool.run("/usr/bin/prlimit", "--pid=\(daemon.pid)", "--nofile=\(reading.descriptors):")
             var crowd: [Socket] = []

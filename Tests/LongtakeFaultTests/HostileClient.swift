@@ -27,10 +27,10 @@ struct HostileClient {
     mutating func attack(_ manner: Manner, for seconds: Double) throws {
         let deadline = Deadline(seconds)
         switch manner {
-        case .slowHeads: try drip("GET /v1/jobs HTTP/1.1\r\nHost: t\r\nX-Slow: ", deadline)
+        case .slowHeads: try drip("GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", deadline)
         case .drippingBodies:
             try drip(
-                "POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: 50000\r\n\r\n\"",
+                "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 50000\r\n\r\n\"",
                 deadline)
         case .idleConnections: try idle(deadline)
         case .garbage: try repeated(deadline) { try $0.garbage() }
@@ -106,7 +106,7 @@ struct HostileClient {
         // The beginning of a ClientHello (RFC 8446 §4.1.2), and the preface of HTTP/2 (RFC 9113 §3.4).
         case 0: bytes = [0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03] + bytes
         case 1: bytes = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + bytes
-        case 2: bytes = Array("GET /v1/jobs HTTP/1.1\r\nHost: t\r\n".utf8) + bytes
+        case 2: bytes = Array("GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\n".utf8) + bytes
         default: break
         }
         try? socket.send(bytes)
@@ -125,7 +125,9 @@ struct HostileClient {
 
     private mutating func reset() throws {
         let socket = try connect()
-        push("GET /v1/events HTTP/1.1\r\nHost: t\r\nAccept: text/event-stream\r\nLast-Event-ID: 0\r\n\r\n", socket)
+        push(
+            "GET /v1/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nLast-Event-ID: 0\r\n\r\n",
+            socket)
         // In the middle of the head, of an event, or between two.
         _ = try? socket.read(count: generator.draw(1...6_000), within: 0.05)
         socket.resetAtClose()
@@ -136,7 +138,9 @@ struct HostileClient {
         var sockets: [Socket] = []
         for _ in 0..<1_000 { sockets.append(try connect()) }
         for socket in sockets {
-            push("GET /v1/events HTTP/1.1\r\nHost: t\r\nAccept: text/event-stream\r\nLast-Event-ID: 0\r\n\r\n", socket)
+            push(
+                "GET /v1/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nLast-Event-ID: 0\r\n\r\n",
+                socket)
         }
         for socket in sockets {
             injections += 1
@@ -151,7 +155,8 @@ struct HostileClient {
         for _ in 0..<10 {
             let socket = try connect()
             let one =
-                generator.percent(50) ? "GET /v1/jobs HTTP/1.1\r\nHost: t\r\n\r\n" : DaemonProcess.submission("{}")
+                generator.percent(50)
+                ? "GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\n\r\n" : DaemonProcess.submission("{}")
             push(String(repeating: one, count: 300), socket)
             sockets.append(socket)
             injections += 1
@@ -163,9 +168,9 @@ struct HostileClient {
         let socket = try connect()
         switch generator.draw(0...3) {
         case 0:
-            push("GET /v1/jobs HTTP/1.1\r\nHost: t\r\n" + String(repeating: "a: b\r\n", count: 20_000), socket)
+            push("GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\n" + String(repeating: "a: b\r\n", count: 20_000), socket)
         case 1:
-            push("GET /v1/jobs HTTP/1.1\r\nHost: t\r\nA: " + String(repeating: "b", count: 1_000_000), socket)
+            push("GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\nA: " + String(repeating: "b", count: 1_000_000), socket)
         case 2: push("GET /" + String(repeating: "a", count: 500_000), socket)
         default: push(String(repeating: "\r\n", count: 200_000), socket)
         }
@@ -175,7 +180,7 @@ struct HostileClient {
     private mutating func absurdChunk() throws {
         let socket = try connect()
         push(
-            "POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
             socket)
         switch generator.draw(0...5) {
         case 0: push("ffffffffffffffff\r\n{}", socket)

@@ -31,7 +31,8 @@ extension FaultTests {
                 site.history.violated(.honesty, "clients that send next to nothing cost \(share) of a processor")
             }
             // An honest client gets in, whatever was left behind.
-            let answer = try site.daemon.connect().exchange("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n", within: 15)
+            let answer = try site.daemon.connect().exchange(
+                "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", within: 15)
             if answer.status != 200 { site.history.violated(.honesty, "then health was \(answer.status)") }
             let isFree = ProcessReading.wait(upTo: HostileLimits.seconds) {
                 reading.descriptors <= descriptors + HostileLimits.descriptors

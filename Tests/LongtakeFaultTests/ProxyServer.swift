@@ -69,6 +69,6 @@ final class ProxyServer {
     func stream(_ path: String, after cursor: String? = nil) throws -> EventReader {
         let field = cursor.map { "Last-Event-ID: \($0)\r\n" } ?? ""
         return try EventReader(
-            Socket(port: port), "GET \(path) HTTP/1.1\r\nHost: t\r\nAccept: text/event-stream\r\n\(field)\r\n")
+            Socket(port: port), "GET \(path) HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\(field)\r\n")
     }
 }

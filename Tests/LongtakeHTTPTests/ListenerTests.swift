@@ -19,7 +19,7 @@ struct ListenerTests {
         let clock = ManualClock()
         let server = HTTPServer(
             configuration: HTTPServerConfiguration(
-                addresses: [.tcp(host: "127.0.0.1", port: 0)], version: "test", random: { 7 }),
+                addresses: [.tcp(host: "127.0.0.1", port: 0)], version: "test", uptime: { .zero }, random: { 7 }),
             journal: MemoryJournal(clock: clock), backups: NoBackups(), catalog: catalog, clock: clock,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let address = try await server.start()

@@ -110,7 +110,8 @@ enum ImportArrows {
         "LongtakeEngine": ["LongtakeCore", "Logging", "Synchronization"],
         "LongtakeStream": ["LongtakeCore", "Logging", "NIOCore", "Synchronization"],
         "LongtakeHTTP": system.union([
-            "LongtakeCore", "LongtakeStream", "Logging", "Hummingbird", "HTTPTypes", "NIOCore", "NIOPosix", "NIOHTTP1",
+            "LongtakeCore", "LongtakeStream", "Logging", "Crypto", "Hummingbird", "HTTPTypes", "NIOCore", "NIOPosix",
+            "NIOHTTP1",
             "NIOHTTPTypesHTTP1",
         ]),
     ]

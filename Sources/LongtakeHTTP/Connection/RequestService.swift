@@ -13,6 +13,7 @@ final class RequestService: Sendable {
     let hub: StreamHub
     let connections: ConnectionRegister
     private let responder: RouterResponder<DaemonRequestContext>
+    private let origins: OriginPolicy
     private let clock: any WallClock
     private let random: @Sendable () -> UInt64
     private let logger: Logger
@@ -32,12 +33,13 @@ final class RequestService: Sendable {
 
     init(
         responder: RouterResponder<DaemonRequestContext>, hub: StreamHub, connections: ConnectionRegister,
-        clock: any WallClock,
+        origins: OriginPolicy, clock: any WallClock,
         random: @escaping @Sendable () -> UInt64, logger: Logger
     ) {
         self.responder = responder
         self.hub = hub
         self.connections = connections
+        self.origins = origins
         self.clock = clock
         self.random = random
         self.logger = logger
@@ -56,27 +58,40 @@ final class RequestService: Sendable {
             var head = try HTTPRequest(received.head, secure: false, splitCookie: false)
             if isHead { head.method = .get }
             guard RouteTable.methods.contains(head.method) else { throw Problem.unknownMethod }
-            let request = Request(head: head, body: RequestBody(buffer: received.body))
-            let context = DaemonRequestContext(source: ExchangeSource(logger: logger, exchange: exchange))
-            response = try await responder.respond(to: request, context: context)
+            if let refusal = origins.refusal(of: OriginPolicy.Sender(received.head)) { throw refusal }
+            if let headers = origins.preflight(received.head) {
+                response = Response(status: .noContent, headers: headers)
+            } else {
+                let request = Request(head: head, body: RequestBody(buffer: received.body))
+                let context = DaemonRequestContext(source: ExchangeSource(logger: logger, exchange: exchange))
+                response = try await responder.respond(to: request, context: context)
+            }
             body = try await Self.collect(response.body)
         } catch {
             let problem = Problem(error)
             if problem.status == .internalServerError {
-                logger.error("request failed", metadata: ["uri": "\(received.head.uri)", "error": "\(error)"])
+                logger.error("request failed", metadata: ["path": "\(Self.path(received))", "error": "\(error)"])
             }
             (response, body) = (problem.response(), problem.body)
             closesConnection = problem.closesConnection
         }
         response.headers[.requestID] = id
+        response.headers.append(contentsOf: origins.headers(for: received.head.headers.first(name: "origin")))
+        response.headers.append(contentsOf: SecurityHeaders.all)
         logger.debug(
             "request",
             metadata: [
-                "method": "\(received.head.method)", "uri": "\(received.head.uri)", "status": "\(response.status.code)",
+                "method": "\(received.head.method)", "path": "\(Self.path(received))",
+                "status": "\(response.status.code)",
             ])
         return Answer(
             response: response, body: body, length: body.readableBytes, stream: exchange.takeStream(), isHead: isHead,
             closesConnection: closesConnection)
+    }
+
+    /// The address without its query, which may hold a ticket: those are not for logs.
+    private static func path(_ received: ConnectionState.Received) -> Substring {
+        received.head.uri.prefix { $0 != "?" }
     }
 
     /// The `Date` of a response (RFC 9110 §6.6.1).

@@ -6,6 +6,9 @@ extension HTTPField.Name {
     static let lastEventID = known("Last-Event-ID")
     static let accelBuffering = known("X-Accel-Buffering")
     static let requestID = known("X-Request-Id")
+    static let preferenceApplied = known("Preference-Applied")
+    static let referrerPolicy = known("Referrer-Policy")
+    static let crossOriginResourcePolicy = known("Cross-Origin-Resource-Policy")
 
     private static func known(_ name: String) -> HTTPField.Name {
         guard let name = HTTPField.Name(name) else { preconditionFailure("“\(name)” is a field name") }

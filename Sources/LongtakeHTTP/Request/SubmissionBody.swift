@@ -44,7 +44,7 @@ struct SubmissionBody: Sendable {
 
     private static let known: Set<String> = ["pipeline", "input", "priority", "metadata", "simulation"]
 
-    private static func parse(_ bytes: ByteBuffer) throws(Problem) -> JSONValue {
+    static func parse(_ bytes: ByteBuffer) throws(Problem) -> JSONValue {
         // The decoder would take UTF-16 and UTF-32 as well; the contract says UTF-8 (RFC 8259 §8.1).
         guard bytes.readableBytes > 0, String(validating: bytes.readableBytesView, as: UTF8.self) != nil else {
             throw .badRequest("The body must be JSON in UTF-8.")

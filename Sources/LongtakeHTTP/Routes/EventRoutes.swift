@@ -10,7 +10,7 @@ struct EventRoutes: Sendable {
     let opener: StreamOpener
 
     func register(on routes: inout RouteTable) {
-        routes.add("/v1/jobs/{id}/events", [.get: .needs(.read, events)])
+        routes.add("/v1/jobs/{id}/events", [.get: .needs(.read, orTicket: true, events)])
     }
 
     @Sendable private func events(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
@@ -27,7 +27,7 @@ struct EventRoutes: Sendable {
         }
         let wish = try StreamOpener.Wish(query, accept, type: type)
         return try await opener.open(
-            job, tenant: context.caller.tenant, cursor: cursor, wish: wish, in: context.exchange)
+            job, for: context.caller, cursor: cursor, wish: wish, in: context.exchange)
     }
 
     /// One page of the log; with `?wait=` as soon as there is something in it.

@@ -7,7 +7,7 @@ struct FeedRoutes: Sendable {
     let opener: StreamOpener
 
     func register(on routes: inout RouteTable) {
-        routes.add("/v1/events", [.get: .needs(.read, events)])
+        routes.add("/v1/events", [.get: .needs(.read, orTicket: true, events)])
     }
 
     /// Only as Server-Sent Events: a line of NDJSON could not carry the position that a reader goes on from.
@@ -20,15 +20,19 @@ struct FeedRoutes: Sendable {
         let wish = try StreamOpener.Wish(query, accept, type: MediaTypes.eventStream)
         let cursor = FeedCursor(query.cursor(of: request))
         return try await opener.open(
-            try Self.filter(query), tenant: context.caller.tenant, cursor: cursor, wish: wish, in: context.exchange)
+            try Self.filter(query, for: context.caller), for: context.caller, cursor: cursor, wish: wish,
+            in: context.exchange)
     }
 
-    private static func filter(_ query: Query) throws(Problem) -> FeedFilter {
+    private static func filter(_ query: Query, for caller: Caller) throws(Problem) -> FeedFilter {
         var filter = FeedFilter()
         for text in query.all("job") {
             guard let job = JobID(text) else { throw .badQuery("job", "is not the id of a job") }
+            guard caller.sees(job) else { throw .noSuchJob }
             filter.jobs.insert(job)
         }
+        // All that a ticket is for, where nothing is picked out of it.
+        if filter.jobs.isEmpty, let jobs = caller.jobs { filter.jobs = jobs }
         guard filter.jobs.count <= Limits.feedJobs else {
             throw .badQuery("job", "may be given \(Limits.feedJobs) times; without it all jobs are followed")
         }

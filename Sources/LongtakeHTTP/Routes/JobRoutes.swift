@@ -15,7 +15,7 @@ struct JobRoutes: Sendable {
 
     func register(on routes: inout RouteTable) {
         routes.add("/v1/jobs", [.get: .needs(.read, list), .post: .needs(.submit, submit)])
-        routes.add("/v1/jobs/{id}", [.get: .needs(.read, show)])
+        routes.add("/v1/jobs/{id}", [.get: .needs(.read, orTicket: true, show)])
         routes.add("/v1/jobs/{id}/cancel", [.post: .needs(.submit, cancel)])
     }
 
@@ -44,7 +44,7 @@ struct JobRoutes: Sendable {
         var response: Response
         if isStream {
             response = try await opener.open(
-                job.id, tenant: context.caller.tenant, cursor: Cursor(request.headers[.lastEventID]),
+                job.id, for: context.caller, cursor: Cursor(request.headers[.lastEventID]),
                 wish: .afterSubmission,
                 status: outcome.isReplay ? .ok : .created, in: context.exchange)
         } else {

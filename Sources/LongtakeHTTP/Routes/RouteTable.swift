@@ -12,13 +12,17 @@ struct RouteTable {
     struct Route: Sendable {
         /// What the caller needs; `nil` for what is everybody's.
         let right: Right?
+        /// Whether a ticket may stand in for a key that has the right.
+        let takesTicket: Bool
         let handler: Handler
 
-        static func needs(_ right: Right, _ handler: @escaping Handler) -> Route {
-            Route(right: right, handler: handler)
+        static func needs(_ right: Right, orTicket: Bool = false, _ handler: @escaping Handler) -> Route {
+            Route(right: right, takesTicket: orTicket, handler: handler)
         }
 
-        static func open(_ handler: @escaping Handler) -> Route { Route(right: nil, handler: handler) }
+        static func open(_ handler: @escaping Handler) -> Route {
+            Route(right: nil, takesTicket: false, handler: handler)
+        }
     }
 
     /// What is there, for whoever describes it.
@@ -66,7 +70,11 @@ struct RouteTable {
         let access = access
         return { request, context in
             var context = context
-            context.caller = try access.caller(of: request, for: right)
+            context.caller = try access.caller(of: request, for: right, takesTicket: route.takesTicket)
+            // What a ticket is not for does not exist for whoever has it.
+            if context.caller.jobs != nil, let text = context.parameters.get("id") {
+                guard let job = JobID(text), context.caller.sees(job) else { throw Problem.noSuchJob }
+            }
             return try await route.handler(request, context)
         }
     }

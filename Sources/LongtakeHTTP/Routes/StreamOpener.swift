@@ -24,13 +24,13 @@ struct StreamOpener: Sendable {
     /// Follows one job.
     /// - Parameter status: of an answer with a stream.
     func open(
-        _ job: JobID, tenant: TenantName, cursor: Cursor, wish: Wish, status: HTTPResponse.Status = .ok,
+        _ job: JobID, for caller: Caller, cursor: Cursor, wish: Wish, status: HTTPResponse.Status = .ok,
         in exchange: RequestExchange
     ) async throws -> Response {
         let response = Response(status: status, headers: Self.headers(wish.format))
-        guard let slot = try takeSlot(wish, exchange) else { return response }
+        guard let slot = try takeSlot(caller, wish, exchange) else { return response }
         var opening = StreamOpening(
-            source: .job(job), tenant: tenant, format: wish.format, heartbeatEvents: wish.heartbeatEvents,
+            source: .job(job), tenant: caller.tenant, format: wish.format, heartbeatEvents: wish.heartbeatEvents,
             cursor: LogPlace(EventSequence.beforeFirst), slot: slot)
         let isOpen = try await reading(for: wish, exchange) { try await begin(&opening, of: job, at: cursor) }
         guard let isOpen else { return response }
@@ -61,18 +61,18 @@ struct StreamOpener: Sendable {
 
     /// Follows all jobs of a tenant.
     func open(
-        _ filter: FeedFilter, tenant: TenantName, cursor: FeedCursor, wish: Wish, in exchange: RequestExchange
+        _ filter: FeedFilter, for caller: Caller, cursor: FeedCursor, wish: Wish, in exchange: RequestExchange
     ) async throws -> Response {
         let response = Response(status: .ok, headers: Self.headers(wish.format))
-        guard let slot = try takeSlot(wish, exchange) else { return response }
+        guard let slot = try takeSlot(caller, wish, exchange) else { return response }
         // A feed has no end that somebody could wait for who has left, and its first page costs a read.
         try exchange.needReader()
-        let query = FeedQuery(tenant: tenant, filter: filter, after: cursor.readsAfter)
+        let query = FeedQuery(tenant: caller.tenant, filter: filter, after: cursor.readsAfter)
         guard let page = try await reading(for: wish, exchange, { try await hub.log.page(query) }) else {
             return response
         }
         var opening = StreamOpening(
-            source: .feed(filter), tenant: tenant, format: wish.format, heartbeatEvents: wish.heartbeatEvents,
+            source: .feed(filter), tenant: caller.tenant, format: wish.format, heartbeatEvents: wish.heartbeatEvents,
             cursor: LogPlace(page.head), prunedThrough: page.prunedThrough, slot: slot)
         let head = FeedID(epoch: journal.epoch, position: page.head)
         switch cursor.resolve(epoch: journal.epoch, head: page.head, prunedThrough: page.prunedThrough) {
@@ -123,10 +123,10 @@ struct StreamOpener: Sendable {
     ///
     /// A refusal that passes by: such a stream where a browser may be at the other end, a status for everyone else. A job that was just
     /// submitted is told as created whatever becomes of its stream.
-    private func takeSlot(_ wish: Wish, _ exchange: RequestExchange) throws -> StreamSlot? {
+    private func takeSlot(_ caller: Caller, _ wish: Wish, _ exchange: RequestExchange) throws -> StreamSlot? {
         if hub.isDraining {
             try refuse(.draining, .draining, wish, exchange)
-        } else if let slot = hub.takeSlot() {
+        } else if let slot = hub.takeSlot(of: caller.key?.description) {
             return slot
         } else {
             try refuse(.limit, .tooManyStreams, wish, exchange)

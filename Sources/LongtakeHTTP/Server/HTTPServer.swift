@@ -16,6 +16,7 @@ public final class HTTPServer: Sendable {
     private let hub: StreamHub
     private let service: RequestService
     private let admission = Admission()
+    private let access: Access
     private let logger: Logger
     private let listeners = Mutex<[any Channel]>([])
 
@@ -26,13 +27,15 @@ public final class HTTPServer: Sendable {
         self.configuration = configuration
         self.logger = logger
         group = .singleton
+        access = Access(configuration.access, clock: clock, uptime: configuration.uptime)
         hub = StreamHub(
             journal: journal, loops: group.makeIterator().map { $0 },
             configuration: StreamConfiguration(
-                heartbeat: configuration.heartbeat, maxStreams: configuration.maxStreams, maxAge: configuration.maxAge,
+                heartbeat: configuration.heartbeat, maxStreams: configuration.maxStreams,
+                maxStreamsPerOwner: configuration.maxStreamsPerKey, maxAge: configuration.maxAge,
                 random: configuration.random, releaseMemory: configuration.releaseMemory),
             logger: logger)
-        var routes = RouteTable(router: Router(context: DaemonRequestContext.self), access: Access())
+        var routes = RouteTable(router: Router(context: DaemonRequestContext.self), access: access)
         routes.router.add(middleware: ProblemMiddleware())
         let opener = StreamOpener(journal: journal, hub: hub)
         JobRoutes(
@@ -43,12 +46,19 @@ public final class HTTPServer: Sendable {
         FeedRoutes(opener: opener).register(on: &routes)
         DaemonRoutes(journal: journal, catalog: catalog, admission: admission, version: configuration.version)
             .register(on: &routes)
+        TicketRoutes(journal: journal, access: access).register(on: &routes)
         BackupRoutes(backups: backups, admission: admission).register(on: &routes)
         service = RequestService(
             responder: routes.router.buildResponder(), hub: hub,
             connections: ConnectionRegister(
                 most: configuration.maxConnections, loops: group.makeIterator().map { $0 }),
-            clock: clock, random: configuration.random, logger: logger)
+            origins: OriginPolicy(configuration.access), clock: clock, random: configuration.random, logger: logger)
+    }
+
+    /// The keys of ``HTTPServerConfiguration/access`` were replaced: streams that were opened with one that is gone end.
+    public func keysChanged() {
+        access.keysChanged()
+        hub.endStreams { [keys = configuration.access.keys] owner in KeyID(owner).map { !keys.holds($0) } ?? false }
     }
 
     /// Opens the listeners.

@@ -8,6 +8,11 @@ public struct HTTPServerConfiguration: Sendable {
     public var maxConnections: Int
     /// After this long a stream is ended and its reader comes back; `nil` for never.
     public var maxAge: Duration?
+    public var access: AccessConfiguration
+    /// With the same key, or with tickets made with it.
+    public var maxStreamsPerKey: Int
+    /// A clock that only goes forward.
+    public var uptime: @Sendable () -> Duration
     /// Shown by `/healthz`.
     public var version: String
     /// Draws 64 random bits: for job ids, and for the jitter of `retry:`.
@@ -18,8 +23,8 @@ public struct HTTPServerConfiguration: Sendable {
     public init(
         addresses: [ListenAddress], heartbeat: Duration = .seconds(15), maxStreams: Int = 20_000,
         maxConnections: Int = 32_768,
-        maxAge: Duration? = nil,
-        version: String, random: @escaping @Sendable () -> UInt64,
+        maxAge: Duration? = nil, access: AccessConfiguration = AccessConfiguration(), maxStreamsPerKey: Int = 1_000,
+        version: String, uptime: @escaping @Sendable () -> Duration, random: @escaping @Sendable () -> UInt64,
         releaseMemory: @escaping @Sendable () -> Void = {}
     ) {
         self.addresses = addresses
@@ -27,6 +32,9 @@ public struct HTTPServerConfiguration: Sendable {
         self.maxStreams = maxStreams
         self.maxConnections = maxConnections
         self.maxAge = maxAge
+        self.access = access
+        self.maxStreamsPerKey = maxStreamsPerKey
+        self.uptime = uptime
         self.version = version
         self.random = random
         self.releaseMemory = releaseMemory

@@ -1,3 +1,6 @@
+import Glibc
+import NIOCore
+
 /// Where the daemon listens.
 public enum ListenAddress: Hashable, Sendable {
     /// A host name or address, and a port; 0 for one that is free.
@@ -6,4 +9,54 @@ public enum ListenAddress: Hashable, Sendable {
     case unix(path: String)
     /// A listening socket that was opened by whoever started the daemon (systemd's socket activation).
     case inherited(descriptor: CInt)
+}
+
+extension ListenAddress {
+    /// Whether only programs of this machine can reach it.
+    public var isLoopback: Bool {
+        switch self {
+        case .tcp(let host, _):
+            host.lowercased() == "localhost" || (try? SocketAddress(ipAddress: host, port: 0))?.isLoopback == true
+        case .unix:
+            true
+        case .inherited(let descriptor):
+            Self.bound(descriptor).map(\.isLoopback) ?? false
+        }
+    }
+
+    /// Where an inherited socket listens; `nil` where that is no address of a kind that we know.
+    private static func bound(_ descriptor: CInt) -> SocketAddress? {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        var domain: CInt = 0
+        var size = socklen_t(MemoryLayout<CInt>.size)
+        return withUnsafeMutablePointer(to: &storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                guard getsockname(descriptor, address, &length) == 0,
+                    getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0
+                else { return nil }
+                switch domain {
+                case AF_INET:
+                    return address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { SocketAddress($0.pointee) }
+                case AF_INET6:
+                    return address.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { SocketAddress($0.pointee) }
+                case AF_UNIX:
+                    return try? SocketAddress(unixDomainSocketPath: "/")
+                default:
+                    return nil
+                }
+            }
+        }
+    }
+}
+
+extension SocketAddress {
+    /// RFC 1122 §3.2.1.3, RFC 4291 §2.5.3.
+    fileprivate var isLoopback: Bool {
+        switch self {
+        case .v4: ipAddress?.hasPrefix("127.") == true
+        case .v6: ipAddress == "::1" || ipAddress?.hasPrefix("::ffff:127.") == true
+        case .unixDomainSocket: true
+        }
+    }
 }

@@ -1,18 +1,18 @@
 import Glibc
 
 /// What makes the bytes and the names of files survive a power cut.
-enum SyncedFile {
+package enum SyncedFile {
     /// A system call that failed, with the file it was about.
-    struct Failure: Error, CustomStringConvertible {
+    package struct Failure: Error, CustomStringConvertible {
         let path: String
         let code: CInt
 
-        init(_ path: String) {
+        package init(_ path: String) {
             self.path = path
             code = errno
         }
 
-        var description: String { "\(path): \(String(cString: strerror(code)))" }
+        package var description: String { "\(path): \(String(cString: strerror(code)))" }
     }
 
     /// Makes an empty file that only this user may read.
@@ -20,6 +20,21 @@ enum SyncedFile {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw Failure(path) }
         close(descriptor)
+    }
+
+    /// Makes a file with these bytes that only this user may read, and waits until they are on the disk. The name must be free.
+    package static func make(_ path: String, holding bytes: [UInt8]) throws(Failure) {
+        // Never through a link that somebody has put there: root may be writing.
+        let output = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard output >= 0 else { throw Failure(path) }
+        defer { close(output) }
+        var written = 0
+        while written < bytes.count {
+            let more = bytes.withUnsafeBytes { write(output, $0.baseAddress! + written, bytes.count - written) }
+            guard more > 0 else { throw Failure(path) }
+            written += more
+        }
+        guard fsync(output) == 0 else { throw Failure(path) }
     }
 
     /// Waits until the file, or the names in the directory, are on the disk.
@@ -31,7 +46,7 @@ enum SyncedFile {
     }
 
     /// Gives a file another name, whatever had it, and waits until that is on the disk. Both in one directory.
-    static func rename(_ path: String, to name: String) throws(Failure) {
+    package static func rename(_ path: String, to name: String) throws(Failure) {
         guard Glibc.rename(path, name) == 0 else { throw Failure(name) }
         try sync(directory(of: name))
     }
@@ -61,7 +76,7 @@ enum SyncedFile {
         guard fsync(output) == 0 else { throw Failure(path) }
     }
 
-    static func directory(of path: String) -> String {
+    package static func directory(of path: String) -> String {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
         return parts.isEmpty ? "." : parts == [""] ? "/" : parts.joined(separator: "/")
     }

@@ -19,6 +19,7 @@ public final class StreamHub: Sendable {
     private struct Census {
         /// Places that were given out; a place is taken before the request is answered.
         var slots = 0
+        var slotsByOwner: [String: Int] = [:]
         var open = 0
         var housekeeping = Housekeeping()
         var isDraining = false
@@ -69,15 +70,36 @@ public final class StreamHub: Sendable {
     /// How many streams are open.
     public var openStreams: Int { census.withLock { $0.open } }
 
-    /// A place for a stream; `nil` where ``StreamConfiguration/maxStreams`` are taken.
-    public func takeSlot() -> StreamSlot? {
+    /// A place for a stream; `nil` where ``StreamConfiguration/maxStreams`` are taken, or the owner has
+    /// ``StreamConfiguration/maxStreamsPerOwner`` of them.
+    /// - Parameter owner: who answers for the stream, such as the id of a key; `nil` for nobody.
+    public func takeSlot(of owner: String? = nil) -> StreamSlot? {
         let isGiven = census.withLock { census in
             guard census.slots < configuration.maxStreams else { return false }
+            if let owner {
+                guard census.slotsByOwner[owner, default: 0] < configuration.maxStreamsPerOwner else { return false }
+                census.slotsByOwner[owner, default: 0] += 1
+            }
             census.slots += 1
             return true
         }
         guard isGiven else { return nil }
-        return StreamSlot { [weak self] in self?.census.withLock { $0.slots -= 1 } }
+        return StreamSlot(owner: owner) { [weak self] in
+            self?.census.withLock { census in
+                census.slots -= 1
+                guard let owner, let count = census.slotsByOwner[owner] else { return }
+                census.slotsByOwner[owner] = count > 1 ? count - 1 : nil
+            }
+        }
+    }
+
+    /// Ends the streams of owners who are not let in any more.
+    public func endStreams(of isGone: @escaping @Sendable (String) -> Bool) {
+        for shard in shards {
+            shard.loop.execute {
+                for stream in shard.streams where stream.owner.map(isGone) == true { stream.end(after: 1, .limit) }
+            }
+        }
     }
 
     /// Makes a stream for the loop of its connection; to be called there. It begins with ``StreamSubscriber/start(_:)``.

@@ -13,6 +13,8 @@ public final class StreamSubscriber {
     let shard: StreamShard
     private(set) var sink: (any StreamSink)?
     private var slot: StreamSlot?
+    /// Who answers for it; `nil` for nobody.
+    var owner: String? { slot?.owner }
     /// Of its registration with the shard; `nil` where it has none, because it ends as soon as it begins.
     private(set) var number: Int?
     var state: SubscriberState

@@ -32,16 +32,16 @@ struct Daemon: Sendable {
     func run() async throws {
         let (stops, stop) = AsyncStream.makeStream(of: CInt.self)
         let logger = logger
-        let signals = StopSignals(
-            first: { number in stop.yield(number) },
-            hangUp: { logger.notice("SIGHUP does nothing; restart the daemon to read its settings again") })
+        let (reloads, reload) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let signals = StopSignals(first: { number in stop.yield(number) }, hangUp: { reload.yield() })
         defer { withExtendedLifetime(signals) {} }
         let settings = loaded.settings
         let descriptors = DescriptorLimit.raise()
         let journal = try await openJournal(settings.storage.path)
         let backups = makeBackups(journal)
         let engine = makeEngine(journal)
-        let server = makeServer(journal, backups, descriptors)
+        let keeper = try loadKeys()
+        let server = try makeServer(journal, backups, keeper, descriptors)
         let addresses: [String]
         do {
             addresses = try await server.start()
@@ -52,6 +52,14 @@ struct Daemon: Sendable {
         let pruner = makePruner(journal)
         // Unstructured, since it runs beside everything until the drain cancels it.
         let pruning = Task { await pruner.run() }
+        // The same, until the process ends.
+        let reloading = Task {
+            for await _ in reloads {
+                keeper.reload()
+                server.keysChanged()
+            }
+        }
+        defer { reloading.cancel() }
         manager.notify("READY=1", "STATUS=Serving on \(addresses.joined(separator: ", "))")
         logger.info(
             "ready",
@@ -150,9 +158,20 @@ struct Daemon: Sendable {
             clock: clock, logger: logger)
     }
 
+    private func loadKeys() throws -> KeyKeeper {
+        let settings = loaded.settings
+        let keeper = KeyKeeper(path: settings.keysPath, mode: settings.auth.mode, clock: clock, logger: logger)
+        do {
+            try keeper.load()
+        } catch {
+            throw failed("cannot read the keys", error)
+        }
+        return keeper
+    }
+
     private func makeServer(
-        _ journal: SQLiteJournal, _ backups: SQLiteBackups, _ descriptors: Int
-    ) -> HTTPServer {
+        _ journal: SQLiteJournal, _ backups: SQLiteBackups, _ keeper: KeyKeeper, _ descriptors: Int
+    ) throws -> HTTPServer {
         let settings = loaded.settings
         // The event loops start with the first look at them, and their descriptors count.
         _ = MultiThreadedEventLoopGroup.singleton.next()
@@ -162,13 +181,26 @@ struct Daemon: Sendable {
             addresses.append(.tcp(host: settings.http.host, port: settings.http.port))
             if !settings.http.unixSocket.isEmpty { addresses.append(.unix(path: settings.http.unixSocket)) }
         }
+        guard settings.auth.mode == .keys || settings.auth.allowAnonymous || addresses.allSatisfy(\.isLoopback) else {
+            logger.critical(
+                "a socket that was handed over can be reached from other machines, and nobody is asked for a key: set auth.mode to keys, or say --allow-anonymous"
+            )
+            throw ExitCode(SettingsMistake.exitStatus)
+        }
         let maxAge = settings.stream.maxAgeSeconds
+        let begin = ContinuousClock.now
         return HTTPServer(
             configuration: HTTPServerConfiguration(
                 addresses: addresses, heartbeat: .seconds(settings.stream.heartbeatSeconds),
                 maxStreams: min(settings.stream.maxStreams, room.streams),
                 maxConnections: min(Limits.connections, room.connections),
-                maxAge: maxAge > 0 ? .seconds(maxAge) : nil, version: DaemonVersion.text,
+                maxAge: maxAge > 0 ? .seconds(maxAge) : nil,
+                access: AccessConfiguration(
+                    mode: settings.auth.mode, keys: keeper.keys, tickets: keeper.tickets,
+                    requestsPerSecondPerKey: settings.limits.requestsPerSecondPerKey,
+                    hosts: settings.http.allowedHosts + [settings.http.host], corsOrigins: settings.http.corsOrigins),
+                maxStreamsPerKey: settings.stream.maxStreamsPerKey, version: DaemonVersion.text,
+                uptime: { .now - begin },
                 random: {
                     var generator = SystemRandomNumberGenerator()
                     return generator.next()
@@ -192,11 +224,9 @@ struct Daemon: Sendable {
 
     /// Tells the operator what is allowed but seldom meant.
     private func warn() {
-        let host = loaded.settings.http.host
-        if !(host == "localhost" || host == "::1" || host.hasPrefix("127.")) {
-            logger.warning(
-                "the daemon asks nobody for a key: let only trusted machines reach it, or leave http.host on loopback",
-                metadata: ["host": "\(host)"])
+        let settings = loaded.settings
+        if settings.auth.mode == .none, settings.auth.allowAnonymous {
+            logger.warning("nobody is asked for a key: whoever reaches the daemon may do everything")
         }
         for queue in loaded.idleQueues {
             logger.warning(

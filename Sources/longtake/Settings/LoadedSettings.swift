@@ -20,9 +20,11 @@ struct LoadedSettings: Sendable {
         try tree.apply(flag: "--host", "http.host", flags.host)
         try tree.apply(flag: "--port", "http.port", flags.port)
         try tree.apply(flag: "--unix-socket", "http.unix_socket", flags.unixSocket)
+        try tree.apply(flag: "--allow-anonymous", "auth.allow_anonymous", flags.allowAnonymous ? true : nil)
         try tree.apply(flag: "--data", "storage.path", flags.data)
         try tree.apply(flag: "--speed", "simulation.speed", flags.speed)
         try tree.apply(flag: "--log-level", "log.level", flags.logLevel)
+        try tree.settings.checkAccess()
         let (catalog, pipelinesFile) = try pipelines(tree.settings.pipelines, beside: file)
         return LoadedSettings(settings: tree.settings, catalog: catalog, file: file, pipelinesFile: pipelinesFile)
     }

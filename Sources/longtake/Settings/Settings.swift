@@ -1,5 +1,6 @@
 import Logging
 import LongtakeCore
+import LongtakeHTTP
 
 /// All settings, with their defaults. `config/longtake.yaml` documents each; a test holds the two together.
 struct Settings: Hashable, Sendable {
@@ -11,6 +12,8 @@ struct Settings: Hashable, Sendable {
     var pipelines = "pipelines.yaml"
     var reports = Reports()
     var simulation = SimulationSettings()
+    var auth = Auth()
+    var limits = RequestLimits()
     var shutdown = Shutdown()
     var log = Log()
 
@@ -19,6 +22,10 @@ struct Settings: Hashable, Sendable {
         var port = 8080
         /// Empty for none.
         var unixSocket = ""
+        /// Names that the daemon goes by, besides `localhost` and addresses.
+        var allowedHosts: [String] = []
+        /// Origins whose pages may use the daemon; `*` for all.
+        var corsOrigins: [String] = []
     }
 
     struct Storage: Hashable, Sendable {
@@ -34,6 +41,8 @@ struct Settings: Hashable, Sendable {
     struct Stream: Hashable, Sendable {
         var heartbeatSeconds = 15
         var maxStreams = 20_000
+        /// Of one API key and its tickets.
+        var maxStreamsPerKey = 1_000
         /// 0 for no limit.
         var maxAgeSeconds = 0
     }
@@ -49,6 +58,22 @@ struct Settings: Hashable, Sendable {
     struct SimulationSettings: Hashable, Sendable {
         var speed = 1.0
     }
+
+    struct Auth: Hashable, Sendable {
+        var mode = AccessMode.none
+        /// Lets a daemon without keys listen beyond loopback.
+        var allowAnonymous = false
+        /// Empty for `keys.json` in ``Storage/path``.
+        var keysFile = ""
+    }
+
+    struct RequestLimits: Hashable, Sendable {
+        /// 0 for no limit.
+        var requestsPerSecondPerKey = 0
+    }
+
+    /// The file of the keys.
+    var keysPath: String { auth.keysFile.isEmpty ? storage.path + "/keys.json" : auth.keysFile }
 
     struct Shutdown: Hashable, Sendable {
         var graceSeconds = 10

@@ -8,22 +8,34 @@ struct SettingsKey: Sendable {
     /// `false` where the text breaks the rule.
     let read: @Sendable (String, inout Settings) -> Bool
     let show: @Sendable (Settings) -> String
+    /// Whether it is a list in a file; elsewhere the items have commas between them.
+    var isList = false
 
     static let all: [SettingsKey] = [
         text("http.host", \.http.host, "a host name or address", { !$0.isEmpty }),
         integer("http.port", \.http.port, 0...65_535),
         text("http.unix_socket", \.http.unixSocket, "a path of at most 100 bytes", { $0.utf8.count <= 100 }),
+        list(
+            "http.allowed_hosts", \.http.allowedHosts, "host names such as longtake.example.org, without a port",
+            isHostName),
+        list(
+            "http.cors_origins", \.http.corsOrigins, "origins such as https://app.example.org, or *", isOrigin),
         text("storage.path", \.storage.path, "a directory", { !$0.isEmpty }),
         text("storage.backup_path", \.storage.backupPath, "a directory", { _ in true }),
         integer("storage.retention_hours", \.storage.retentionHours, 0...87_600),
         number("storage.max_gigabytes", \.storage.maxGigabytes, 0...100_000),
         integer("stream.heartbeat_seconds", \.stream.heartbeatSeconds, 1...300),
         integer("stream.max_streams", \.stream.maxStreams, 1...1_000_000),
+        integer("stream.max_streams_per_key", \.stream.maxStreamsPerKey, 1...1_000_000),
         integer("stream.max_age_seconds", \.stream.maxAgeSeconds, 0...604_800),
         text("pipelines", \.pipelines, "a file", { !$0.isEmpty }),
         integer(
             "reports.interval_milliseconds", \.reports.intervalMilliseconds, Limits.reportIntervalMilliseconds),
         number("simulation.speed", \.simulation.speed, Limits.simulationSpeed),
+        choice("auth.mode", \.auth.mode),
+        flag("auth.allow_anonymous", \.auth.allowAnonymous),
+        text("auth.keys_file", \.auth.keysFile, "a file", { _ in true }),
+        integer("limits.requests_per_second_per_key", \.limits.requestsPerSecondPerKey, 0...1_000_000),
         integer("shutdown.grace_seconds", \.shutdown.graceSeconds, 1...600),
         choice("log.level", \.log.level),
         choice("log.format", \.log.format),
@@ -100,6 +112,52 @@ struct SettingsKey: Sendable {
                 return true
             },
             show: { show($0[keyPath: path]) })
+    }
+
+    private static func flag(
+        _ name: String, _ path: any WritableKeyPath<Settings, Bool> & Sendable
+    ) -> SettingsKey {
+        SettingsKey(
+            name: name, rule: "true or false",
+            read: { text, settings in
+                guard let value = Bool(text) else { return false }
+                settings[keyPath: path] = value
+                return true
+            },
+            show: { String($0[keyPath: path]) })
+    }
+
+    private static func list(
+        _ name: String, _ path: any WritableKeyPath<Settings, [String]> & Sendable, _ rule: String,
+        _ isAllowed: @escaping @Sendable (String) -> Bool
+    ) -> SettingsKey {
+        SettingsKey(
+            name: name, rule: "a list of \(rule)",
+            read: { text, settings in
+                let items = text.split(separator: ",").map { $0.filter { $0 != " " } }
+                guard items.allSatisfy(isAllowed) else { return false }
+                settings[keyPath: path] = items
+                return true
+            },
+            show: { settings in "[" + settings[keyPath: path].map { "\"\($0)\"" }.joined(separator: ", ") + "]" },
+            isList: true)
+    }
+
+    private static func isHostName(_ text: String) -> Bool {
+        (1...253).contains(text.utf8.count)
+            && text.utf8.allSatisfy {
+                (0x61...0x7a).contains($0 | 0x20) || (0x30...0x39).contains($0) || $0 == 0x2d || $0 == 0x2e
+                    || $0 == 0x5f
+            }
+    }
+
+    /// A scheme, a host and perhaps a port (RFC 6454 §6.2), with nothing behind them.
+    private static func isOrigin(_ text: String) -> Bool {
+        if text == "*" || text == "null" { return true }
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        return parts.count == 3 && (parts[0] == "http:" || parts[0] == "https:") && parts[1].isEmpty
+            && !parts[2].isEmpty
+            && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f }
     }
 
     private static func choice<Value: RawRepresentable<String> & CaseIterable & SendableMetatype>(

@@ -10,6 +10,8 @@ struct SettingsOptions: ParsableArguments {
     var port: Int?
     @Option(name: .long, help: ArgumentHelp("Listen on a Unix socket at this path as well.", valueName: "path"))
     var unixSocket: String?
+    @Flag(name: .long, help: "Let a daemon without keys (auth.mode: none) listen beyond loopback.")
+    var allowAnonymous = false
     @Option(name: .long, help: ArgumentHelp("Keep the database in this directory.", valueName: "directory"))
     var data: String?
     @Option(name: .long, help: ArgumentHelp("Run simulated work this many times as fast.", valueName: "factor"))

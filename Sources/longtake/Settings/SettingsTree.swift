@@ -21,6 +21,13 @@ struct SettingsTree {
 
     private mutating func apply(_ node: Node, at path: [String], source: String) throws(SettingsMistake) {
         let key = path.joined(separator: ".")
+        if case .sequence(let items) = node, SettingsKey.find(key)?.isList == true {
+            let texts = items.compactMap { $0.scalar?.string }
+            guard texts.count == items.count, !texts.contains(where: { $0.contains(",") }) else {
+                throw SettingsMistake(source: source, key: key, reason: "must be a list of texts")
+            }
+            return try set(key, texts.joined(separator: ","), source: source)
+        }
         guard case .mapping(let mapping) = node else {
             let text = node.scalar.map { $0.string }
             guard let text, !key.isEmpty else {

@@ -85,7 +85,7 @@ extension DaemonProcess {
     {
         let extra = field.map { $0 + "\r\n" } ?? ""
         return try connect().exchange(
-            "POST \(path) HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n\(extra)Content-Length: \(body.utf8.count)\r\n\r\n\(body)",
+            "POST \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\(extra)Content-Length: \(body.utf8.count)\r\n\r\n\(body)",
             within: seconds)
     }
 }

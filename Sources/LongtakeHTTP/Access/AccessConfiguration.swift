@@ -1,0 +1,34 @@
+/// Who is let in.
+public enum AccessMode: String, Hashable, Sendable, CaseIterable {
+    /// Everybody who reaches the daemon, which is why it then listens on loopback only.
+    case none
+    /// Whoever has an API key.
+    case keys
+}
+
+/// Who is let in, from where, and how often.
+public struct AccessConfiguration: Sendable {
+    public var mode: AccessMode
+    /// May change while the daemon runs.
+    public var keys: KeyRing
+    /// May change while the daemon runs.
+    public var tickets: TicketSigner
+    /// For each key; 0 for no limit.
+    public var requestsPerSecondPerKey: Int
+    /// Host names that the daemon goes by besides `localhost` and plain addresses.
+    public var hosts: [String]
+    /// Origins whose pages may read answers, such as `https://app.example.org`; `*` for all.
+    public var corsOrigins: [String]
+
+    public init(
+        mode: AccessMode = .none, keys: KeyRing = KeyRing(), tickets: TicketSigner = TicketSigner(),
+        requestsPerSecondPerKey: Int = 0, hosts: [String] = [], corsOrigins: [String] = []
+    ) {
+        self.mode = mode
+        self.keys = keys
+        self.tickets = tickets
+        self.requestsPerSecondPerKey = requestsPerSecondPerKey
+        self.hosts = hosts
+        self.corsOrigins = corsOrigins
+    }
+}

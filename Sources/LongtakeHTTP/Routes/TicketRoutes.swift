@@ -1,0 +1,88 @@
+import Hummingbird
+import LongtakeCore
+
+/// `POST /v1/tickets`: addresses that a browser's `EventSource` can open.
+struct TicketRoutes: Sendable {
+    let journal: any Journal
+    let access: Access
+
+    func register(on routes: inout RouteTable) {
+        routes.add("/v1/tickets", [.post: .needs(.read, make)])
+    }
+
+    @Sendable private func make(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
+        try request.requireJSON()
+        let body = try TicketBody(try await request.jsonBody())
+        var problems: [InputProblem] = []
+        for (index, job) in body.jobs.enumerated()
+        where try await journal.job(job, of: context.caller.tenant) == nil {
+            problems.append(InputProblem(pointer: "/jobs/\(index)", detail: "there is no such job"))
+        }
+        guard problems.isEmpty else { throw Problem.unprocessable(problems) }
+        let lasting = Duration.seconds(body.seconds)
+        guard let (text, ticket) = try access.ticket(for: context.caller, jobs: body.jobs, lasting: lasting) else {
+            throw Problem.noSigningKey
+        }
+        return try .json(TicketDocument(text: text, ticket: ticket), status: .created)
+    }
+}
+
+/// `{"jobs": […], "ttl_seconds": …}`
+private struct TicketBody {
+    var jobs: [JobID] = []
+    var seconds = Limits.ticketSecondsDefault
+
+    init(_ value: JSONValue) throws(Problem) {
+        guard case .object(let members) = value else {
+            throw .unprocessable([InputProblem(pointer: "", detail: "must be an object")])
+        }
+        var problems = members.keys.filter { $0 != "jobs" && $0 != "ttl_seconds" }.sorted().map {
+            InputProblem(in: "", member: $0, detail: "unknown field")
+        }
+        if case .array(let items)? = members["jobs"], (1...Limits.ticketJobs).contains(items.count) {
+            for (index, item) in items.enumerated() {
+                if let job = item.text.flatMap({ JobID($0) }) {
+                    jobs.append(job)
+                } else {
+                    problems.append(InputProblem(pointer: "/jobs/\(index)", detail: "must be the id of a job"))
+                }
+            }
+        } else {
+            problems.append(
+                InputProblem(pointer: "/jobs", detail: "must be an array of 1 to \(Limits.ticketJobs) ids of jobs"))
+        }
+        switch members["ttl_seconds"] {
+        case nil, .null: break
+        case .integer(let number) where Limits.ticketSeconds.contains(Int(clamping: number)): seconds = Int(number)
+        default:
+            let range = Limits.ticketSeconds
+            problems.append(
+                InputProblem(
+                    pointer: "/ttl_seconds",
+                    detail: "must be a whole number from \(range.lowerBound) to \(range.upperBound)"))
+        }
+        guard problems.isEmpty else { throw .unprocessable(problems) }
+    }
+}
+
+private struct TicketDocument: Encodable {
+    let text: String
+    let ticket: Ticket
+
+    private enum Key: String, CodingKey {
+        case ticket, jobs
+        case expiresAt = "expires_at"
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(text, forKey: .ticket)
+        try container.encode(ticket.jobs.map(\.description), forKey: .jobs)
+        try container.encode(ticket.expiresAt.description, forKey: .expiresAt)
+    }
+}
+
+extension Problem {
+    static let noSigningKey = Problem.unavailable(
+        "no-signing-key", "The daemon has nothing to sign tickets with; its log says why.")
+}

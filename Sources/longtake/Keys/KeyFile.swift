@@ -1,0 +1,108 @@
+import FoundationEssentials
+import Glibc
+import LongtakeCore
+import LongtakeHTTP
+import LongtakeSQLite
+
+/// The file of the keys: API keys without their secrets, and what tickets are signed with. Only its owner may read it.
+///
+/// It is replaced as a whole, so that whoever reads it sees it before or after a change; and those who change it wait for each other.
+struct KeyFile {
+    let path: String
+
+    /// What is in it.
+    struct Content: Codable, Hashable {
+        var keys: [KeyRecord] = []
+        var signingKeys: [SigningKey] = []
+
+        private enum CodingKeys: String, CodingKey {
+            case keys
+            case signingKeys = "signing_keys"
+        }
+    }
+
+    struct Failure: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    private static let patience = Duration.seconds(5)
+
+    /// What is in the file; nothing where there is none.
+    /// - Throws: ``Failure`` for a file that is there and cannot be read, or is none of ours.
+    func read() throws -> Content {
+        guard FileManager.default.fileExists(atPath: path) else { return Content() }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw Failure(description: "\(path): cannot be read")
+        }
+        do {
+            return try JSONText.decode(Content.self, fromUTF8: data)
+        } catch {
+            throw Failure(description: "\(path): is no file of keys: \("\(error)".onOneLine)")
+        }
+    }
+
+    /// Whether others than its owner may read it.
+    var isOpenToOthers: Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & 0o077 != 0
+    }
+
+    /// Changes what is in the file, and returns when that is on the disk.
+    func update<Value>(_ change: (inout Content) throws -> Value) throws -> Value {
+        let lock = try takeLock()
+        defer { close(lock) }
+        var content = try read()
+        let value = try change(&content)
+        let new = path + ".new"
+        do {
+            // What an earlier change left behind that was cut off.
+            unlink(new)
+            try SyncedFile.make(new, holding: Array(try JSONText.data(content)) + [0x0a])
+            try giveToOwner(new)
+            try SyncedFile.rename(new, to: path)
+        } catch let failure as SyncedFile.Failure {
+            throw Failure(description: "\(failure)")
+        }
+        return value
+    }
+
+    private func takeLock() throws -> CInt {
+        let name = path + ".lock"
+        let descriptor = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw Failure(description: "\(name): \(String(cString: strerror(errno)))") }
+        try? giveToOwner(name)
+        let deadline = ContinuousClock.now + Self.patience
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            guard .now < deadline else {
+                close(descriptor)
+                throw Failure(description: "\(name): another program changes the keys")
+            }
+            poll(nil, 0, 10)
+        }
+        return descriptor
+    }
+
+    /// Root makes keys for the daemon's user, whose the directory is.
+    private func giveToOwner(_ path: String) throws(SyncedFile.Failure) {
+        var owner = stat()
+        guard geteuid() == 0, stat(SyncedFile.directory(of: path), &owner) == 0 else { return }
+        guard lchown(path, owner.st_uid, owner.st_gid) == 0 else { throw SyncedFile.Failure(path) }
+    }
+}
+
+extension KeyFile.Content {
+    /// Adds a key for signing and lets go of those that no valid ticket can have been signed with any more.
+    mutating func rotate(at time: Timestamp, keepingOld: Bool) {
+        let longest = Duration.seconds(Limits.ticketSeconds.upperBound)
+        let sorted = signingKeys.sorted { $0.createdAt < $1.createdAt }
+        // One signed until the next was made; tickets of that time are good for so long.
+        let kept = zip(sorted, sorted.dropFirst().map(\.createdAt) + [time]).filter { time < $1.advanced(by: longest) }
+        signingKeys = keepingOld ? kept.map(\.0) : []
+        signingKeys.append(SigningKey(at: time, random: Self.random))
+    }
+
+    static func random() -> UInt64 {
+        var generator = SystemRandomNumberGenerator()
+        return generator.next()
+    }
+}

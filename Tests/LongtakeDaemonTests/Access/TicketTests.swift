@@ -1,0 +1,94 @@
+import FoundationEssentials
+import LongtakeDaemonDriver
+import Testing
+
+/// Tickets, as a page's `EventSource` uses them.
+@Suite(.serialized) struct TicketTests {
+    // Seen to fail with a route table that lets a ticket through to every job.
+    @Test("a ticket reads its jobs and nothing else, as often as wanted, also after a restart")
+    func scope() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess(
+                "--speed", "100", "--log-level", "debug", environment: ["LONGTAKE_AUTH_MODE=keys"])
+            let owner = try Visitor.make(daemon, tenant: "acme").visitor
+            let (one, two, third) = (try owner.submit(), try owner.submit(), try owner.submit())
+            let ticket = try owner.ticket([one, two])
+            let page = Visitor(daemon: daemon)
+            for _ in 0..<2 {
+                let log = try page.stream("/v1/jobs/\(one)/events?ticket=\(ticket)").rest()
+                #expect(log.last?.event == "job.succeeded")
+                #expect(try page.get("/v1/jobs/\(two)?ticket=\(ticket)").status == 200)
+                #expect(try page.get("/v1/jobs/\(third)?ticket=\(ticket)").status == 404)
+                #expect(try page.get("/v1/jobs/\(third)/events?ticket=\(ticket)").status == 404)
+                for (method, path) in [
+                    ("GET", "/v1/jobs"), ("POST", "/v1/jobs"), ("POST", "/v1/jobs/\(one)/cancel"),
+                    ("POST", "/v1/tickets"),
+                    ("GET", "/v1/pipelines"), ("GET", "/v1/backups"),
+                ] {
+                    #expect(try page.ask(method, path + "?ticket=\(ticket)").status == 401, "\(method) \(path)")
+                }
+                daemon.kill()
+                try daemon.start()
+            }
+            let feed = try page.stream("/v1/events?after=0&type=job.queued&ticket=\(ticket)")
+            _ = try feed.next()
+            let seen = [try feed.next(), try feed.next()].compactMap { $0?.data }
+            #expect(seen.count == 2 && seen[0].contains(one) && seen[1].contains(two))
+            #expect(try page.get("/v1/events?job=\(third)&ticket=\(ticket)").status == 404)
+            for broken in ["", "x", String(ticket.dropLast(4)), "a.b.c", ticket + "x"] {
+                #expect(try page.get("/v1/jobs/\(one)?ticket=\(broken)").status == 401, "\(broken)")
+            }
+            // Neither it, nor a part of it, is in the log, which tells of every request.
+            #expect(daemon.log.contains("/v1/jobs/\(one)/events"))
+            #expect(!daemon.log.contains(ticket.suffix(20)) && !daemon.log.contains("ticket="))
+        }
+    }
+
+    @Test("a ticket expires, and all of them with the secret that signed them")
+    func end() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess("--speed", "100", environment: ["LONGTAKE_AUTH_MODE=keys"])
+            let owner = try Visitor.make(daemon, tenant: "acme").visitor
+            let job = try owner.submit()
+            let page = Visitor(daemon: daemon)
+            let short = try owner.ticket([job], seconds: 1)
+            let deadline = Deadline(20)
+            while try page.get("/v1/jobs/\(job)?ticket=\(short)").status == 200 { try #require(!deadline.isOver) }
+            let expired = try page.get("/v1/jobs/\(job)?ticket=\(short)")
+            #expect(expired.status == 401 && expired.body.contains("ticket-expired"))
+
+            let ticket = try owner.ticket([job])
+            #expect(try Visitor.run(daemon, "rotate").status == 0)
+            try Visitor.reload(daemon) { daemon.log.contains("the keys were read again") }
+            let deadlineOfNew = Deadline(20)
+            while try owner.ticket([job]).prefix(12) == ticket.prefix(12) { try #require(!deadlineOfNew.isOver) }
+            #expect(try page.get("/v1/jobs/\(job)?ticket=\(ticket)").status == 200)
+            #expect(try Visitor.run(daemon, "rotate", "--revoke-tickets").status == 0)
+            try Visitor.reload(daemon) { try page.get("/v1/jobs/\(job)?ticket=\(ticket)").status == 401 }
+            #expect(try owner.get("/v1/jobs/\(job)").status == 200)
+        }
+    }
+
+    @Test(
+        "what is wrong with the wish for one is told",
+        arguments: [
+            ("{}", "/jobs"), (#"{"jobs":[]}"#, "/jobs"), (#"{"jobs":["x"]}"#, "/jobs/0"),
+            (#"{"jobs":["job_00000000000000000000000000"]}"#, "/jobs/0"),
+            (#"{"jobs":[],"ttl_seconds":0}"#, "/ttl_seconds"), (#"{"jobs":[],"ttl_seconds":604801}"#, "/ttl_seconds"),
+            (#"{"jobs":[],"ttl_seconds":1.5}"#, "/ttl_seconds"), (#"{"jobs":[],"a":1}"#, "/a"),
+        ])
+    func mistakes(_ body: String, _ pointer: String) async throws {
+        try await onOwnThread {
+            let answer = try Visitor(daemon: try SharedDaemon.get()).post("/v1/tickets", body)
+            #expect(answer.status == 422)
+            #expect(answer.body.contains("\"pointer\":\"\(pointer)\""), "\(answer.body)")
+        }
+    }
+}
+
+/// One for the tests that leave nothing behind in it.
+enum SharedDaemon {
+    private static let daemon = Result { try DaemonProcess("--speed", "100") }
+
+    static func get() throws -> DaemonProcess { try daemon.get() }
+}

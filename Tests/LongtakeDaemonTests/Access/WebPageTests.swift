@@ -1,0 +1,88 @@
+import LongtakeDaemonDriver
+import Testing
+
+/// What a page in a browser on the same machine can do.
+@Suite(.serialized) struct WebPageTests {
+    // Seen to fail without the call of `OriginPolicy.refusal` in `RequestService`.
+    @Test("a page of another site cannot drive a daemon without keys, whatever name it has lead here")
+    func guarded() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess(environment: ["LONGTAKE_HTTP_CORS_ORIGINS=https://app.example.org"])
+            let job = try daemon.submit()
+            func ask(_ host: String, _ fields: String) throws -> Exchange {
+                try daemon.connect().exchange(
+                    "POST /v1/jobs/\(job)/cancel HTTP/1.1\r\nHost: \(host)\r\n\(fields)Content-Length: 0\r\n\r\n")
+            }
+            #expect(try ask("evil.example.org", "").status == 421)
+            #expect(try ask("localhost", "Origin: https://evil.example.org\r\n").status == 403)
+            #expect(try ask("localhost", "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n").status == 403)
+            #expect(try daemon.get("/v1/jobs/\(job)").object()["cancel_requested"] as? Bool == false)
+            let allowed = try ask("localhost", "Origin: https://app.example.org\r\n")
+            #expect(allowed.status == 200 || allowed.status == 202)
+            #expect(allowed["access-control-allow-origin"] == "https://app.example.org")
+        }
+    }
+
+    @Test("a page that may use it is told so with every answer, errors and streams too, and beforehand")
+    func cors() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess(
+                "--speed", "100",
+                environment: ["LONGTAKE_AUTH_MODE=keys", "LONGTAKE_HTTP_CORS_ORIGINS=https://app.example.org"])
+            let page = Visitor(daemon: daemon, fields: ["Origin: https://app.example.org"])
+            let refused = try page.get("/v1/jobs")
+            #expect(refused.status == 401)
+            #expect(refused["access-control-allow-origin"] == "https://app.example.org")
+            let owner = try Visitor.make(daemon, tenant: "acme").visitor
+            let job = try owner.submit()
+            let stream = try page.stream("/v1/jobs/\(job)/events?ticket=\(try owner.ticket([job]))")
+            #expect(stream.head["access-control-allow-origin"] == "https://app.example.org")
+            #expect(stream.head["vary"] == "Origin")
+            #expect(try stream.rest().last?.event == "job.succeeded")
+            let asked = try page.ask(
+                "OPTIONS", "/v1/jobs",
+                ["Access-Control-Request-Method: POST", "Access-Control-Request-Headers: authorization"])
+            #expect(asked.status == 204)
+            #expect(asked["access-control-allow-headers"]?.contains("Authorization") == true)
+            #expect(asked["access-control-allow-credentials"] == nil)
+            let foreign = try Visitor(daemon: daemon, fields: ["Origin: https://evil.example.org"]).get("/healthz")
+            #expect(foreign["access-control-allow-origin"] == nil)
+            #expect(foreign["vary"] == "Origin")
+        }
+    }
+
+    @Test("every answer says to take it for nothing else, to show it in no frame, and to tell nobody its address")
+    func headers() async throws {
+        try await onOwnThread {
+            let daemon = try SharedDaemon.get()
+            let job = try daemon.submit()
+            let answers = [
+                try daemon.get("/healthz").head, try daemon.get("/nothing").head, try daemon.follow(job).head,
+                try daemon.get("/v1/jobs/\(job)").head,
+            ]
+            for head in answers {
+                #expect(head["x-content-type-options"] == "nosniff")
+                #expect(head["referrer-policy"] == "no-referrer")
+                #expect(head["cross-origin-resource-policy"] == "same-origin")
+                #expect(head["content-security-policy"]?.contains("frame-ancestors 'none'") == true)
+            }
+        }
+    }
+
+    @Test("a daemon that asks nobody for a key does not start beyond loopback unless it is told to")
+    func loopback() async throws {
+        try await onOwnThread {
+            for host in ["0.0.0.0", "::", "127.example.org", "192.0.2.1"] {
+                let (status, output) = try DaemonProcess.run(["serve", "--host", host, "--port", "0"])
+                #expect(status == 78 && output.contains("--allow-anonymous"), "\(output)")
+            }
+            let all = try DaemonProcess.run(["check"], environment: ["LONGTAKE_HTTP_CORS_ORIGINS=*"])
+            #expect(all.status == 78 && all.output.contains("every web page"), "\(all.output)")
+            let daemon = try DaemonProcess("--host", "0.0.0.0", "--allow-anonymous")
+            #expect(daemon.log.contains("nobody is asked for a key"))
+            #expect(try daemon.get("/healthz").status == 200)
+            let keyed = try DaemonProcess("--host", "0.0.0.0", environment: ["LONGTAKE_AUTH_MODE=keys"])
+            #expect(try keyed.get("/v1/jobs").status == 401)
+        }
+    }
+}
