@@ -10,6 +10,10 @@ public enum Limits {
     public static let metadataValueBytes = 512
     /// An `Idempotency-Key`, in visible ASCII characters.
     public static let idempotencyKeyBytes = 255
+    /// What `limits.queued_jobs_per_tenant` may say, and its default: a queue that takes hours to work off serves nobody who waits in it, and
+    /// each job of it costs some kilobytes on the disk.
+    public static let queuedJobsPerTenant = 1...1_000_000
+    public static let queuedJobsPerTenantDefault = 10_000
     /// Positions counted in a queue: beyond that “far” is all that anybody wants to know, and counting would cost a scan.
     public static let queuePositionsCounted = 1_000
 

@@ -83,7 +83,8 @@ public final class SQLiteJournal: Journal {
                 )
             }
             lock.leave(.open)
-            let boot = try BootSequence(pool: pool, clock: clock, reserve: reserve)
+            let boot = try BootSequence(
+                pool: pool, clock: clock, reserve: reserve, queuedJobsPerTenant: configuration.queuedJobsPerTenant)
             let writer = GroupCommitWriter(
                 pool: pool, ledger: boot.ledger, wal: wal, reserve: reserve, hasBegun: boot.recoveredStages != nil,
                 logger: logger, onFatal: onFatal)
@@ -108,6 +109,12 @@ public final class SQLiteJournal: Journal {
             throw JournalError.cannotPersist("\(error)")
         }
         return try await writer.perform(as: .submission) { try $0.submit(encoded, $1) }
+    }
+
+    public func replay(of key: String, tenant: TenantName, fingerprint: String) async throws -> SubmissionOutcome? {
+        try await read { [epoch] in
+            try JobReader(epoch: epoch).replay(of: key, tenant: tenant, fingerprint: fingerprint, $0)
+        }
     }
 
     public func claim(queue: QueueName, limit: Int) async throws -> ClaimResult {

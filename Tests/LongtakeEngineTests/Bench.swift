@@ -120,6 +120,9 @@ final class FlakyJournal: Journal {
     func observeCommits(_ observer: @escaping @Sendable (Commit) -> Void) { journal.observeCommits(observer) }
     func submit(_ submission: Submission) async throws -> SubmissionOutcome { try await journal.submit(submission) }
 
+    func replay(of key: String, tenant: TenantName, fingerprint: String) async throws -> SubmissionOutcome? {
+        try await journal.replay(of: key, tenant: tenant, fingerprint: fingerprint)
+    }
     func claim(queue: QueueName, limit: Int) async throws -> ClaimResult {
         let (isFailing, rest) = state.withLock { state in
             state.failingClaims -= 1

@@ -21,12 +21,14 @@ final class ScratchDirectory: Sendable {
     /// - Parameter lockWait: a process that another test starts has the lock's file for the moment before it becomes another program.
     func open(
         _ clock: any WallClock = ManualClock(), lockWait: Duration = .seconds(1),
-        cancelPatience: Duration = .seconds(5),
+        cancelPatience: Duration = .seconds(5), queuedJobsPerTenant: Int = Limits.queuedJobsPerTenantDefault,
         onFatal: @escaping @Sendable (String) -> Void = { Issue.fatal($0) }
     ) async throws -> SQLiteJournal {
         try await SQLiteJournal.open(
             directory: path, clock: clock, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
-            configuration: SQLiteConfiguration(readers: 2, lockWait: lockWait, cancelPatience: cancelPatience),
+            configuration: SQLiteConfiguration(
+                readers: 2, lockWait: lockWait, cancelPatience: cancelPatience, queuedJobsPerTenant: queuedJobsPerTenant
+            ),
             onFatal: onFatal)
     }
 

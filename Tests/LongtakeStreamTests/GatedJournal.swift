@@ -27,6 +27,9 @@ final class GatedJournal: Journal {
 
     func observeCommits(_ observer: @escaping @Sendable (Commit) -> Void) { inner.observeCommits(observer) }
     func submit(_ submission: Submission) async throws -> SubmissionOutcome { try await inner.submit(submission) }
+    func replay(of key: String, tenant: TenantName, fingerprint: String) async throws -> SubmissionOutcome? {
+        try await inner.replay(of: key, tenant: tenant, fingerprint: fingerprint)
+    }
     func claim(queue: QueueName, limit: Int) async throws -> ClaimResult {
         try await inner.claim(queue: queue, limit: limit)
     }

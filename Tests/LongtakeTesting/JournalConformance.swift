@@ -3,9 +3,14 @@ import Synchronization
 
 /// What every journal must do, checked on each implementation. Each check makes a journal of its own, and throws where it is not kept.
 public struct JournalConformance: Sendable {
-    let make: @Sendable (any WallClock) async throws -> any Journal
+    /// Opens a journal of which so many jobs of one tenant may be queued.
+    let open: @Sendable (any WallClock, _ queuedJobsPerTenant: Int) async throws -> any Journal
 
-    public init(_ make: @escaping @Sendable (any WallClock) async throws -> any Journal) { self.make = make }
+    public init(_ open: @escaping @Sendable (any WallClock, Int) async throws -> any Journal) { self.open = open }
+
+    func make(_ clock: any WallClock) async throws -> any Journal {
+        try await open(clock, Limits.queuedJobsPerTenantDefault)
+    }
 
     /// A sentence of the contract that was not kept.
     public struct Broken: Error, CustomStringConvertible {
@@ -26,6 +31,9 @@ public struct JournalConformance: Sendable {
         try await listsNewestFirstAndStable()
         try await feedsAllJobsInCommitOrder()
         try await refusesAfterClose()
+        try await doesAJobAgain()
+        try await answersARepeatedRetry()
+        try await boundsQueuedJobs()
     }
 
     func expect(_ kept: Bool, _ sentence: String) throws {

@@ -8,9 +8,12 @@ public final class MemoryJournal: Journal {
     public let epoch: Epoch
     private let ledger: Ledger
 
-    public init(epoch: Epoch = Epoch(rawValue: 0x7f3a_09c2), clock: any WallClock) {
+    public init(
+        epoch: Epoch = Epoch(rawValue: 0x7f3a_09c2), clock: any WallClock,
+        queuedJobsPerTenant: Int = Limits.queuedJobsPerTenantDefault
+    ) {
         self.epoch = epoch
-        ledger = Ledger(epoch: epoch, clock: clock)
+        ledger = Ledger(MemoryLedger(epoch: epoch, queuedJobsPerTenant: queuedJobsPerTenant), clock: clock)
     }
 
     public func observeCommits(_ observer: @escaping @Sendable (Commit) -> Void) {
@@ -19,6 +22,10 @@ public final class MemoryJournal: Journal {
 
     public func submit(_ submission: Submission) async throws -> SubmissionOutcome {
         try await ledger.write { try $0.submit(submission, at: $1) }
+    }
+
+    public func replay(of key: String, tenant: TenantName, fingerprint: String) async throws -> SubmissionOutcome? {
+        try await ledger.read { $0.replay(of: key, tenant: tenant, fingerprint: fingerprint) }
     }
 
     public func claim(queue: QueueName, limit: Int) async throws -> ClaimResult {
@@ -71,9 +78,9 @@ private actor Ledger {
     private var state: MemoryLedger
     private var isClosed = false
 
-    init(epoch: Epoch, clock: any WallClock) {
+    init(_ state: MemoryLedger, clock: any WallClock) {
         self.clock = clock
-        state = MemoryLedger(epoch: epoch)
+        self.state = state
     }
 
     func write<Value: Sendable>(

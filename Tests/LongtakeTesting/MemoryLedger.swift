@@ -17,7 +17,13 @@ package struct MemoryLedger: Sendable {
     /// What the events of ``commit`` were made from, one for each.
     private var changes: [JobEvent] = []
 
-    package init(epoch: Epoch) { self.epoch = epoch }
+    /// Of one tenant.
+    private let queuedMost: Int
+
+    package init(epoch: Epoch, queuedJobsPerTenant: Int = Limits.queuedJobsPerTenantDefault) {
+        self.epoch = epoch
+        queuedMost = queuedJobsPerTenant
+    }
 
     private struct IdempotencyKey: Hashable {
         let tenant: TenantName
@@ -49,10 +55,17 @@ package struct MemoryLedger: Sendable {
     package mutating func submit(_ submission: Submission, at time: Timestamp) throws -> SubmissionOutcome {
         let key = submission.idempotencyKey.map { IdempotencyKey(tenant: submission.tenant, text: $0) }
         let fingerprint = try submission.fingerprint()
-        if let key, let (known, job) = keys[key] {
-            guard known == fingerprint, let view = self.job(job, of: submission.tenant) else { return .conflict }
-            return .replayed(view)
+        if let key = submission.idempotencyKey,
+            let known = replay(of: key, tenant: submission.tenant, fingerprint: fingerprint)
+        {
+            return known
         }
+        if let origin = submission.retryOf {
+            guard let old = job(origin, of: submission.tenant) else { throw JournalError.noSuchJob }
+            guard old.state.isRetryable else { throw JournalError.refused(.notRetryable) }
+        }
+        let queued = records.values.filter { $0.submission.tenant == submission.tenant && $0.life.state == .queued }
+        guard queued.count < queuedMost else { throw JournalError.tooManyQueued }
         let decision = JobStateMachine(pipeline: submission.pipeline).submit(priority: submission.priority)
         records[submission.id] = MemoryRecord(
             submission: submission, number: order.count + 1, life: decision.life, createdAt: time)
@@ -60,6 +73,12 @@ package struct MemoryLedger: Sendable {
         if let key { keys[key] = (fingerprint, submission.id) }
         try apply(decision, to: submission.id, at: time, delay: nil)
         return .created(view(records[submission.id]!))
+    }
+
+    package func replay(of key: String, tenant: TenantName, fingerprint: String) -> SubmissionOutcome? {
+        guard let (known, job) = keys[IdempotencyKey(tenant: tenant, text: key)] else { return nil }
+        guard known == fingerprint, let view = self.job(job, of: tenant) else { return .conflict }
+        return .replayed(view)
     }
 
     package mutating func claim(queue: QueueName, limit: Int, at time: Timestamp) throws -> ClaimResult {

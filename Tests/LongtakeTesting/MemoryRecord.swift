@@ -95,7 +95,8 @@ struct MemoryRecord: Sendable {
             progress: life.progress, stage: life.state == .running ? stage.name : nil, stages: stages,
             queuePosition: nil,
             input: submission.input, output: output, error: error, priority: submission.priority,
-            metadata: submission.metadata, cancelRequested: life.cancelRequested, retryOf: nil, createdAt: createdAt,
+            metadata: submission.metadata, simulation: submission.simulation, cancelRequested: life.cancelRequested,
+            retryOf: submission.retryOf, createdAt: createdAt,
             startedAt: life.startedAt, finishedAt: finishedAt,
             lastEvent: EventID(epoch: epoch, sequence: EventSequence(rawValue: Int64(log.count))))
     }

@@ -17,6 +17,8 @@ public struct Job: Hashable, Sendable {
     public var error: JobError?
     public var priority: Priority
     public var metadata: [String: String]
+    /// Not told to clients; a retry runs with the same.
+    public var simulation: Simulation?
     public var cancelRequested: Bool
     public var retryOf: JobID?
     public var createdAt: Timestamp
@@ -55,7 +57,8 @@ public struct Job: Hashable, Sendable {
         id: JobID, tenant: TenantName, pipeline: PipelineName, state: JobState, progress: Progress, stage: StageName?,
         stages: [Stage], queuePosition: Int?, input: JSONValue, output: JSONValue?, error: JobError?,
         priority: Priority,
-        metadata: [String: String], cancelRequested: Bool, retryOf: JobID?, createdAt: Timestamp, startedAt: Timestamp?,
+        metadata: [String: String], simulation: Simulation? = nil, cancelRequested: Bool, retryOf: JobID?,
+        createdAt: Timestamp, startedAt: Timestamp?,
         finishedAt: Timestamp?, lastEvent: EventID
     ) {
         self.id = id
@@ -71,6 +74,7 @@ public struct Job: Hashable, Sendable {
         self.error = error
         self.priority = priority
         self.metadata = metadata
+        self.simulation = simulation
         self.cancelRequested = cancelRequested
         self.retryOf = retryOf
         self.createdAt = createdAt

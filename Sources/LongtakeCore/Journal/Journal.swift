@@ -12,8 +12,15 @@ public protocol Journal: Sendable {
     func observeCommits(_ observer: @escaping @Sendable (Commit) -> Void)
 
     /// Takes a job in, or finds the one that the same idempotency key made before.
-    /// - Throws: ``JournalError/overloaded`` when too many submissions wait.
+    ///
+    /// A key that is known is answered whatever stands in the way of a new job.
+    /// - Throws: ``JournalError/overloaded`` when too many submissions wait; ``JournalError/tooManyQueued`` when so many jobs of the tenant
+    ///   do; for a retry, ``JournalError/noSuchJob``, or ``JournalError/refused(_:)`` with ``JobRefusal/notRetryable``.
     func submit(_ submission: Submission) async throws -> SubmissionOutcome
+
+    /// What an idempotency key has made before, by a read alone; `nil` where it is new. What is then submitted is judged anew.
+    /// - Parameter fingerprint: of the submission that is to be repeated, ``Submission/fingerprint()``.
+    func replay(of key: String, tenant: TenantName, fingerprint: String) async throws -> SubmissionOutcome?
 
     /// Hands out up to `limit` stages that wait on `queue`: fair between tenants, then by priority, then the oldest job.
     func claim(queue: QueueName, limit: Int) async throws -> ClaimResult
@@ -75,6 +82,10 @@ public enum JournalError: Error, Hashable, Sendable {
     case refused(JobRefusal)
     /// Too many commands or reads wait already.
     case overloaded
+    /// As many jobs of the tenant are queued as may be.
+    case tooManyQueued
+    /// The tenant has no such job.
+    case noSuchJob
     /// The database cannot persist at present (full, or an error before the commit); the text is for the log.
     case cannotPersist(String)
     /// The disk failed in the commit itself: it may or may not have happened. The process must end and recover.

@@ -9,10 +9,13 @@ public struct Submission: Hashable, Sendable {
     public var metadata: [String: String]
     public var simulation: Simulation?
     public var idempotencyKey: String?
+    /// The job that this one does again. It has to be one of the same tenant that failed or was canceled.
+    public var retryOf: JobID?
 
     public init(
         id: JobID, tenant: TenantName = .anonymous, pipeline: Pipeline, input: JSONValue, priority: Priority = .normal,
-        metadata: [String: String] = [:], simulation: Simulation? = nil, idempotencyKey: String? = nil
+        metadata: [String: String] = [:], simulation: Simulation? = nil, idempotencyKey: String? = nil,
+        retryOf: JobID? = nil
     ) {
         self.id = id
         self.tenant = tenant
@@ -22,16 +25,23 @@ public struct Submission: Hashable, Sendable {
         self.metadata = metadata
         self.simulation = simulation
         self.idempotencyKey = idempotencyKey
+        self.retryOf = retryOf
     }
 
     /// The part of a submission that a second one with the same idempotency key must repeat: what the client said, after parsing and defaults.
     ///
-    /// Canonical text, compared as it is.
+    /// Canonical text, compared as it is. Of a retry it is the job alone, since that is all that the client said.
     package func fingerprint() throws -> String {
-        try JSONText.encode(
+        if let retryOf { return try Self.fingerprint(ofRetryOf: retryOf) }
+        return try JSONText.encode(
             Fingerprint(
                 pipeline: pipeline.name, input: input, priority: priority.rawValue, metadata: metadata,
                 simulation: simulation))
+    }
+
+    /// As ``fingerprint()``, of any retry of this job.
+    package static func fingerprint(ofRetryOf job: JobID) throws -> String {
+        try JSONText.encode(["retry_of": job.description])
     }
 
     private struct Fingerprint: Encodable {

@@ -37,10 +37,14 @@ extension Problem {
             self = .unavailable("outcome-unknown", "The disk failed; the daemon restarts to find out what is stored.")
         case .closed:
             self = .draining
+        case .tooManyQueued:
+            self = .tooManyQueued
+        case .noSuchJob:
+            self = .noSuchJob
+        case .refused(.notRetryable):
+            self = .wrongState("Only a job that has failed or was canceled can be done again.")
         case .refused, .notOwner:
-            self = Problem(
-                kind: "wrong-state", status: .conflict, title: "Wrong state",
-                detail: "The job is not in a state for this.")
+            self = .wrongState("The job is not in a state for this.")
         }
     }
 }

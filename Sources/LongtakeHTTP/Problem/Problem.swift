@@ -110,6 +110,10 @@ extension Problem {
         kind: "expectation-failed", status: .expectationFailed, title: "Expectation failed",
         detail: "The only expectation that is met is 100-continue.", closesConnection: true)
 
+    static func wrongState(_ detail: String) -> Problem {
+        Problem(kind: "wrong-state", status: .conflict, title: "Wrong state", detail: detail)
+    }
+
     static func unavailable(_ kind: String, _ detail: String) -> Problem {
         Problem(
             kind: kind, status: .serviceUnavailable, title: "Try again later", detail: detail,
@@ -117,6 +121,10 @@ extension Problem {
     }
 
     static let draining = Problem.unavailable("draining", "The daemon is about to stop; nothing was accepted.")
+    /// Queues become shorter in seconds at the soonest.
+    static let tooManyQueued = Problem(
+        kind: "too-many-queued", status: .tooManyRequests, title: "Too many queued jobs",
+        detail: "As many jobs are queued as may be; nothing was accepted.", headers: [.retryAfter: "10"])
     static let tooManyStreams = Problem(
         kind: "too-many-streams", status: .tooManyRequests, title: "Too many streams",
         detail: "As many streams are open as may be.", headers: [.retryAfter: "5"])

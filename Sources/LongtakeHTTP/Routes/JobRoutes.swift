@@ -3,7 +3,7 @@ import Hummingbird
 import LongtakeCore
 import LongtakeStream
 
-/// Submitting jobs, looking at them, canceling them.
+/// Submitting jobs and looking at them.
 struct JobRoutes: Sendable {
     let journal: any Journal
     let catalog: PipelineCatalog
@@ -16,7 +16,6 @@ struct JobRoutes: Sendable {
     func register(on routes: inout RouteTable) {
         routes.add("/v1/jobs", [.get: .needs(.read, list), .post: .needs(.submit, submit)])
         routes.add("/v1/jobs/{id}", [.get: .needs(.read, orTicket: true, show)])
-        routes.add("/v1/jobs/{id}/cancel", [.post: .needs(.submit, cancel)])
     }
 
     @Sendable private func submit(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
@@ -26,7 +25,7 @@ struct JobRoutes: Sendable {
             throw Problem.notAcceptable("\(MediaTypes.json), \(MediaTypes.eventStream)")
         }
         guard admission.isOpen else { throw Problem.draining }
-        let key = try Self.idempotencyKey(request)
+        let key = try request.idempotencyKey()
         if key == nil, let cursor = request.headers[.lastEventID], !cursor.isEmpty {
             throw Problem.badRequest(
                 "A POST with Last-Event-ID would submit a second job; send an Idempotency-Key, or read the job's events."
@@ -86,24 +85,6 @@ struct JobRoutes: Sendable {
         return try .json(JobDocument(job))
     }
 
-    @Sendable private func cancel(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
-        try request.requireJSON()
-        guard let job = try await journal.cancel(try context.jobID(), of: context.caller.tenant) else {
-            throw Problem.noSuchJob
-        }
-        return try .json(JobDocument(job), status: job.state.isFinal ? .ok : .accepted)
-    }
-
-    private static func idempotencyKey(_ request: Request) throws(Problem) -> String? {
-        guard let key = request.headers[.idempotencyKey] else { return nil }
-        guard (1...Limits.idempotencyKeyBytes).contains(key.utf8.count),
-            key.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
-        else {
-            throw .badRequest("An Idempotency-Key has 1 to \(Limits.idempotencyKeyBytes) visible ASCII characters.")
-        }
-        return key
-    }
-
     private static func isJSON(_ contentType: String?) -> Bool {
         contentType?.split(separator: ";").first?.trimmed.lowercased() == MediaTypes.json
     }
@@ -127,13 +108,13 @@ private struct JobList: Encodable {
 }
 
 extension SubmissionOutcome {
-    fileprivate var isReplay: Bool {
+    var isReplay: Bool {
         if case .replayed = self { true } else { false }
     }
 }
 
 /// The injected source of chance as the standard library wants it.
-private struct ClosureGenerator: RandomNumberGenerator {
+struct ClosureGenerator: RandomNumberGenerator {
     let random: @Sendable () -> UInt64
 
     func next() -> UInt64 { random() }

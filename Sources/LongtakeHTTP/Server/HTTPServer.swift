@@ -42,6 +42,9 @@ public final class HTTPServer: Sendable {
             journal: journal, catalog: catalog, clock: clock, opener: opener, admission: admission,
             random: configuration.random
         ).register(on: &routes)
+        JobActionRoutes(
+            journal: journal, catalog: catalog, clock: clock, admission: admission, random: configuration.random
+        ).register(on: &routes)
         EventRoutes(journal: journal, hub: hub, opener: opener).register(on: &routes)
         FeedRoutes(opener: opener).register(on: &routes)
         DaemonRoutes(journal: journal, catalog: catalog, admission: admission, version: configuration.version)

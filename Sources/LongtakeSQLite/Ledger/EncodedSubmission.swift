@@ -39,7 +39,8 @@ struct EncodedSubmission: Sendable {
             id: submission.id, tenant: submission.tenant, pipeline: submission.pipeline.name, state: life.state,
             progress: life.progress, stage: nil, stages: stages, queuePosition: queuePosition,
             input: submission.input, output: nil, error: nil, priority: submission.priority,
-            metadata: submission.metadata, cancelRequested: false, retryOf: nil, createdAt: time, startedAt: nil,
+            metadata: submission.metadata, simulation: submission.simulation, cancelRequested: false,
+            retryOf: submission.retryOf, createdAt: time, startedAt: nil,
             finishedAt: nil, lastEvent: lastEvent)
     }
 }

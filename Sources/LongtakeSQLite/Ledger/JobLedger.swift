@@ -10,16 +10,23 @@ final class JobLedger {
     let epoch: Epoch
     let clock: any WallClock
     var waiting = WaitingStages()
+    var queued = QueuedJobs()
+    /// Of one tenant.
+    let queuedMost: Int
     private var active: [JobID: ActiveJob] = [:]
     private var commit = Commit()
     private var prepared: LedgerStatements?
     /// Above it the cache starts anew. A job with its pipeline takes a few kilobytes.
     private static let activeJobs = 16_384
 
-    init(epoch: Epoch, clock: any WallClock, _ db: Database) throws {
+    init(
+        epoch: Epoch, clock: any WallClock, queuedJobsPerTenant: Int = Limits.queuedJobsPerTenantDefault, _ db: Database
+    ) throws {
         self.epoch = epoch
         self.clock = clock
+        queuedMost = queuedJobsPerTenant
         try loadWaiting(db)
+        try loadQueued(db)
     }
 
     func statements(_ db: Database) throws -> LedgerStatements {
@@ -41,6 +48,7 @@ final class JobLedger {
     func takeCommit() -> Commit {
         defer { commit = Commit() }
         waiting.keep()
+        queued.keep()
         return commit
     }
 
@@ -48,6 +56,7 @@ final class JobLedger {
     func forget() {
         active.removeAll(keepingCapacity: true)
         waiting.undo()
+        queued.undo()
         commit = Commit()
     }
 
@@ -221,6 +230,7 @@ final class JobLedger {
 
     /// Keeps count of the claimable stages, and notes whom to wake.
     private func countWaiting(from before: ActiveJob, to job: ActiveJob) {
+        if before.life.state == .queued, job.life.state != .queued { queued.add(-1, of: job.tenant) }
         if before.isReady { addReady(-1, before) }
         guard job.life.stageState == .queued else { return }
         if let due = job.dueAt {
@@ -252,6 +262,17 @@ final class JobLedger {
     static let waitingQuery = """
         SELECT queue, tenant, priority, count(*) FROM stage INDEXED BY stage_ready
         WHERE state = 'queued' AND due_at IS NULL GROUP BY queue, tenant, priority
+        """
+
+    private func loadQueued(_ db: Database) throws {
+        let rows = try Row.fetchCursor(db, sql: Self.queuedQuery)
+        while let row = try rows.next() { queued.load(row[1], of: TenantName(unchecked: row[0])) }
+    }
+
+    /// Whoever has a job that is queued has a share. So this costs what is queued, and not what the database holds.
+    static let queuedQuery = """
+        SELECT tenant, (SELECT count(*) FROM job WHERE job.tenant = known.tenant AND job.state = 'queued')
+        FROM (SELECT DISTINCT tenant FROM share) AS known
         """
 
     /// Brings the rows up to what was decided: before a claim reads them, and before COMMIT.

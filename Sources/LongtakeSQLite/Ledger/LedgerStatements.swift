@@ -16,8 +16,8 @@ final class LedgerStatements {
         insertJob = try PreparedStatement(
             """
             INSERT INTO job (id, tenant, pipeline, definition, state, phase, stage_index, priority, input, metadata, simulation,
-                created_at)
-            VALUES (?, ?, ?, ?, 'queued', 'queued', 0, ?, ?, ?, ?, ?)
+                retry_of, created_at)
+            VALUES (?, ?, ?, ?, 'queued', 'queued', 0, ?, ?, ?, ?, ?, ?)
             """, db)
         insertStage = try PreparedStatement(
             """

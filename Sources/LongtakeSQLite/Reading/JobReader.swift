@@ -14,7 +14,8 @@ struct JobReader {
     private static let columns = """
         job.key, job.id, job.tenant, job.pipeline, job.definition, job.state, job.phase, job.stage_index, job.priority, job.input,
         job.output, job.error, job.metadata, job.retry_of, job.created_at, job.started_at, job.finished_at,
-        event.seq, event.type, json_extract(event.payload, '$.progress'), json_extract(event.payload, '$.stage_progress')
+        event.seq, event.type, json_extract(event.payload, '$.progress'), json_extract(event.payload, '$.stage_progress'),
+        job.simulation
         FROM job JOIN event ON event.job = job.key AND event.seq = (SELECT max(seq) FROM event WHERE job = job.key)
         """
 
@@ -31,6 +32,21 @@ struct JobReader {
         job.queuePosition = try queuePosition(row, job, db)
         return job
     }
+
+    /// The job that a key has made, or that it was used with another submission; `nil` where it is new.
+    func replay(of key: String, tenant: TenantName, fingerprint: String, _ db: Database) throws -> SubmissionOutcome? {
+        let statement = try db.cachedStatement(sql: Self.keyQuery)
+        guard let known = try Row.fetchOne(statement, arguments: [tenant.description, key]) else { return nil }
+        guard known[0] as String == fingerprint, let id = JobID(known[1] as String),
+            let job = try job(id, of: tenant, db)
+        else { return .conflict }
+        return .replayed(job)
+    }
+
+    static let keyQuery = """
+        SELECT idempotency.fingerprint, job.id FROM idempotency JOIN job ON job.key = idempotency.job
+        WHERE idempotency.tenant = ? AND idempotency.key = ?
+        """
 
     static func listQuery(_ query: JobQuery) -> (sql: String, arguments: StatementArguments) {
         var sql = "SELECT \(columns) WHERE job.tenant = ? AND job.key < ?"
@@ -82,6 +98,7 @@ struct JobReader {
             output: try (row[10] as String?).map { try JSONText.decode(JSONValue.self, from: $0) },
             error: try (row[11] as String?).map { try JSONText.decode(JobError.self, from: $0) },
             priority: priority, metadata: try JSONText.decode([String: String].self, from: row[12]),
+            simulation: try (row[21] as String?).map { try JSONText.decode(Simulation.self, from: $0) },
             cancelRequested: ["canceling", "canceled"].contains(row[6] as String),
             retryOf: (row[13] as String?).flatMap { JobID($0) },
             createdAt: Timestamp(millisecondsSince1970: row[14]), startedAt: Timestamp(column: row[15]),

@@ -8,13 +8,17 @@ public struct SQLiteConfiguration: Sendable {
     public var lockWait: Duration
     /// How long a cancel is tried while the disk is full.
     public var cancelPatience: Duration
+    /// Jobs of one tenant that may be queued; a submission beyond it is refused.
+    public var queuedJobsPerTenant: Int
 
     public init(
-        readers: Int = 4, lockWait: Duration = .seconds(5), cancelPatience: Duration = Limits.cancelPatience
+        readers: Int = 4, lockWait: Duration = .seconds(5), cancelPatience: Duration = Limits.cancelPatience,
+        queuedJobsPerTenant: Int = Limits.queuedJobsPerTenantDefault
     ) {
         self.readers = readers
         self.lockWait = lockWait
         self.cancelPatience = cancelPatience
+        self.queuedJobsPerTenant = queuedJobsPerTenant
     }
 }
 

@@ -37,7 +37,7 @@ struct Daemon: Sendable {
         defer { withExtendedLifetime(signals) {} }
         let settings = loaded.settings
         let descriptors = DescriptorLimit.raise()
-        let journal = try await openJournal(settings.storage.path)
+        let journal = try await openJournal(settings)
         let backups = makeBackups(journal)
         let engine = makeEngine(journal)
         let keeper = try loadKeys()
@@ -115,10 +115,14 @@ struct Daemon: Sendable {
         }
     }
 
-    private func openJournal(_ path: String) async throws -> SQLiteJournal {
+    private func openJournal(_ settings: Settings) async throws -> SQLiteJournal {
         let logger = logger
+        let path = settings.storage.path
+        let configuration = SQLiteConfiguration(queuedJobsPerTenant: settings.limits.queuedJobsPerTenant)
         do {
-            return try await SQLiteJournal.open(directory: path, clock: clock, logger: logger) { reason in
+            return try await SQLiteJournal.open(
+                directory: path, clock: clock, logger: logger, configuration: configuration
+            ) { reason in
                 // Whether the last commit happened is unknown, so nothing may be told any more: the next boot finds out.
                 logger.critical("the disk failed", metadata: ["error": "\(reason)"])
                 _exit(1)

@@ -13,7 +13,7 @@ struct Settings: Hashable, Sendable {
     var reports = Reports()
     var simulation = SimulationSettings()
     var auth = Auth()
-    var limits = RequestLimits()
+    var limits = SettableLimits()
     var shutdown = Shutdown()
     var log = Log()
 
@@ -67,7 +67,8 @@ struct Settings: Hashable, Sendable {
         var keysFile = ""
     }
 
-    struct RequestLimits: Hashable, Sendable {
+    struct SettableLimits: Hashable, Sendable {
+        var queuedJobsPerTenant = Limits.queuedJobsPerTenantDefault
         /// 0 for no limit.
         var requestsPerSecondPerKey = 0
     }

@@ -36,6 +36,7 @@ struct SettingsKey: Sendable {
         flag("auth.allow_anonymous", \.auth.allowAnonymous),
         text("auth.keys_file", \.auth.keysFile, "a file", { _ in true }),
         integer("limits.requests_per_second_per_key", \.limits.requestsPerSecondPerKey, 0...1_000_000),
+        integer("limits.queued_jobs_per_tenant", \.limits.queuedJobsPerTenant, Limits.queuedJobsPerTenant),
         integer("shutdown.grace_seconds", \.shutdown.graceSeconds, 1...600),
         choice("log.level", \.log.level),
         choice("log.format", \.log.format),

@@ -28,6 +28,10 @@ final class SimulatedJournal: Journal, @unchecked Sendable {
         try await write(.submission) { try $0.submit(submission, at: $1) }
     }
 
+    func replay(of key: String, tenant: TenantName, fingerprint: String) async throws -> SubmissionOutcome? {
+        try await read { $0.replay(of: key, tenant: tenant, fingerprint: fingerprint) }
+    }
+
     func claim(queue: QueueName, limit: Int) async throws -> ClaimResult {
         let result = try await write(.other) { try $0.claim(queue: queue, limit: limit, at: $1) }
         claims += result.claims

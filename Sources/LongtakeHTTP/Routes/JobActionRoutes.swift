@@ -1,0 +1,80 @@
+import HTTPTypes
+import Hummingbird
+import LongtakeCore
+
+/// What can be done with a job that is there: canceling it, doing it again.
+struct JobActionRoutes: Sendable {
+    let journal: any Journal
+    let catalog: PipelineCatalog
+    let clock: any WallClock
+    /// Red while the daemon stops.
+    let admission: Admission
+    let random: @Sendable () -> UInt64
+
+    func register(on routes: inout RouteTable) {
+        routes.add("/v1/jobs/{id}/cancel", [.post: .needs(.submit, cancel)])
+        routes.add("/v1/jobs/{id}/retry", [.post: .needs(.submit, retry)])
+    }
+
+    @Sendable private func cancel(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
+        try request.requireJSON()
+        guard let job = try await journal.cancel(try context.jobID(), of: context.caller.tenant) else {
+            throw Problem.noSuchJob
+        }
+        return try .json(JobDocument(job), status: job.state.isFinal ? .ok : .accepted)
+    }
+
+    /// Submits anew what a job was that failed or was canceled.
+    @Sendable private func retry(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
+        try request.requireJSON()
+        guard admission.isOpen else { throw Problem.draining }
+        let (id, tenant, key) = (try context.jobID(), context.caller.tenant, try request.idempotencyKey())
+        // Before all else, so that a repeated request is answered also where the job is gone, or its pipeline.
+        if let key {
+            let fingerprint = try Submission.fingerprint(ofRetryOf: id)
+            if let known = try await journal.replay(of: key, tenant: tenant, fingerprint: fingerprint) {
+                return try answer(known)
+            }
+        }
+        guard let old = try await journal.job(id, of: tenant) else { throw Problem.noSuchJob }
+        guard old.state.isRetryable else { throw JournalError.refused(.notRetryable) }
+        return try answer(try await journal.submit(try plan(old, key: key)))
+    }
+
+    private func answer(_ outcome: SubmissionOutcome) throws -> Response {
+        guard let job = outcome.job else { throw Problem.keyConflict }
+        var response = try Response.json(JobDocument(job), status: outcome.isReplay ? .ok : .created)
+        response.headers[.location] = "/v1/jobs/\(job.id)"
+        if outcome.isReplay { response.headers[.idempotentReplayed] = "true" }
+        return response
+    }
+
+    /// The old job as it would be submitted today: what made it fail may have been mended in its pipeline.
+    private func plan(_ old: Job, key: String?) throws -> Submission {
+        guard let definition = catalog.definition(named: old.pipeline) else {
+            throw Problem.outdated([InputProblem(pointer: "/pipeline", detail: "is not configured any more")])
+        }
+        var generator = ClosureGenerator(random: random)
+        do {
+            let (pipeline, input) = try definition.plan(old.input)
+            let simulation = try old.simulation.map {
+                try Simulation.parse(try JSONText.decode(JSONValue.self, from: try JSONText.encode($0)), for: pipeline)
+            }
+            return Submission(
+                id: JobID(at: clock.now(), using: &generator), tenant: old.tenant, pipeline: pipeline, input: input,
+                priority: old.priority, metadata: old.metadata, simulation: simulation, idempotencyKey: key,
+                retryOf: old.id)
+        } catch let error as InvalidInput {
+            throw Problem.outdated(error.problems)
+        }
+    }
+}
+
+extension Problem {
+    fileprivate static func outdated(_ errors: [InputProblem]) -> Problem {
+        Problem(
+            kind: "outdated-job", status: .unprocessableContent, title: "The job does not fit its pipeline any more",
+            detail: "The configuration has changed since it was submitted; submit a new one. See “errors”.",
+            errors: errors)
+    }
+}
