@@ -16,6 +16,7 @@ public final class SQLiteJournal: Journal {
     private let writer: GroupCommitWriter
     private let reads = Mutex(0)
     private let pipelineTexts = PipelineTexts()
+    private let deletionObservers = Mutex<[@Sendable () -> Void]>([])
     /// Held to the end: letting it go is what lets the next daemon in.
     private let lock: Mutex<DirectoryLock?>
 
@@ -135,6 +136,11 @@ public final class SQLiteJournal: Journal {
         try await writer.perform(as: .vital, for: configuration.cancelPatience) { try $0.cancel(job, of: tenant, $1) }
     }
 
+    public func delete(_ job: JobID, of tenant: TenantName) async throws {
+        try await writer.perform(as: .vital, for: configuration.cancelPatience) { try $0.delete(job, of: tenant, $1) }
+        for observer in deletionObservers.withLock({ $0 }) { observer() }
+    }
+
     public func job(_ job: JobID, of tenant: TenantName) async throws -> Job? {
         try await read { [epoch] in try JobReader(epoch: epoch).job(job, of: tenant, $0) }
     }
@@ -153,6 +159,18 @@ public final class SQLiteJournal: Journal {
 
     public func events(_ query: FeedQuery) async throws -> FeedPage {
         try await read { [epoch] in try FeedReader(epoch: epoch).page(query, $0) }
+    }
+
+    public func queues(of tenant: TenantName?) async throws -> [QueueStatus] {
+        try await read { try QueueReader().queues(of: tenant, $0) }
+    }
+
+    public func pause(_ queue: QueueName) async throws {
+        try await writer.perform(as: .vital, for: configuration.cancelPatience) { try $0.pause(queue, $1) }
+    }
+
+    public func resume(_ queue: QueueName) async throws {
+        try await writer.perform(as: .vital, for: configuration.cancelPatience) { try $0.resume(queue, $1) }
     }
 
     /// Writes, since nothing else tells whether the disk would take it.
@@ -176,6 +194,11 @@ public final class SQLiteJournal: Journal {
 
     /// Calls `observer` on the writer whenever the database may have grown by some megabytes since the last time.
     func observeGrowth(_ observer: @escaping @Sendable () -> Void) { writer.observeGrowth(observer) }
+
+    /// Calls `observer` after a job was deleted, whose rows are still to be removed.
+    func observeDeletions(_ observer: @escaping @Sendable () -> Void) {
+        deletionObservers.withLock { $0.append(observer) }
+    }
 
     /// Around a read of minutes, which keeps the write-ahead log from beginning anew: nobody is to wait for its end.
     func whileReadForLong<Value>(_ body: () throws -> Value) rethrows -> Value {

@@ -148,12 +148,16 @@ final class FlakyJournal: Journal {
     }
 
     func cancel(_ job: JobID, of tenant: TenantName) async throws -> Job? { try await journal.cancel(job, of: tenant) }
+    func delete(_ job: JobID, of tenant: TenantName) async throws { try await journal.delete(job, of: tenant) }
     func job(_ job: JobID, of tenant: TenantName) async throws -> Job? { try await journal.job(job, of: tenant) }
     func jobs(_ query: JobQuery) async throws -> JobPage { try await journal.jobs(query) }
     func events(of job: JobID, of tenant: TenantName, after: EventSequence, limit: Int) async throws -> EventPage? {
         try await journal.events(of: job, of: tenant, after: after, limit: limit)
     }
     func events(_ query: FeedQuery) async throws -> FeedPage { try await journal.events(query) }
+    func queues(of tenant: TenantName?) async throws -> [QueueStatus] { try await journal.queues(of: tenant) }
+    func pause(_ queue: QueueName) async throws { try await journal.pause(queue) }
+    func resume(_ queue: QueueName) async throws { try await journal.resume(queue) }
     func checkWritable() async throws { try await journal.checkWritable() }
     func close() async throws { try await journal.close() }
 }

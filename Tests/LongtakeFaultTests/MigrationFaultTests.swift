@@ -33,6 +33,9 @@ extension FaultTests {
                 sql: """
                     DROP INDEX IF EXISTS event_by_type;
                     DROP INDEX IF EXISTS job_by_finish;
+                    DROP TABLE IF EXISTS deletion;
+                    DROP TABLE queue;
+                    CREATE TABLE queue (name TEXT PRIMARY KEY, virtual INTEGER NOT NULL) STRICT, WITHOUT ROWID;
                     DELETE FROM grdb_migrations WHERE identifier <> '1-jobs-and-log';
                     """)
         }

@@ -5,13 +5,13 @@ import Testing
 
 @Suite("both journals keep the contract")
 struct JournalConformanceTests {
-    @Test("the journal in memory keeps the contract")
-    func memory() async throws {
-        try await JournalConformance { MemoryJournal(clock: $0, queuedJobsPerTenant: $1) }.everything()
+    @Test("the journal in memory keeps the contract", arguments: JournalConformance.all)
+    func memory(_ check: JournalConformance.Check) async throws {
+        try await check.run(JournalConformance { MemoryJournal(clock: $0, queuedJobsPerTenant: $1) })
     }
 
-    @Test("the journal in SQLite keeps the contract")
-    func sqlite() async throws {
-        try await JournalConformance { try await ScratchDirectory().open($0, queuedJobsPerTenant: $1) }.everything()
+    @Test("the journal in SQLite keeps the contract", arguments: JournalConformance.all)
+    func sqlite(_ check: JournalConformance.Check) async throws {
+        try await check.run(JournalConformance { try await ScratchDirectory().open($0, queuedJobsPerTenant: $1) })
     }
 }

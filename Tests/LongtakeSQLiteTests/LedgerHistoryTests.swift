@@ -19,6 +19,8 @@ struct LedgerHistoryTests {
                 let place = Comment(rawValue: "seed \(seed), step \(step), kept \(isKept)")
                 let shares = try history.shares(db)
                 #expect(shares.written == shares.counted, place)
+                let queued = try history.queued(db)
+                #expect(queued.told == queued.counted, place)
                 #expect(try history.toldPositions() == history.countedPositions(db), place)
                 if step % 40 == 0 { try history.reboot(db) }
             }
@@ -156,6 +158,18 @@ private final class LedgerHistory {
             try counts("SELECT queue, tenant, waiting FROM share WHERE waiting > 0"),
             try counts(
                 "SELECT queue, tenant, count(*) FROM stage WHERE state = 'queued' AND due_at IS NULL GROUP BY 1, 2")
+        )
+    }
+
+    /// How many jobs of each tenant are queued.
+    func queued(_ db: Database) throws -> (told: [Int], counted: [Int]) {
+        (
+            Self.tenants.map { ledger.queued.count(of: $0) },
+            try Self.tenants.map { tenant in
+                try Int.fetchOne(
+                    db, sql: "SELECT count(*) FROM job WHERE tenant = ? AND state = 'queued'",
+                    arguments: [tenant.description]) ?? 0
+            }
         )
     }
 

@@ -10,8 +10,10 @@ struct PlannerStatisticsTests {
     private static let queries: [String] = [
         EventReader.query, EventReader.headQuery, FeedReader.jobQuery, FeedReader.rangeQuery, FeedReader.positionQuery,
         FeedReader.typeQuery, FeedReader.orderQuery, JobLedger.tenantQuery, JobLedger.stageQuery, JobLedger.dueQuery,
-        PruneCommand.nobodysQuery, PruneCommand.dueQuery, PruneCommand.oldestQuery, PruneCommand.logQuery,
+        HiddenJob.anyQuery, PruneCommand.dueQuery, PruneCommand.oldestQuery, PruneCommand.logQuery,
         PruneCommand.slice, PruneCommand.remove,
+        JobLedger.deleteQuery, JobLedger.pausedQuery, JobReader.keyQuery, QueueReader.waitingQuery,
+        QueueReader.runningQuery,
         JobReader.listQuery(JobQuery()).sql, JobReader.listQuery(JobQuery(state: .queued)).sql,
     ]
 

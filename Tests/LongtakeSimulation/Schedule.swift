@@ -137,10 +137,10 @@ final class Schedule {
         guard let boot, !boot.isStopping, !boot.readsFail, stage.moment.isCalm else { return }
         for connection in clients.connections { connection.lookAtRest() }
         for (queue, workers) in boot.workers {
-            let load = disk.durable.load(of: queue)
+            let status = disk.durable.queues(of: nil).first { $0.name == queue } ?? QueueStatus(name: queue)
             stage.verdict.check(
-                load.ready == 0 || load.running >= workers, .goesOn,
-                "\(load.ready) stages wait on \(queue), where \(load.running) of \(workers) workers are busy")
+                status.waiting == 0 || status.isPaused || status.running >= workers, .goesOn,
+                "\(status.waiting) stages wait on \(queue), where \(status.running) of \(workers) workers are busy")
         }
     }
 

@@ -40,6 +40,7 @@ final class GatedJournal: Journal {
     func cancel(_ job: JobID, of tenant: TenantName) async throws -> Job? {
         try await inner.cancel(job, of: tenant)
     }
+    func delete(_ job: JobID, of tenant: TenantName) async throws { try await inner.delete(job, of: tenant) }
     func job(_ job: JobID, of tenant: TenantName) async throws -> Job? { try await inner.job(job, of: tenant) }
     func jobs(_ query: JobQuery) async throws -> JobPage { try await inner.jobs(query) }
     func events(_ query: FeedQuery) async throws -> FeedPage {
@@ -47,6 +48,9 @@ final class GatedJournal: Journal {
         page.prunedThrough = prunedThrough.withLock { $0 }
         return page
     }
+    func queues(of tenant: TenantName?) async throws -> [QueueStatus] { try await inner.queues(of: tenant) }
+    func pause(_ queue: QueueName) async throws { try await inner.pause(queue) }
+    func resume(_ queue: QueueName) async throws { try await inner.resume(queue) }
     func checkWritable() async throws { try await inner.checkWritable() }
     func close() async throws { try await inner.close() }
 }

@@ -17,24 +17,38 @@ public struct JournalConformance: Sendable {
         public let description: String
     }
 
-    public func everything() async throws {
-        try await numbersTheLogWithoutGap()
-        try await fencesStaleClaims()
-        try await tellsObserversBeforeCallers()
-        try await findsTheJobOfAKey()
-        try await letsACancelMarkWin()
-        try await holdsARetryBackUntilItIsDue()
-        try await holdsNoRetryBackWhenTheClockIsSetBack()
-        try await resumesAnInterruptedStage()
-        try await claimsFairlyBetweenTenants()
-        try await boundsPages()
-        try await listsNewestFirstAndStable()
-        try await feedsAllJobsInCommitOrder()
-        try await refusesAfterClose()
-        try await doesAJobAgain()
-        try await answersARepeatedRetry()
-        try await boundsQueuedJobs()
+    /// One thing that is checked, by its name.
+    public struct Check: Sendable, CustomStringConvertible {
+        public let description: String
+        public let run: @Sendable (JournalConformance) async throws -> Void
     }
+
+    public static let all = [
+        Check(description: "numbersTheLogWithoutGap") { try await $0.numbersTheLogWithoutGap() },
+        Check(description: "fencesStaleClaims") { try await $0.fencesStaleClaims() },
+        Check(description: "tellsObserversBeforeCallers") { try await $0.tellsObserversBeforeCallers() },
+        Check(description: "findsTheJobOfAKey") { try await $0.findsTheJobOfAKey() },
+        Check(description: "letsACancelMarkWin") { try await $0.letsACancelMarkWin() },
+        Check(description: "holdsARetryBackUntilItIsDue") { try await $0.holdsARetryBackUntilItIsDue() },
+        Check(description: "holdsNoRetryBackWhenTheClockIsSetBack") {
+            try await $0.holdsNoRetryBackWhenTheClockIsSetBack()
+        },
+        Check(description: "resumesAnInterruptedStage") { try await $0.resumesAnInterruptedStage() },
+        Check(description: "claimsFairlyBetweenTenants") { try await $0.claimsFairlyBetweenTenants() },
+        Check(description: "boundsPages") { try await $0.boundsPages() },
+        Check(description: "listsNewestFirstAndStable") { try await $0.listsNewestFirstAndStable() },
+        Check(description: "feedsAllJobsInCommitOrder") { try await $0.feedsAllJobsInCommitOrder() },
+        Check(description: "refusesAfterClose") { try await $0.refusesAfterClose() },
+        Check(description: "doesAJobAgain") { try await $0.doesAJobAgain() },
+        Check(description: "answersARepeatedRetry") { try await $0.answersARepeatedRetry() },
+        Check(description: "boundsQueuedJobs") { try await $0.boundsQueuedJobs() },
+        Check(description: "deletesWhatIsOver") { try await $0.deletesWhatIsOver() },
+        Check(description: "pausesQueues") { try await $0.pausesQueues() },
+        Check(description: "holdsDueRetriesBackInAPause") { try await $0.holdsDueRetriesBackInAPause() },
+        Check(description: "servesTenantsInTurn") { try await $0.servesTenantsInTurn() },
+        Check(description: "givesNoCreditForAnAbsence") { try await $0.givesNoCreditForAnAbsence() },
+        Check(description: "cancelsAtAnyTime") { try await $0.cancelsAtAnyTime() },
+    ]
 
     func expect(_ kept: Bool, _ sentence: String) throws {
         guard kept else { throw Broken(description: sentence) }

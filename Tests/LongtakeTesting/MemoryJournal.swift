@@ -44,6 +44,10 @@ public final class MemoryJournal: Journal {
         try await ledger.write { try $0.cancel(job, of: tenant, at: $1) }
     }
 
+    public func delete(_ job: JobID, of tenant: TenantName) async throws {
+        try await ledger.write { ledger, _ in try ledger.delete(job, of: tenant) }
+    }
+
     public func job(_ job: JobID, of tenant: TenantName) async throws -> Job? {
         try await ledger.read { $0.job(job, of: tenant) }
     }
@@ -60,6 +64,16 @@ public final class MemoryJournal: Journal {
 
     public func events(_ query: FeedQuery) async throws -> FeedPage {
         try await ledger.read { $0.events(query) }
+    }
+
+    public func queues(of tenant: TenantName?) async throws -> [QueueStatus] {
+        try await ledger.read { $0.queues(of: tenant) }
+    }
+
+    public func pause(_ queue: QueueName) async throws { try await ledger.write { ledger, _ in ledger.pause(queue) } }
+
+    public func resume(_ queue: QueueName) async throws {
+        try await ledger.write { ledger, _ in ledger.resume(queue) }
     }
 
     public func checkWritable() async throws {
@@ -90,7 +104,7 @@ private actor Ledger {
         // The ledger judges before it changes anything, so a command that throws leaves it as it was.
         let value = try command(&state, clock.now())
         let commit = state.takeCommit()
-        if !commit.events.isEmpty {
+        if !commit.events.isEmpty || !commit.readyQueues.isEmpty {
             for observer in observers.withLock({ $0 }) { observer(commit) }
         }
         return value

@@ -10,9 +10,12 @@ package struct MemoryLedger: Sendable {
     private var served: [QueueName: FairShare] = [:]
     /// Jobs whose stage waits, so that a claim need not look at all that ever were.
     private var waiting: [QueueName: Set<JobID>] = [:]
+    private var paused: Set<QueueName> = []
     private var position: Int64 = 0
     /// The events of all jobs, in commit order.
     private var feed: [CommittedEvent] = []
+    /// The newest event that each tenant has deleted with its job.
+    private var deletedThrough: [TenantName: EventPosition] = [:]
     private var commit = Commit()
     /// What the events of ``commit`` were made from, one for each.
     private var changes: [JobEvent] = []
@@ -40,6 +43,9 @@ package struct MemoryLedger: Sendable {
         defer { (commit, changes) = (Commit(), []) }
         return (commit, changes)
     }
+
+    /// What the commands since then have made.
+    package var uncommitted: [CommittedEvent] { commit.events }
 
     /// How many events the commands since then have made.
     package var changeCount: Int { changes.count }
@@ -84,7 +90,7 @@ package struct MemoryLedger: Sendable {
     package mutating func claim(queue: QueueName, limit: Int, at time: Timestamp) throws -> ClaimResult {
         for id in waiting[queue] ?? [] { records[id]?.wake(at: time) }
         var claims: [Claim] = []
-        while claims.count < limit, let id = next(on: queue), let record = records[id] {
+        while claims.count < limit, !paused.contains(queue), let id = next(on: queue), let record = records[id] {
             served[queue, default: FairShare()].charge(record.submission.tenant)
             let decision = try record.machine.decide(.claim, on: record.life, at: time)
             try apply(decision, to: id, at: time, delay: nil)
@@ -114,6 +120,16 @@ package struct MemoryLedger: Sendable {
         return self.job(job, of: tenant)
     }
 
+    package mutating func delete(_ job: JobID, of tenant: TenantName) throws {
+        guard let record = records[job], record.submission.tenant == tenant else { throw JournalError.noSuchJob }
+        guard record.life.state.isFinal else { throw JournalError.refused(.notFinal) }
+        records[job] = nil
+        keys = keys.filter { $0.value.job != job }
+        deletedThrough[tenant] = max(
+            deletedThrough[tenant] ?? .beforeFirst, feed.last { $0.job == job }?.position ?? .beforeFirst)
+        feed.removeAll { $0.job == job }
+    }
+
     /// Appends the events and moves the job to the life after them.
     private mutating func apply(
         _ decision: JobStateMachine.Decision, to id: JobID, at time: Timestamp, delay: Duration?
@@ -134,19 +150,29 @@ package struct MemoryLedger: Sendable {
         waiting[queue, default: []].insert(id)
         if let due = record.dueAt {
             commit.delayedQueues[queue] = min(due, commit.delayedQueues[queue] ?? due)
-        } else {
+        } else if !paused.contains(queue) {
             commit.readyQueues.insert(queue)
         }
     }
 
-    /// How many stages of a queue could be handed out at once, and how many are in somebody's hands.
-    package func load(of queue: QueueName) -> (ready: Int, running: Int) {
-        var (ready, running) = (0, 0)
-        for record in records.values where record.stage.queue == queue {
-            if record.life.stageState == .running { running += 1 }
-            if record.life.stageState == .queued, record.dueAt == nil { ready += 1 }
+    package mutating func pause(_ queue: QueueName) { paused.insert(queue) }
+
+    package mutating func resume(_ queue: QueueName) {
+        paused.remove(queue)
+        commit.readyQueues.insert(queue)
+    }
+
+    package func queues(of tenant: TenantName?) -> [QueueStatus] {
+        var queues: [QueueName: QueueStatus] = [:]
+        for record in records.values where tenant == nil || record.submission.tenant == tenant {
+            let name = record.stage.queue
+            if record.life.stageState == .running { queues[name, default: QueueStatus(name: name)].running += 1 }
+            if record.life.stageState == .queued, record.dueAt == nil {
+                queues[name, default: QueueStatus(name: name)].waiting += 1
+            }
         }
-        return (ready, running)
+        for name in paused { queues[name, default: QueueStatus(name: name)].isPaused = true }
+        return queues.values.sorted { $0.name < $1.name }
     }
 
     /// The job whose stage is handed out next.
@@ -215,6 +241,6 @@ extension MemoryLedger {
         let isCut = events.count == max(1, query.limit)
         return FeedPage(
             events: events, reached: isCut ? events.last?.position ?? head : head, head: head,
-            prunedThrough: .beforeFirst)
+            prunedThrough: deletedThrough[query.tenant] ?? .beforeFirst)
     }
 }

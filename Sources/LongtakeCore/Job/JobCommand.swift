@@ -28,6 +28,8 @@ public enum JobRefusal: String, Error, Hashable, Sendable {
     case alreadyClaimed = "already_claimed"
     /// The stage is to be given up; a report comes too late.
     case canceling
+    /// Only what is over can be deleted.
+    case notFinal = "not_final"
     /// Only what has failed or was canceled is done again.
     case notRetryable = "not_retryable"
 }

@@ -49,7 +49,7 @@ public struct FeedPage: Hashable, Sendable {
     public var reached: EventPosition
     /// The newest position in the same read, whoever's event it is.
     public var head: EventPosition
-    /// The newest position that pruning has removed; 0 where nothing was.
+    /// The newest position of which this tenant may be missing something: pruned, or deleted with its job; 0 where nothing was.
     public var prunedThrough: EventPosition
 
     public init(

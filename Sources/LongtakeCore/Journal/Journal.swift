@@ -22,7 +22,8 @@ public protocol Journal: Sendable {
     /// - Parameter fingerprint: of the submission that is to be repeated, ``Submission/fingerprint()``.
     func replay(of key: String, tenant: TenantName, fingerprint: String) async throws -> SubmissionOutcome?
 
-    /// Hands out up to `limit` stages that wait on `queue`: fair between tenants, then by priority, then the oldest job.
+    /// Hands out up to `limit` stages that wait on `queue`: fair between tenants, then by priority, then the oldest job. None while the queue is
+    /// paused.
     func claim(queue: QueueName, limit: Int) async throws -> ClaimResult
 
     /// Writes how far a stage is. May wait for the disk, so a caller has one report under way at a time, and may skip some.
@@ -38,6 +39,10 @@ public protocol Journal: Sendable {
     /// - Returns: the job after it; `nil` where this tenant has no such job.
     func cancel(_ job: JobID, of tenant: TenantName) async throws -> Job?
 
+    /// Removes a job that is over, with its log and its key: from here on nobody finds it, also after a crash.
+    /// - Throws: ``JournalError/noSuchJob``, or ``JournalError/refused(_:)`` with ``JobRefusal/notFinal``.
+    func delete(_ job: JobID, of tenant: TenantName) async throws
+
     /// `nil` where this tenant has no such job.
     func job(_ job: JobID, of tenant: TenantName) async throws -> Job?
 
@@ -50,6 +55,16 @@ public protocol Journal: Sendable {
     /// A page of the events of all jobs of one tenant, in commit order, from one short read.
     func events(_ query: FeedQuery) async throws -> FeedPage
 
+    /// The queues on which something waits or runs, and those that are paused, by name.
+    /// - Parameter tenant: whose stages are counted; `nil` for everybody's.
+    func queues(of tenant: TenantName?) async throws -> [QueueStatus]
+
+    /// Hands out nothing of a queue any more, also after a restart. What is claimed already goes on. Harmless when called again.
+    func pause(_ queue: QueueName) async throws
+
+    /// Hands out the stages of a queue again, and wakes its workers. Harmless on a queue that is not paused.
+    func resume(_ queue: QueueName) async throws
+
     /// Fails while work cannot be persisted.
     func checkWritable() async throws
 
@@ -61,7 +76,7 @@ public protocol Journal: Sendable {
 public struct Commit: Sendable {
     /// In commit order; those of one job with consecutive numbers.
     public var events: [CommittedEvent]
-    /// Queues on which a stage can be claimed now that could not before.
+    /// Queues on which a stage may be claimed now that could not before: it came to wait, or the queue is paused no more.
     public var readyQueues: Set<QueueName>
     /// Queues on which a stage waits for its next attempt, with the earliest time of those that this commit added.
     public var delayedQueues: [QueueName: Timestamp]

@@ -41,6 +41,8 @@ extension Problem {
             self = .tooManyQueued
         case .noSuchJob:
             self = .noSuchJob
+        case .refused(.notFinal):
+            self = .wrongState("Only a job that is over can be deleted; cancel it first.")
         case .refused(.notRetryable):
             self = .wrongState("Only a job that has failed or was canceled can be done again.")
         case .refused, .notOwner:

@@ -2,7 +2,7 @@ import HTTPTypes
 import Hummingbird
 import LongtakeCore
 
-/// What can be done with a job that is there: canceling it, doing it again.
+/// What can be done with a job that is there: canceling it, doing it again, deleting it.
 struct JobActionRoutes: Sendable {
     let journal: any Journal
     let catalog: PipelineCatalog
@@ -22,6 +22,12 @@ struct JobActionRoutes: Sendable {
             throw Problem.noSuchJob
         }
         return try .json(JobDocument(job), status: job.state.isFinal ? .ok : .accepted)
+    }
+
+    /// Registered beside what else the job's own address does.
+    @Sendable func delete(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
+        try await journal.delete(try context.jobID(), of: context.caller.tenant)
+        return Response(status: .noContent)
     }
 
     /// Submits anew what a job was that failed or was canceled.

@@ -12,10 +12,13 @@ struct JobRoutes: Sendable {
     /// Red while the daemon stops.
     let admission: Admission
     let random: @Sendable () -> UInt64
+    /// Of the job's own address.
+    let delete: RouteTable.Handler
 
     func register(on routes: inout RouteTable) {
         routes.add("/v1/jobs", [.get: .needs(.read, list), .post: .needs(.submit, submit)])
-        routes.add("/v1/jobs/{id}", [.get: .needs(.read, orTicket: true, show)])
+        routes.add(
+            "/v1/jobs/{id}", [.get: .needs(.read, orTicket: true, show), .delete: .needs(.submit, delete)])
     }
 
     @Sendable private func submit(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {

@@ -38,13 +38,14 @@ public final class HTTPServer: Sendable {
         var routes = RouteTable(router: Router(context: DaemonRequestContext.self), access: access)
         routes.router.add(middleware: ProblemMiddleware())
         let opener = StreamOpener(journal: journal, hub: hub)
+        let actions = JobActionRoutes(
+            journal: journal, catalog: catalog, clock: clock, admission: admission, random: configuration.random)
+        actions.register(on: &routes)
         JobRoutes(
             journal: journal, catalog: catalog, clock: clock, opener: opener, admission: admission,
-            random: configuration.random
+            random: configuration.random, delete: actions.delete
         ).register(on: &routes)
-        JobActionRoutes(
-            journal: journal, catalog: catalog, clock: clock, admission: admission, random: configuration.random
-        ).register(on: &routes)
+        QueueRoutes(journal: journal, workers: configuration.queues).register(on: &routes)
         EventRoutes(journal: journal, hub: hub, opener: opener).register(on: &routes)
         FeedRoutes(opener: opener).register(on: &routes)
         DaemonRoutes(journal: journal, catalog: catalog, admission: admission, version: configuration.version)

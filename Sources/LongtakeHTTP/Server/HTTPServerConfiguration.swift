@@ -1,3 +1,5 @@
+public import LongtakeCore
+
 /// The settings of the HTTP side.
 public struct HTTPServerConfiguration: Sendable {
     public var addresses: [ListenAddress]
@@ -6,6 +8,8 @@ public struct HTTPServerConfiguration: Sendable {
     public var maxStreams: Int
     /// Above it a connection that waits for its next request is closed for a new one, or the new one where none waits.
     public var maxConnections: Int
+    /// How many workers each queue has, for `GET /v1/queues`.
+    public var queues: [QueueName: Int]
     /// After this long a stream is ended and its reader comes back; `nil` for never.
     public var maxAge: Duration?
     public var access: AccessConfiguration
@@ -23,14 +27,16 @@ public struct HTTPServerConfiguration: Sendable {
     public init(
         addresses: [ListenAddress], heartbeat: Duration = .seconds(15), maxStreams: Int = 20_000,
         maxConnections: Int = 32_768,
-        maxAge: Duration? = nil, access: AccessConfiguration = AccessConfiguration(), maxStreamsPerKey: Int = 1_000,
-        version: String, uptime: @escaping @Sendable () -> Duration, random: @escaping @Sendable () -> UInt64,
+        queues: [QueueName: Int] = [:], maxAge: Duration? = nil, access: AccessConfiguration = AccessConfiguration(),
+        maxStreamsPerKey: Int = 1_000, version: String, uptime: @escaping @Sendable () -> Duration,
+        random: @escaping @Sendable () -> UInt64,
         releaseMemory: @escaping @Sendable () -> Void = {}
     ) {
         self.addresses = addresses
         self.heartbeat = heartbeat
         self.maxStreams = maxStreams
         self.maxConnections = maxConnections
+        self.queues = queues
         self.maxAge = maxAge
         self.access = access
         self.maxStreamsPerKey = maxStreamsPerKey

@@ -9,7 +9,7 @@ extension JobLedger {
         let time = clock.now()
         try wakeDue(on: queue, at: time, db)
         var claims: [Claim] = []
-        while claims.count < limit {
+        while claims.count < limit, !paused.contains(queue) {
             try writeShares(db)
             guard let claim = try claimNext(on: queue, at: time, db) else { break }
             claims.append(claim)

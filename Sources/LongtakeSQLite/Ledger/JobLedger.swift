@@ -11,6 +11,7 @@ final class JobLedger {
     let clock: any WallClock
     var waiting = WaitingStages()
     var queued = QueuedJobs()
+    var paused: PausedQueues
     /// Of one tenant.
     let queuedMost: Int
     private var active: [JobID: ActiveJob] = [:]
@@ -25,6 +26,7 @@ final class JobLedger {
         self.epoch = epoch
         self.clock = clock
         queuedMost = queuedJobsPerTenant
+        paused = PausedQueues(Set(try String.fetchAll(db, sql: Self.pausedQuery).map(QueueName.init(unchecked:))))
         try loadWaiting(db)
         try loadQueued(db)
     }
@@ -49,6 +51,7 @@ final class JobLedger {
         defer { commit = Commit() }
         waiting.keep()
         queued.keep()
+        paused.keep()
         return commit
     }
 
@@ -57,6 +60,7 @@ final class JobLedger {
         active.removeAll(keepingCapacity: true)
         waiting.undo()
         queued.undo()
+        paused.undo()
         commit = Commit()
     }
 
@@ -244,7 +248,12 @@ final class JobLedger {
     /// Counts the job's current stage in or out of those that can be claimed, and wakes its queue where there is one more.
     func addReady(_ count: Int, _ job: ActiveJob) {
         waiting.add(count, on: job.stage.queue, of: job.tenant, at: job.priority)
-        if count > 0 { commit.readyQueues.insert(job.stage.queue) }
+        if count > 0 { wake(job.stage.queue) }
+    }
+
+    /// Has the commit tell that something can be claimed.
+    func wake(_ queue: QueueName) {
+        if !paused.contains(queue) { commit.readyQueues.insert(queue) }
     }
 
     // MARK: Shares

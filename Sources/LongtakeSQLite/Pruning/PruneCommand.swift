@@ -4,23 +4,19 @@ import LongtakeCore
 /// Removes finished jobs that are due, the one that finished first to begin with: as many rows as one transaction may.
 ///
 /// A job vanishes whole for readers. One whose rows fit in what is left of the transaction is deleted in it. One that does not fit is first
-/// given to nobody: its tenant becomes the empty name, which no tenant can have, so that no query of any tenant finds it; its idempotency
-/// keys go in the same transaction; its events go in slices, and the job row with the last. So a crash between two slices leaves a
-/// job that nobody sees, and the next boot goes on with it.
+/// hidden (``HiddenJob``); its events go in slices, and the job row with the last. So a crash between two slices leaves a job that nobody
+/// sees, and the next boot goes on with it. What clients delete is hidden already, and goes before all that is due.
 struct PruneCommand: Sendable {
     let retention: Retention
     let time: Timestamp
     var rows = Limits.rowsPerPrune
     var freePagesKept = Limits.freePagesKept
 
-    static let nobodysQuery = "SELECT key FROM job WHERE tenant = '' LIMIT 1"
     static let dueQuery = "SELECT key FROM job WHERE finished_at <= ? ORDER BY finished_at, key LIMIT 1"
     static let oldestQuery = "SELECT finished_at FROM job WHERE finished_at >= 0 ORDER BY finished_at LIMIT 1"
     static let logQuery = """
         SELECT (SELECT min(seq) FROM event WHERE job = ?1), seq, position FROM event WHERE job = ?1 ORDER BY seq DESC LIMIT 1
         """
-    static let hide = "UPDATE job SET tenant = '' WHERE key = ?"
-    static let freeKeys = "DELETE FROM idempotency WHERE job = ?"
     static let slice = "DELETE FROM event WHERE job = ? AND seq < ?"
     /// Takes the rest along, by cascade.
     static let remove = "DELETE FROM job WHERE key = ?"
@@ -37,9 +33,10 @@ struct PruneCommand: Sendable {
                 outcome.hasMore = true
                 break
             }
-            through = max(through, job.position)
+            // What is hidden was noted when it was hidden, for those who could see it.
+            if !job.isHidden { through = max(through, job.position) }
             if job.events > left {
-                try begin(job, db)
+                if !job.isHidden { try HiddenJob.hide(job.key, db) }
                 try db.cachedStatement(sql: Self.slice).execute(arguments: [job.key, job.first + Int64(left)])
                 outcome.events += left
             } else {
@@ -64,29 +61,23 @@ struct PruneCommand: Sendable {
         let events: Int
         /// Of its last event, which is its highest.
         let position: Int64
+        let isHidden: Bool
     }
 
-    /// A job that a transaction before has begun with, or else the next that is due. The size is looked at before each, to stop at the bound.
+    /// A job that is hidden already, or else the next that is due. The size is looked at before each, to stop at the bound.
     private func next(_ db: Database) throws -> Candidate? {
-        guard let key = try nobodys(db) ?? due(db) else { return nil }
+        let hidden = try HiddenJob.any(db)
+        guard let key = try hidden ?? due(db) else { return nil }
         let row = try Row.fetchOne(try db.cachedStatement(sql: Self.logQuery), arguments: [key])
         guard let row else { throw UnreadableRow("job \(key) without events") }
         let (first, last): (Int64, Int64) = (row[0], row[1])
-        return Candidate(key: key, first: first, events: Int(last - first) + 1, position: row[2])
-    }
-
-    private func nobodys(_ db: Database) throws -> Int64? {
-        try Int64.fetchOne(try db.cachedStatement(sql: Self.nobodysQuery))
+        return Candidate(
+            key: key, first: first, events: Int(last - first) + 1, position: row[2], isHidden: hidden != nil)
     }
 
     private func due(_ db: Database) throws -> Int64? {
         guard let cutoff = retention.cutoff(at: time, usedBytes: try DatabaseSize(db).usedBytes) else { return nil }
         return try Int64.fetchOne(
             try db.cachedStatement(sql: Self.dueQuery), arguments: [cutoff.millisecondsSince1970])
-    }
-
-    private func begin(_ job: Candidate, _ db: Database) throws {
-        try db.cachedStatement(sql: Self.hide).execute(arguments: [job.key])
-        try db.cachedStatement(sql: Self.freeKeys).execute(arguments: [job.key])
     }
 }

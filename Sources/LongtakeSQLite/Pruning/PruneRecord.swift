@@ -1,4 +1,5 @@
 import GRDB
+import LongtakeCore
 
 /// What the database remembers of events that are gone.
 enum PruneRecord {
@@ -20,5 +21,22 @@ enum PruneRecord {
                 WHERE CAST(excluded.value AS INTEGER) > CAST(value AS INTEGER)
                 """
         ).execute(arguments: [position])
+    }
+
+    /// The same for one tenant, which has also deleted jobs: nobody else misses those.
+    static func prunedThrough(of tenant: TenantName, _ db: Database) throws -> Int64 {
+        let statement = try db.cachedStatement(sql: "SELECT through FROM deletion WHERE tenant = ?")
+        let deleted = try Int64.fetchOne(statement, arguments: [tenant.description])
+        return max(try prunedThrough(db), deleted ?? 0)
+    }
+
+    /// In the transaction that hides the job from its tenant.
+    static func raise(through position: Int64, of tenant: TenantName, _ db: Database) throws {
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO deletion (tenant, through) VALUES (?, ?)
+                ON CONFLICT (tenant) DO UPDATE SET through = max(through, excluded.through)
+                """
+        ).execute(arguments: [tenant.description, position])
     }
 }

@@ -4,8 +4,8 @@ import Synchronization
 
 /// Removes finished jobs when they are due, between the commits of callers. A thin shell: ``PrunerState`` says when, ``PruneCommand`` what.
 ///
-/// It never polls. It looks at the start, when the job that finished first becomes due, when the database has grown by some megabytes, and
-/// where only active jobs hold the database above its bound, when one of them finishes.
+/// It never polls. It looks at the start, when the job that finished first becomes due, when the database has grown by some megabytes, when
+/// a client has deleted a job, and where only active jobs hold the database above its bound, when one of them finishes.
 public final class Pruner: Sendable {
     private let journal: SQLiteJournal
     private let retention: Retention
@@ -40,6 +40,7 @@ public final class Pruner: Sendable {
     /// Prunes until its task is cancelled or the journal is closed. Called once.
     public func run() async {
         journal.observeGrowth { [look] in look.yield() }
+        journal.observeDeletions { [look] in look.yield() }
         journal.observeCommits { [self] commit in
             guard awaitsFinish.load(ordering: .relaxed), commit.events.contains(where: { $0.type.isFinal }) else {
                 return

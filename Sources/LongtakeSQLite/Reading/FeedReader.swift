@@ -39,7 +39,7 @@ struct FeedReader {
         let head = EventPosition(rawValue: try Self.head(db))
         var page = FeedPage(
             events: [], reached: min(query.after, head), head: head,
-            prunedThrough: EventPosition(rawValue: try PruneRecord.prunedThrough(db)))
+            prunedThrough: EventPosition(rawValue: try PruneRecord.prunedThrough(of: query.tenant, db)))
         guard query.after < page.head else { return page }
         if !query.filter.jobs.isEmpty {
             let seeks = try query.filter.jobs.compactMap { try seek($0, behind: query.after, db) }

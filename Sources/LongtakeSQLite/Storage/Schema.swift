@@ -11,6 +11,8 @@ enum Schema {
         // Checked as they go, since the check at the end, GRDB's default, reads every row of the database.
         migrator.registerMigration("2-feed", foreignKeyChecks: .immediate) { try $0.execute(sql: feed) }
         migrator.registerMigration("3-pruning", foreignKeyChecks: .immediate) { try $0.execute(sql: pruning) }
+        migrator.registerMigration("4-deletion", foreignKeyChecks: .immediate) { try $0.execute(sql: deletion) }
+        migrator.registerMigration("5-pause", foreignKeyChecks: .immediate) { try $0.execute(sql: pause) }
         return migrator
     }
 
@@ -96,6 +98,15 @@ enum Schema {
             PRIMARY KEY (queue, tenant)
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX share_waiting ON share (queue, served, tenant) WHERE waiting > 0;
+        """
+
+    /// Whether nothing of a queue is handed out.
+    private static let pause =
+        "ALTER TABLE queue ADD COLUMN paused INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1))"
+
+    /// The highest position of an event that each tenant has deleted with its job.
+    private static let deletion = """
+        CREATE TABLE deletion (tenant TEXT PRIMARY KEY, through INTEGER NOT NULL) STRICT, WITHOUT ROWID
         """
 
     /// Finished jobs in the order in which they are pruned. Partial, so that an active job costs nothing.

@@ -134,11 +134,10 @@ struct Daemon: Sendable {
 
     private func makeEngine(_ journal: SQLiteJournal) -> Engine {
         let settings = loaded.settings
-        let workers = settings.queues.map { (QueueName(unchecked: $0.key), $0.value.workers) }
         let interval = Duration.milliseconds(settings.reports.intervalMilliseconds)
         return Engine(
             configuration: EngineConfiguration(
-                workers: Dictionary(uniqueKeysWithValues: workers), speed: settings.simulation.speed,
+                workers: settings.workers, speed: settings.simulation.speed,
                 reportInterval: interval),
             journal: journal,
             runner: SimulatedRunner(
@@ -198,7 +197,7 @@ struct Daemon: Sendable {
                 addresses: addresses, heartbeat: .seconds(settings.stream.heartbeatSeconds),
                 maxStreams: min(settings.stream.maxStreams, room.streams),
                 maxConnections: min(Limits.connections, room.connections),
-                maxAge: maxAge > 0 ? .seconds(maxAge) : nil,
+                queues: settings.workers, maxAge: maxAge > 0 ? .seconds(maxAge) : nil,
                 access: AccessConfiguration(
                     mode: settings.auth.mode, keys: keeper.keys, tickets: keeper.tickets,
                     requestsPerSecondPerKey: settings.limits.requestsPerSecondPerKey,

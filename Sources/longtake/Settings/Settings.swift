@@ -47,6 +47,11 @@ struct Settings: Hashable, Sendable {
         var maxAgeSeconds = 0
     }
 
+    /// Of each queue.
+    var workers: [QueueName: Int] {
+        Dictionary(uniqueKeysWithValues: queues.map { (QueueName(unchecked: $0.key), $0.value.workers) })
+    }
+
     struct Queue: Hashable, Sendable {
         var workers: Int
     }

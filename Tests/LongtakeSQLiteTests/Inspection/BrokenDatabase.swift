@@ -55,6 +55,7 @@ struct BrokenDatabase: CustomTestStringConvertible, Sendable {
     }
 
     static let all = [
+        BrokenDatabase(.positions, "INSERT INTO deletion VALUES ('anonymous', 999999)", isAboutAJob: false),
         BrokenDatabase(.foreignKeys, "DELETE FROM job WHERE key = \(job(2))", isAboutAJob: false),
         BrokenDatabase(.wholeLog, "DELETE FROM event WHERE job = \(job(1)) AND seq = 4"),
         BrokenDatabase(.wholeLog, "DELETE FROM event WHERE job = \(job(2))"),

@@ -205,8 +205,8 @@ struct PruneCommandTests {
         }
         #expect(children.count == 3)
         for query in children + [
-            PruneCommand.nobodysQuery, PruneCommand.dueQuery, PruneCommand.oldestQuery, PruneCommand.logQuery,
-            PruneCommand.hide, PruneCommand.freeKeys, PruneCommand.slice, PruneCommand.remove,
+            HiddenJob.anyQuery, PruneCommand.dueQuery, PruneCommand.oldestQuery, PruneCommand.logQuery,
+            HiddenJob.hideJob, HiddenJob.freeKeys, JobLedger.deleteQuery, PruneCommand.slice, PruneCommand.remove,
         ] {
             let plan = try journal.inspectWriter { db in
                 let places = query.contains("?1") ? 1 : query.count { $0 == "?" }

@@ -50,6 +50,10 @@ final class SimulatedJournal: Journal, @unchecked Sendable {
         try await write(.vital) { try $0.cancel(job, of: tenant, at: $1) }
     }
 
+    func delete(_ job: JobID, of tenant: TenantName) async throws {
+        try await write(.vital) { ledger, _ in try ledger.delete(job, of: tenant) }
+    }
+
     func job(_ job: JobID, of tenant: TenantName) async throws -> Job? {
         try await read { $0.job(job, of: tenant) }
     }
@@ -68,6 +72,12 @@ final class SimulatedJournal: Journal, @unchecked Sendable {
         query.limit = min(query.limit, eventsPerPage)
         return try await read { [query] in $0.events(query) }
     }
+
+    func queues(of tenant: TenantName?) async throws -> [QueueStatus] { try await read { $0.queues(of: tenant) } }
+
+    func pause(_ queue: QueueName) async throws { try await write(.vital) { ledger, _ in ledger.pause(queue) } }
+
+    func resume(_ queue: QueueName) async throws { try await write(.vital) { ledger, _ in ledger.resume(queue) } }
 
     func checkWritable() async throws { _ = try await write(.other) { _, _ in } }
 

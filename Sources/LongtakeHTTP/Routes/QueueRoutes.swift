@@ -1,0 +1,74 @@
+import Hummingbird
+import LongtakeCore
+
+/// The pools of workers: how much is before them, and whether they get anything of it.
+struct QueueRoutes: Sendable {
+    let journal: any Journal
+    /// Of each queue that is configured.
+    let workers: [QueueName: Int]
+
+    func register(on routes: inout RouteTable) {
+        routes.add("/v1/queues", [.get: .needs(.read, list)])
+        routes.add("/v1/queues/{name}/pause", [.post: .needs(.admin, pause)])
+        routes.add("/v1/queues/{name}/resume", [.post: .needs(.admin, resume)])
+    }
+
+    @Sendable private func list(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
+        try request.requireJSON()
+        return try .json(QueueList(queues: try await documents(for: context.caller)))
+    }
+
+    @Sendable private func pause(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
+        try await change(request, context) { try await journal.pause($0) }
+    }
+
+    @Sendable private func resume(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
+        try await change(request, context) { try await journal.resume($0) }
+    }
+
+    private func change(
+        _ request: Request, _ context: DaemonRequestContext, by command: (QueueName) async throws -> Void
+    ) async throws -> Response {
+        try request.requireJSON()
+        let known = try await documents(for: context.caller)
+        guard let name = known.map(\.name).first(where: { $0.description == context.parameters.get("name") }) else {
+            throw Problem.noSuchQueue
+        }
+        try await command(name)
+        // One that is not configured, and on which nothing waits, is known only while it is paused.
+        let after = try await documents(for: context.caller).first { $0.name == name }
+        return try .json(after ?? QueueDocument(name: name, workers: 0, running: 0, waiting: 0, paused: false))
+    }
+
+    /// All that are configured, and those besides on which something waits or runs, or that are paused. An administrator is told of
+    /// everybody's stages, everyone else of his own.
+    private func documents(for caller: Caller) async throws -> [QueueDocument] {
+        let tenant = caller.rights.contains(.admin) ? nil : caller.tenant
+        var known = Dictionary(
+            uniqueKeysWithValues: try await journal.queues(of: tenant).map { ($0.name, $0) })
+        for name in workers.keys where known[name] == nil { known[name] = QueueStatus(name: name) }
+        return known.values.sorted { $0.name < $1.name }.map {
+            QueueDocument(
+                name: $0.name, workers: workers[$0.name] ?? 0, running: $0.running, waiting: $0.waiting,
+                paused: $0.isPaused)
+        }
+    }
+}
+
+/// A queue as clients see it.
+private struct QueueDocument: Encodable {
+    let name: QueueName
+    let workers: Int
+    let running: Int
+    let waiting: Int
+    let paused: Bool
+}
+
+private struct QueueList: Encodable {
+    let queues: [QueueDocument]
+}
+
+extension Problem {
+    fileprivate static let noSuchQueue = Problem(
+        kind: "no-such-queue", status: .notFound, title: "No such queue", detail: "There is no queue with this name.")
+}

@@ -1,0 +1,23 @@
+import GRDB
+import LongtakeCore
+
+/// Deleting a job hides it: one row changes, however long its log is. The ``Pruner`` takes the rows away, some in each transaction.
+///
+/// It is how pruning begins with a job that is too large for one transaction (``PruneCommand``), and so a boot after a crash goes on with it.
+extension JobLedger {
+    func delete(_ id: JobID, of tenant: TenantName, _ db: Database) throws {
+        let found = try Row.fetchOne(
+            try db.cachedStatement(sql: Self.deleteQuery), arguments: [id.description, tenant.description])
+        guard let found else { throw JournalError.noSuchJob }
+        let (key, isFinal, position): (Int64, Bool, Int64?) = (found[0], found[1], found[2])
+        guard isFinal else { throw JournalError.refused(.notFinal) }
+        guard let position else { throw UnreadableRow("\(id) without events") }
+        try HiddenJob.hide(key, db)
+        try PruneRecord.raise(through: position, of: tenant, db)
+    }
+
+    static let deleteQuery = """
+        SELECT key, finished_at IS NOT NULL, (SELECT position FROM event WHERE job = job.key ORDER BY seq DESC LIMIT 1)
+        FROM job WHERE id = ? AND tenant = ?
+        """
+}

@@ -1,0 +1,75 @@
+import GRDB
+import Logging
+import LongtakeCore
+import LongtakeTesting
+import Testing
+
+@testable import LongtakeSQLite
+
+@Suite("deleting jobs")
+struct DeletionTests {
+    private let clock = ManualClock()
+    private let scratch = ScratchDirectory()
+    private let never = Retention(age: nil, maxBytes: nil)
+
+    @Test("however long its log is, a deleted job is gone at once and its rows go in slices, also after a crash")
+    func slices() async throws {
+        let journal = try await scratch.open(clock)
+        try await journal.finishJob(1, reports: 100, key: "k")
+        try await journal.finishJob(2)
+        try await journal.delete(Samples.submission(1).id, of: .anonymous)
+        // Nothing of the log went with the command: it takes as long as for a short one.
+        #expect(try journal.count("SELECT count(*) FROM event") == 114)
+        let crashed = try scratch.copy()
+        try await journal.close()
+        #expect(try StorageInspector().inspect(directory: crashed.path).isSound)
+        let next = try await crashed.open(clock)
+        #expect(try await next.job(Samples.submission(1).id, of: .anonymous) == nil)
+        #expect(try await next.submit(Samples.submission(3, key: "k")).job?.id == Samples.submission(3).id)
+        var slices = 0
+        while try await next.prune(never, at: clock.now(), rows: 20).hasMore { slices += 1 }
+        #expect(slices >= 5)
+        #expect(try next.count("SELECT count(*) FROM job") == 2)
+        #expect(try next.count("SELECT count(*) FROM event") == 8)
+        #expect(try next.count("SELECT count(*) FROM event WHERE job NOT IN (SELECT key FROM job)") == 0)
+        try await next.close()
+        #expect(try StorageInspector().inspect(directory: crashed.path).isSound)
+    }
+
+    @Test("what one tenant deletes, no other tenant's reader of the feed misses, also when its rows are gone")
+    func others() async throws {
+        let journal = try await scratch.open(clock)
+        let (mine, other) = (Samples.submission(1), TenantName(unchecked: "other"))
+        _ = try await journal.submit(Samples.submission(2, tenant: "other"))
+        _ = try await journal.submit(mine)
+        _ = try await journal.cancel(mine.id, of: .anonymous)
+        try await journal.delete(mine.id, of: .anonymous)
+        for _ in 1...2 {
+            for (tenant, through) in [(TenantName.anonymous, Int64(3)), (other, 0)] {
+                let page = try await journal.events(FeedQuery(tenant: tenant, after: .beforeFirst))
+                #expect(page.prunedThrough.rawValue == through)
+            }
+            while try await journal.prune(never, at: clock.now()).hasMore {}
+        }
+        #expect(try journal.count("SELECT count(*) FROM job") == 1)
+        try await journal.close()
+    }
+
+    @Test("the pruner looks when a job was deleted, also where nothing is ever pruned")
+    func pruner() async throws {
+        let journal = try await scratch.open(clock)
+        try await journal.finishJob(1, reports: 50)
+        let pruner = Pruner(
+            journal: journal, retention: never, clock: ContinuousClock(), wallClock: clock, rows: 20,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        // Unstructured, since it runs beside the test until that cancels it.
+        let running = Task { await pruner.run() }
+        try await journal.delete(Samples.submission(1).id, of: .anonymous)
+        let deadline = ContinuousClock.now + .seconds(20)
+        while try journal.count("SELECT count(*) FROM job") > 0, .now < deadline { await Task.yield() }
+        #expect(try journal.count("SELECT (SELECT count(*) FROM job) + (SELECT count(*) FROM event)") == 0)
+        running.cancel()
+        await running.value
+        try await journal.close()
+    }
+}
