@@ -7,6 +7,10 @@ enum Happening: CaseIterable {
     case wallForward, wallBack, pause
     /// A worker of a boot long gone speaks up.
     case ghost
+    /// One tenant submits several jobs at once.
+    case flood
+    case retry
+    case pauseQueue, resumeQueue
 
     /// Known to every schedule, and nothing that holds the daemon up, but for room on the disk.
     var isOrdinary: Bool {

@@ -14,6 +14,7 @@ extension Schedule {
                 guard let boot, !clients.areDone else { break }
                 stage.verdict.check(time.now < deadline, .goesOn, "stuck: \(clients.unfinished)")
                 lookAtRest()
+                resumeAll(boot)
                 clients.comeBack(to: boot)
                 passTime()
             }

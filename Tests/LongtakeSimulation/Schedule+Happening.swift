@@ -1,4 +1,5 @@
 import LongtakeCore
+import LongtakeTesting
 
 /// What is done to the daemon, and to the world around it.
 extension Schedule {
@@ -40,7 +41,25 @@ extension Schedule {
             time.advance(by: chance.milliseconds(10_000...100_000))
             // Whoever was refused something before hears of it only now.
             stage.noteRefusal()
+        case .flood: clients.desk.flood(boot)
+        case .retry: clients.desk.retry(at: boot)
+        case .pauseQueue: pause(chance.one(of: [SimulatedJob.cpu, SimulatedJob.gpu]), boot)
+        case .resumeQueue: resumeAll(boot)
         case .ghost: speak(for: oldClaims + boot.journal.claims, to: boot)
+        }
+    }
+
+    private func pause(_ queue: QueueName, _ boot: Boot) {
+        stage.trace.tell("pause \(queue)")
+        // Unstructured: a request is its own client's.
+        Task { try? await boot.journal.pause(queue) }
+    }
+
+    func resumeAll(_ boot: Boot) {
+        for queue in disk.durable.queues(of: nil) where queue.isPaused && !boot.isStopping {
+            stage.trace.tell("resume \(queue.name)")
+            // Unstructured, as above.
+            Task { try? await boot.journal.resume(queue.name) }
         }
     }
 

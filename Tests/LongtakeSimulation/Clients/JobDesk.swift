@@ -26,6 +26,27 @@ final class JobDesk: @unchecked Sendable {
         }
     }
 
+    /// One tenant brings several jobs, one after the other.
+    func flood(_ boot: Boot) {
+        guard !boot.isStopping, jobs.count < 6 else { return }
+        let tenant = chance.one(of: SimulatedJob.tenants)
+        for _ in 0...(2 + chance.below(4)) {
+            jobs.append(SimulatedJob(number: jobs.count + 1, of: tenant, chance))
+            send(jobs[jobs.count - 1], to: boot)
+        }
+    }
+
+    /// Somebody wants done again what did not end well.
+    func retry(at boot: Boot) {
+        let ends = [EventType.jobFailed, .jobCanceled]
+        let lost = acknowledged.filter { id, _ in stage.book.jobs[id]?.end.map(ends.contains) ?? false }
+        guard !boot.isStopping, jobs.count < 10, !lost.isEmpty else { return }
+        let (id, job) = chance.one(of: lost)
+        stage.trace.tell("retry \(id)")
+        jobs.append(SimulatedJob(number: jobs.count + 1, retryOf: id, job, chance))
+        send(jobs[jobs.count - 1], to: boot)
+    }
+
     /// What has a key and no answer is sent again until it has one.
     func insist(to boot: Boot) {
         for job in jobs where job.key != nil && job.acknowledged == nil && !job.isUnderWay { send(job, to: boot) }
@@ -47,6 +68,7 @@ final class JobDesk: @unchecked Sendable {
             stage.verdict.check(
                 job.acknowledged == nil || job.acknowledged == answer.id, .acknowledgedIsKept,
                 "a key has two jobs, \(answer.id) and another")
+            stage.verdict.check(answer.retryOf == job.retryOf, .acknowledgedIsKept, "\(answer.id) is another's retry")
             stage.verdict.check(answer.input == job.input, .acknowledgedIsKept, "\(answer.id) has another input")
             stage.verdict.check(
                 stage.book.jobs[answer.id] != nil, .honesty, "\(answer.id) is acknowledged and not durable")

@@ -18,8 +18,13 @@ final class SimulatedJob: @unchecked Sendable {
     var isCanceled = false
     var isUnderWay = false
 
-    init(number: Int, _ chance: Chance) {
-        tenant = chance.one(of: Self.tenants)
+    /// The job that this one does again.
+    let retryOf: JobID?
+
+    /// - Parameter tenant: whose it is; `nil` for anybody's.
+    init(number: Int, of tenant: TenantName? = nil, _ chance: Chance) {
+        retryOf = nil
+        self.tenant = tenant ?? chance.one(of: Self.tenants)
         let names = ["plan", "frames", "encode"]
         let stages = names.prefix(1 + chance.below(3)).map { name in
             Stage(
@@ -42,11 +47,19 @@ final class SimulatedJob: @unchecked Sendable {
         key = chance.isOne(in: 3) ? nil : "key \(number)"
     }
 
+    /// The same again, of a job that has failed or was canceled.
+    init(number: Int, retryOf origin: JobID, _ job: SimulatedJob, _ chance: Chance) {
+        retryOf = origin
+        (tenant, pipeline, input, priority) = (job.tenant, job.pipeline, job.input, job.priority)
+        simulation = job.simulation
+        key = chance.isOne(in: 3) ? nil : "key \(number)"
+    }
+
     /// Another try has another id, as it has at the daemon.
     func submission(_ id: JobID) -> Submission {
         Submission(
             id: id, tenant: tenant, pipeline: pipeline, input: input, priority: priority, simulation: simulation,
-            idempotencyKey: key)
+            idempotencyKey: key, retryOf: retryOf)
     }
 
     static func id(_ number: Int) -> JobID? {

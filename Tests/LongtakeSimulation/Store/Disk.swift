@@ -4,6 +4,8 @@ import LongtakeTesting
 /// What outlives a boot: the durable ledger, and what is wrong with the disk under it.
 final class Disk {
     private(set) var durable: MemoryLedger
+    /// Of what is durable.
+    private(set) var watch = ClaimWatch()
     private let stage: Stagehand
     var faults = DiskFaults()
     /// How often somebody opened it.
@@ -19,11 +21,13 @@ final class Disk {
         boots += 1
         var ledger = durable
         try ledger.recover(at: time)
-        _ = write(&ledger, by: Array(repeating: nil, count: ledger.changeCount))
+        _ = write(&ledger, by: Array(repeating: nil, count: ledger.changeCount), watch)
     }
 
     /// A transaction becomes durable.
-    func write(_ ledger: inout MemoryLedger, by authors: [ClaimToken?]) -> Commit {
+    func write(_ ledger: inout MemoryLedger, by authors: [ClaimToken?], _ watch: ClaimWatch) -> Commit {
+        self.watch = watch
+        for text in watch.broken { stage.verdict.blame(.fairness, text) }
         let (commit, events) = ledger.takeChanges()
         durable = ledger
         stage.book.append(commit.events, events, by: authors, in: boots, at: stage.moment)

@@ -5,6 +5,7 @@ import LongtakeTesting
 final class JournalWriter: Strand {
     private struct Transaction {
         var ledger: MemoryLedger
+        var watch: ClaimWatch
         var batch: [WriteCommand]
         var authors: [ClaimToken?] = []
         var answers: [() -> Void] = []
@@ -93,7 +94,7 @@ final class JournalWriter: Strand {
         isDead = true
         if case .committing(var transaction) = phase, !isLost, chance.isOne(in: 2) {
             stage.trace.tell("the commit that was under way has happened")
-            _ = disk.write(&transaction.ledger, by: transaction.authors)
+            _ = disk.write(&transaction.ledger, by: transaction.authors, transaction.watch)
         }
         let gone = JournalError.outcomeUnknown("the process is gone")
         var left = parked + others + submissions
@@ -120,15 +121,17 @@ final class JournalWriter: Strand {
         guard !batch.isEmpty else { return finishClosing() }
         submissions.removeFirst(max(0, batch.count - others.count))
         others.removeFirst(min(batch.count, others.count))
-        var transaction = Transaction(ledger: disk.durable, batch: batch)
+        var transaction = Transaction(ledger: disk.durable, watch: disk.watch, batch: batch)
         let now = time.wall.now()
         for command in batch {
+            let before = transaction.ledger
             do {
                 transaction.answers.append(try command.run(&transaction.ledger, now))
             } catch {
                 // Judged before anything was written, so the transaction goes on without it.
                 transaction.answers.append { command.fail(error) }
             }
+            transaction.watch.look(from: before, to: transaction.ledger)
             let events = transaction.ledger.changeCount - transaction.authors.count
             transaction.authors += Array(repeating: command.author, count: events)
         }
@@ -139,7 +142,7 @@ final class JournalWriter: Strand {
         var transaction = transaction
         switch disk.faults.endOfCommit() {
         case .done:
-            let commit = disk.write(&transaction.ledger, by: transaction.authors)
+            let commit = disk.write(&transaction.ledger, by: transaction.authors, transaction.watch)
             phase = .telling(
                 commit, next: commit.events.isEmpty && commit.readyQueues.isEmpty ? observers.count : 0,
                 answers: transaction.answers)
@@ -156,7 +159,7 @@ final class JournalWriter: Strand {
             }
         case .unknown(let happened):
             stage.trace.tell("COMMIT failed, and \(happened ? "has" : "has not") happened")
-            if happened { _ = disk.write(&transaction.ledger, by: transaction.authors) }
+            if happened { _ = disk.write(&transaction.ledger, by: transaction.authors, transaction.watch) }
             isLost = true
         }
     }
