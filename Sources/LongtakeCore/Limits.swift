@@ -128,6 +128,8 @@ public enum Limits {
     public static let idleConnection: Duration = .seconds(60)
     /// A request that asks to wait (`Prefer: wait`, `?wait=`): below the 60 s at which most proxies give up.
     public static let waitSeconds = 50
+    /// Requests that wait at once. A drain wakes them all in one moment and each reads once more, which has to fit into ``readsWaiting``.
+    public static let requestsWaiting = 2_048
     /// Connections at once, fewer where the system allows fewer descriptors. Beyond it those that wait for a request make room.
     public static let connections = 32_768
 

@@ -22,6 +22,7 @@ public struct StreamConfiguration: Sendable {
         package var mailboxBytes = Limits.mailboxBytes
         package var ringBytes = Limits.ringBytes
         package var readsAtOnce = Limits.streamReadsAtOnce
+        package var requestsWaiting = Limits.requestsWaiting
 
         package init() {}
     }

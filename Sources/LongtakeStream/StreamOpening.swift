@@ -59,7 +59,7 @@ public enum StreamSource: Hashable, Sendable {
     var isFeed: Bool { log == .feed }
 }
 
-/// A place among the streams that may be open at once, given back when the last reference to it goes.
+/// A place among the streams that may be open at once, or the requests that may wait, given back when the last reference to it goes.
 public final class StreamSlot: Sendable {
     /// Who answers for the stream; `nil` for nobody.
     let owner: String?

@@ -5,6 +5,8 @@ extension HTTPField.Name {
     static let idempotentReplayed = known("Idempotent-Replayed")
     static let lastEventID = known("Last-Event-ID")
     static let accelBuffering = known("X-Accel-Buffering")
+    static let prefer = known("Prefer")
+    static let preferenceApplied = known("Preference-Applied")
     static let requestID = known("X-Request-Id")
     static let preferenceApplied = known("Preference-Applied")
     static let referrerPolicy = known("Referrer-Policy")

@@ -55,6 +55,10 @@ extension Problem {
         Problem(kind: "bad-request", status: .badRequest, title: "Bad request", detail: detail)
     }
 
+    static func badHeader(_ name: String, _ detail: String) -> Problem {
+        Problem(kind: "bad-header", status: .badRequest, title: "Bad header value", detail: "\(name) \(detail).")
+    }
+
     static func badQuery(_ name: String, _ detail: String) -> Problem {
         Problem(kind: "bad-query", status: .badRequest, title: "Bad query value", detail: "“\(name)” \(detail).")
     }
@@ -128,4 +132,8 @@ extension Problem {
     static let tooManyStreams = Problem(
         kind: "too-many-streams", status: .tooManyRequests, title: "Too many streams",
         detail: "As many streams are open as may be.", headers: [.retryAfter: "5"])
+
+    static let tooManyWaits = Problem(
+        kind: "too-many-waits", status: .tooManyRequests, title: "Too many requests wait",
+        detail: "As many requests wait as may. Ask without waiting, or again later.", headers: [.retryAfter: "5"])
 }

@@ -8,10 +8,15 @@ struct Query: Sendable {
     init(_ request: Request) {
         var values: [String: [String]] = [:]
         for (name, value) in request.uri.queryParameters { values[String(name), default: []].append(String(value)) }
+        // What stands between two “&” that follow each other.
+        if values[""]?.allSatisfy(\.isEmpty) == true { values[""] = nil }
         self.values = values
     }
 
-    /// The first of several values of one name counts.
+    /// The names that are there, in alphabetical order.
+    var names: [String] { values.keys.sorted() }
+
+    /// The value of a name that may be given once.
     subscript(name: String) -> String? { values[name]?.first }
 
     /// All values of a name that may be repeated, in order.
@@ -26,7 +31,7 @@ struct Query: Sendable {
     /// A whole number of `range`; `nil` where the name is absent.
     func integer(_ name: String, in range: ClosedRange<Int>) throws(Problem) -> Int? {
         guard let text = self[name] else { return nil }
-        guard let value = Int(text), range.contains(value) else {
+        guard let value = Int(digits: text), range.contains(value) else {
             throw .badQuery(name, "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
         }
         return value

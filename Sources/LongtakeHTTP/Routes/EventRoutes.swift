@@ -10,8 +10,11 @@ struct EventRoutes: Sendable {
     let opener: StreamOpener
 
     func register(on routes: inout RouteTable) {
-        routes.add("/v1/jobs/{id}/events", [.get: .needs(.read, orTicket: true, events)])
+        routes.add("/v1/jobs/{id}/events", [.get: .needs(.read, orTicket: true, events, query: Self.query)])
     }
+
+    /// Of all representations; those that are another's than the one that is asked for change nothing.
+    private static let query = QueryNames("last_event_id", "after", "format", "heartbeat", "limit", "wait")
 
     @Sendable private func events(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         let query = Query(request)
@@ -23,7 +26,8 @@ struct EventRoutes: Sendable {
         let job = try context.jobID()
         let cursor = Cursor(query.cursor(of: request))
         if type == MediaTypes.json {
-            return try await page(of: job, tenant: context.caller.tenant, after: cursor, query)
+            return try await page(
+                of: job, tenant: context.caller.tenant, after: cursor, query, in: context.exchange)
         }
         let wish = try StreamOpener.Wish(query, accept, type: type)
         return try await opener.open(
@@ -32,7 +36,7 @@ struct EventRoutes: Sendable {
 
     /// One page of the log; with `?wait=` as soon as there is something in it.
     private func page(
-        of job: JobID, tenant: TenantName, after cursor: Cursor, _ query: Query
+        of job: JobID, tenant: TenantName, after cursor: Cursor, _ query: Query, in exchange: RequestExchange
     ) async throws -> Response {
         let limit = try query.integer("limit", in: 1...Limits.eventsPerClientPage) ?? Limits.eventsPerPage
         let wait = try query.integer("wait", in: 0...Limits.waitSeconds) ?? 0
@@ -58,7 +62,11 @@ struct EventRoutes: Sendable {
         }
         var page = try await read(after, limit)
         if page.events.isEmpty && !page.isFinal && wait > 0 {
-            try await hub.waitForEvent(of: job, behind: after, upTo: .seconds(wait)) {
+            guard let place = hub.takeWait() else { throw Problem.tooManyWaits }
+            defer { withExtendedLifetime(place) {} }
+            try await hub.waitForEvent(
+                of: job, behind: after, upTo: .seconds(wait), ending: exchange.whenReaderLeaves
+            ) {
                 try await read(after, 1).head > after
             }
             page = try await read(after, limit)

@@ -7,8 +7,11 @@ struct FeedRoutes: Sendable {
     let opener: StreamOpener
 
     func register(on routes: inout RouteTable) {
-        routes.add("/v1/events", [.get: .needs(.read, orTicket: true, events)])
+        routes.add("/v1/events", [.get: .needs(.read, orTicket: true, events, query: Self.query)])
     }
+
+    private static let query = QueryNames(
+        "last_event_id", "after", "format", "heartbeat", repeatable: ["job", "pipeline", "type"])
 
     /// Only as Server-Sent Events: a line of NDJSON could not carry the position that a reader goes on from.
     @Sendable private func events(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {

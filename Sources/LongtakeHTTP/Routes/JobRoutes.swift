@@ -9,6 +9,7 @@ struct JobRoutes: Sendable {
     let catalog: PipelineCatalog
     let clock: any WallClock
     let opener: StreamOpener
+    let hub: StreamHub
     /// Red while the daemon stops.
     let admission: Admission
     let random: @Sendable () -> UInt64
@@ -16,18 +17,26 @@ struct JobRoutes: Sendable {
     let delete: RouteTable.Handler
 
     func register(on routes: inout RouteTable) {
-        routes.add("/v1/jobs", [.get: .needs(.read, list), .post: .needs(.submit, submit)])
+        routes.add(
+            "/v1/jobs",
+            [
+                .get: .needs(.read, list, query: QueryNames("state", "pipeline", "limit", "cursor")),
+                .post: .needs(.submit, submit, query: QueryNames("format", "heartbeat")),
+            ])
         routes.add(
             "/v1/jobs/{id}", [.get: .needs(.read, orTicket: true, show), .delete: .needs(.submit, delete)])
     }
 
     @Sendable private func submit(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         let accept = Acceptance(request.headers[.accept])
-        let isStream = accept.names(MediaTypes.eventStream)
-        guard isStream || accept.choose(from: [MediaTypes.json]) != nil else {
+        let wish =
+            accept.names(MediaTypes.eventStream)
+            ? try StreamOpener.Wish(Query(request), accept, type: MediaTypes.eventStream) : nil
+        guard wish != nil || accept.choose(from: [MediaTypes.json]) != nil else {
             throw Problem.notAcceptable("\(MediaTypes.json), \(MediaTypes.eventStream)")
         }
         guard admission.isOpen else { throw Problem.draining }
+        let wait = try Preferences(request.headers[.prefer]).wait
         let key = try request.idempotencyKey()
         if key == nil, let cursor = request.headers[.lastEventID], !cursor.isEmpty {
             throw Problem.badRequest(
@@ -44,17 +53,31 @@ struct JobRoutes: Sendable {
                 priority: body.priority, metadata: body.metadata, simulation: body.simulation, idempotencyKey: key))
         guard let job = outcome.job else { throw Problem.keyConflict }
         var response: Response
-        if isStream {
+        if let wish {
             response = try await opener.open(
                 job.id, for: context.caller, cursor: Cursor(request.headers[.lastEventID]),
-                wish: .afterSubmission,
-                status: outcome.isReplay ? .ok : .created, in: context.exchange)
+                wish: wish, status: outcome.isReplay ? .ok : .created, in: context.exchange)
         } else {
-            response = try .json(JobDocument(job), status: outcome.isReplay ? .ok : .created)
+            response = try await ended(job, wait, context.exchange, status: outcome.isReplay ? .ok : .created)
         }
         response.headers[.location] = "/v1/jobs/\(job.id)"
         if outcome.isReplay { response.headers[.idempotentReplayed] = "true" }
         return response
+    }
+
+    /// The job that was submitted, where the client would wait for that when it is final.
+    private func ended(
+        _ job: Job, _ wait: Duration?, _ exchange: RequestExchange, status: HTTPResponse.Status
+    ) async throws -> Response {
+        guard let wait else { return try .job(job, status: status) }
+        let ended: Job
+        do {
+            ended = try await JobWait(journal: journal, hub: hub, limit: wait, exchange: exchange).end(of: job)
+        } catch {
+            // The job is there, and no trouble with waiting for it is a reason to say anything else.
+            return try .job(job, status: status)
+        }
+        return try .job(ended, status: status, isWaited: true)
     }
 
     @Sendable private func list(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
@@ -70,7 +93,7 @@ struct JobRoutes: Sendable {
             }
             wanted.pipeline = pipeline
         }
-        if let text = query["cursor"] {
+        if let text = query["cursor"], !text.isEmpty {
             guard let cursor = JobListCursor(text) else {
                 throw Problem.badQuery("cursor", "is not one that a list gave out")
             }
@@ -82,14 +105,34 @@ struct JobRoutes: Sendable {
 
     @Sendable private func show(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         try request.requireJSON()
-        guard let job = try await journal.job(try context.jobID(), of: context.caller.tenant) else {
+        let wait = try Preferences(request.headers[.prefer]).wait
+        let known = try KnownTags.read(request.headers[.ifNoneMatch])
+        guard var job = try await journal.job(try context.jobID(), of: context.caller.tenant) else {
             throw Problem.noSuchJob
         }
-        return try .json(JobDocument(job))
+        if let wait {
+            let wait = JobWait(journal: journal, hub: hub, limit: wait, exchange: context.exchange)
+            job = if let known { try await wait.change(of: job, from: known) } else { try await wait.end(of: job) }
+        }
+        var response = try Response.job(job, isWaited: wait != nil)
+        if known?.contains(EntityTag(job)) == true { (response.status, response.body) = (.notModified, .init()) }
+        return response
     }
 
     private static func isJSON(_ contentType: String?) -> Bool {
         contentType?.split(separator: ";").first?.trimmed.lowercased() == MediaTypes.json
+    }
+}
+
+extension Response {
+    /// A job, and by which tag it is known.
+    fileprivate static func job(
+        _ job: Job, status: HTTPResponse.Status = .ok, isWaited: Bool = false
+    ) throws -> Response {
+        var response = try json(JobDocument(job), status: status)
+        response.headers[.eTag] = "\(EntityTag(job))"
+        if isWaited { response.headers[.preferenceApplied] = "wait" }
+        return response
     }
 }
 

@@ -14,14 +14,18 @@ struct RouteTable {
         let right: Right?
         /// Whether a ticket may stand in for a key that has the right.
         let takesTicket: Bool
+        /// What may stand in the query; `nil` where nobody looks, as with probes whose addresses are set by other people.
+        let query: QueryNames?
         let handler: Handler
 
-        static func needs(_ right: Right, orTicket: Bool = false, _ handler: @escaping Handler) -> Route {
-            Route(right: right, takesTicket: orTicket, handler: handler)
+        static func needs(
+            _ right: Right, orTicket: Bool = false, _ handler: @escaping Handler, query: QueryNames = QueryNames()
+        ) -> Route {
+            Route(right: right, takesTicket: orTicket, query: orTicket ? query.adding("ticket") : query, handler: handler)
         }
 
         static func open(_ handler: @escaping Handler) -> Route {
-            Route(right: nil, takesTicket: false, handler: handler)
+            Route(right: nil, takesTicket: false, query: nil, handler: handler)
         }
     }
 
@@ -30,6 +34,7 @@ struct RouteTable {
         let path: String
         let method: HTTPRequest.Method
         let right: Right?
+        let query: QueryNames?
     }
 
     let router: Router<DaemonRequestContext>
@@ -51,7 +56,7 @@ struct RouteTable {
         let allowed = (names + ["OPTIONS"]).sorted().joined(separator: ", ")
         for method in Self.methods {
             if let route = routes[method] {
-                entries.append(Entry(path: path, method: method, right: route.right))
+                entries.append(Entry(path: path, method: method, right: route.right, query: route.query))
                 router.on(RouterPath(path), method: method, use: guarded(route))
             } else if method == .options {
                 router.on(RouterPath(path), method: method) { _, _ in
@@ -75,6 +80,7 @@ struct RouteTable {
             if context.caller.jobs != nil, let text = context.parameters.get("id") {
                 guard let job = JobID(text), context.caller.sees(job) else { throw Problem.noSuchJob }
             }
+            try route.query?.check(Query(request))
             return try await route.handler(request, context)
         }
     }

@@ -16,9 +16,6 @@ struct StreamOpener: Sendable {
         /// Whether `Accept` names `text/event-stream`: then a browser may be at the other end, which would give up for good at any status
         /// but 200.
         var mayBeBrowser: Bool
-
-        /// Of the client that submits and follows with one request.
-        static let afterSubmission = Wish(format: .events, heartbeatEvents: false, mayBeBrowser: true)
     }
 
     /// Follows one job.

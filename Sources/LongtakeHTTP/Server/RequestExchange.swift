@@ -7,7 +7,13 @@ import Synchronization
 /// One request and its answer, as the routes and the connection share it: here a route leaves the stream that its answer turns into.
 final class RequestExchange: Sendable {
     private let stream = Mutex<StreamOpening?>(nil)
-    private let reader = Mutex((isNeeded: false, hasLeft: false))
+    private let reader = Mutex(Reader())
+
+    private struct Reader {
+        var isNeeded = false
+        var hasLeft = false
+        var whenLeft: (@Sendable () -> Void)?
+    }
 
     /// The answer is for somebody who stays: who says that he will send no more has left, and what it costs can be saved.
     /// - Throws: `CancellationError` where that has happened already.
@@ -19,13 +25,27 @@ final class RequestExchange: Sendable {
         if hasLeft { throw CancellationError() }
     }
 
+    /// Whether the other side said that it will send no more.
+    var hasReaderLeft: Bool { reader.withLock { $0.hasLeft } }
+
+    /// Has `act` called when the other side says that it will send no more, in place of what was to be called before; at once where it has.
+    func whenReaderLeaves(_ act: @escaping @Sendable () -> Void) {
+        let hasLeft = reader.withLock { reader in
+            reader.whenLeft = act
+            return reader.hasLeft
+        }
+        if hasLeft { act() }
+    }
+
     /// The other side will send no more.
     /// - Returns: whether the answer is of no use then.
     func inputClosed() -> Bool {
-        reader.withLock { reader in
+        let (isNeeded, act) = reader.withLock { reader in
             reader.hasLeft = true
-            return reader.isNeeded
+            return (reader.isNeeded, reader.whenLeft)
         }
+        act?()
+        return isNeeded
     }
 
     /// Makes the response's body a stream; the response keeps its status and headers.

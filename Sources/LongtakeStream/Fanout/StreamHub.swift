@@ -20,6 +20,8 @@ public final class StreamHub: Sendable {
         /// Places that were given out; a place is taken before the request is answered.
         var slots = 0
         var slotsByOwner: [String: Int] = [:]
+        /// Places of requests that wait.
+        var waits = 0
         var open = 0
         var housekeeping = Housekeeping()
         var isDraining = false
@@ -109,15 +111,32 @@ public final class StreamHub: Sendable {
         StreamSubscriber(opening, hub: self, shard: shard(of: loop), sink: sink)
     }
 
+    /// A place for a request that waits; `nil` where ``Limits/requestsWaiting`` are taken.
+    public func takeWait() -> StreamSlot? {
+        let isGiven = census.withLock { census in
+            guard census.waits < configuration.bounds.requestsWaiting else { return false }
+            census.waits += 1
+            return true
+        }
+        guard isGiven else { return nil }
+        return StreamSlot { [weak self] in self?.census.withLock { $0.waits -= 1 } }
+    }
+
     /// Waits until an event behind `cursor` is committed, or `limit` has passed, or the daemon drains.
+    /// - Parameters:
+    ///   - isForFinal: wait for the final event instead. It may return for another, so look.
+    ///   - ending: is given what ends the wait early, for whoever learns that nobody waits any more.
+    ///   - read: whether the log has what is waited for already.
+    /// - Returns: how much of `limit` is left.
+    @discardableResult
     public func waitForEvent(
-        of job: JobID, behind cursor: EventSequence, upTo limit: Duration, read: @Sendable () async throws -> Bool
-    )
-        async throws
-    {
-        guard let shard = shards.first, !isDraining else { return }
-        let listener = PageWaiter(job: job, cursor: cursor, shard: shard)
-        try await listener.wait(upTo: limit, read: read)
+        of job: JobID, behind cursor: EventSequence, upTo limit: Duration, isForFinal: Bool = false,
+        ending: (@escaping @Sendable () -> Void) -> Void = { _ in }, read: @Sendable () async throws -> Bool
+    ) async throws -> Duration {
+        guard let shard = shards.first else { return limit }
+        let waiter = EventWaiter(job: job, cursor: cursor, isForFinal: isForFinal, shard: shard)
+        ending { waiter.end() }
+        return try await waiter.wait(upTo: limit, isDraining: { self.isDraining }, read: read)
     }
 
     /// Tells every reader that the daemon stops, and waits until all streams have ended, `deadline` at the most.

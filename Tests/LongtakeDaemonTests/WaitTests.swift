@@ -1,0 +1,163 @@
+import Glibc
+import LongtakeDaemonDriver
+import Testing
+
+/// `Prefer: wait=N`.
+@Suite(.serialized) struct WaitTests {
+    @Test("a wait without a tag is answered when the job is final, for whoever submits and whoever looks")
+    func untilFinal() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess("--speed", "200")
+            let created = try daemon.post("/v1/jobs", Self.body, "Prefer: wait=50", within: 60)
+            #expect(created.status == 201)
+            #expect(created["preference-applied"] == "wait")
+            #expect(created["location"] != nil && created["etag"] != nil)
+            #expect(try created.object()["state"] as? String == "succeeded")
+            let id = try daemon.submit()
+            let ended = try daemon.get("/v1/jobs/\(id)", "Prefer: respond-async, wait=50", within: 60)
+            #expect(ended.status == 200)
+            #expect(ended["preference-applied"] == "wait")
+            #expect(try ended.object()["state"] as? String == "succeeded")
+        }
+    }
+
+    @Test("a wait behind a tag is answered with each change, and at once where nothing will change any more")
+    func untilChange() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess("--speed", "100")
+            let id = try daemon.submit()
+            var tag = "W/\"none\""
+            var tags: [String] = []
+            var state = ""
+            while state != "succeeded" {
+                let job = try daemon.get("/v1/jobs/\(id)", "Prefer: wait=50", "If-None-Match: \(tag)", within: 60)
+                try #require(job.status == 200, "\(tag)")
+                #expect(job["preference-applied"] == "wait")
+                tag = try #require(job["etag"])
+                tags.append(tag)
+                state = try #require(job.object()["state"] as? String)
+            }
+            #expect(Set(tags).count == tags.count, "each answer is news")
+            #expect(tags.count > 2)
+            // These would take the test's whole time otherwise.
+            let last = try daemon.get("/v1/jobs/\(id)", "Prefer: wait=50", "If-None-Match: \(tag)", within: 20)
+            #expect(last.status == 304 && last["etag"] == tag && last["preference-applied"] == "wait")
+            let any = try daemon.get("/v1/jobs/\(id)", "Prefer: wait=50", "If-None-Match: *", within: 20)
+            #expect(any.status == 304)
+        }
+    }
+
+    @Test("a wait that is over is answered with the job as it is, or with 304 where that is known")
+    func over() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
+            for seconds in [0, 1] {
+                let created = try daemon.post("/v1/jobs", Self.body, "Prefer: wait=\(seconds)")
+                #expect(created.status == 201)
+                #expect(created["preference-applied"] == "wait")
+                let job = try created.object()
+                #expect(job["state"] as? String == "queued")
+                let (id, tag) = (try #require(job["id"] as? String), try #require(created["etag"]))
+                let waited = try daemon.get("/v1/jobs/\(id)", "Prefer: wait=\(seconds)")
+                #expect(waited.status == 200 && waited["etag"] == tag)
+                let known = try daemon.get("/v1/jobs/\(id)", "Prefer: wait=\(seconds)", "If-None-Match: \(tag)")
+                #expect(known.status == 304 && known["preference-applied"] == "wait")
+            }
+            let id = try daemon.submit()
+            #expect(try daemon.get("/v1/jobs/\(id)")["preference-applied"] == nil)
+            for value in ["51", "-1", "x", "1.5", ""] {
+                let refused = try daemon.get("/v1/jobs/\(id)", "Prefer: wait=\(value)")
+                #expect(refused.status == 400, "\(value)")
+                #expect(try daemon.post("/v1/jobs", Self.body, "Prefer: wait=\(value)").status == 400)
+            }
+            let jobs = try #require(try daemon.get("/v1/jobs").object()["jobs"] as? [Any])
+            #expect(jobs.count == 3, "what is refused submits nothing")
+        }
+    }
+
+    /// Seen to fail without the wake-up in EventWaiter.take, and without `ending` in JobWait.
+    @Test("a wait is ended by a cancel, by a stop, and by a client that will send no more")
+    func ended() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
+            let created = try daemon.connect().exchange(DaemonProcess.submission())
+            let id = try #require(try created.object()["id"] as? String)
+            let tag = try #require(created["etag"])
+            let path = "GET /v1/jobs/\(id) HTTP/1.1\r\nHost: t\r\nPrefer: wait=50\r\n"
+            let done = try Self.waiting(daemon, path + "\r\n")
+            done.finishSending()
+            let answer = try done.readResponse(within: 20)
+            #expect(answer.status == 200)
+            let submitting = try daemon.connect()
+            try submitting.send(
+                "POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nPrefer: wait=50\r\n"
+                    + "Content-Length: \(Self.body.utf8.count)\r\n\r\n\(Self.body)")
+            submitting.finishSending()
+            #expect(try submitting.readResponse(within: 20).status == 201, "its job is there, and it is told so")
+
+            let change = try Self.waiting(daemon, path + "If-None-Match: \(tag)\r\n\r\n")
+            let end = try Self.waiting(daemon, path + "\r\n")
+            _ = try daemon.post("/v1/jobs/\(id)/cancel", "", nil)
+            for socket in [change, end] {
+                let answer = try socket.readResponse(within: 20)
+                #expect(answer.status == 200)
+                #expect(try answer.object()["state"] as? String == "canceled")
+            }
+
+            let other = try daemon.submit()
+            let drained = try Self.waiting(daemon, path.replacing(id, with: other) + "\r\n")
+            #expect(daemon.stop() == 0)
+            let last = try drained.readResponse(within: 20)
+            #expect(last.status == 200 && last["preference-applied"] == "wait")
+            #expect(try last.object()["state"] as? String == "queued")
+        }
+    }
+
+    /// Seen to fail without the bound in StreamHub.takeWait, and where the place was not given back.
+    @Test(
+        "of too many waits at once the last are refused, but never a submission", .tags(.slow),
+        .enabled(if: sysconf(CInt(_SC_OPEN_MAX)) > 4_096))
+    func tooMany() async throws {
+        try await onOwnThread {
+            let most = 2_048
+            let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
+            let id = try daemon.submit()
+            let wait = "GET /v1/jobs/\(id) HTTP/1.1\r\nHost: t\r\nPrefer: wait=50\r\n\r\n"
+            var waiting = try (0..<most).map { _ in try Self.waiting(daemon, wait) }
+            // The last may not be through yet.
+            let deadline = Deadline(20)
+            var refused = try Self.refusal(daemon, id)
+            while refused == nil {
+                try #require(!deadline.isOver)
+                refused = try Self.refusal(daemon, id)
+            }
+            #expect(refused?.status == 429 && refused?["retry-after"] != nil)
+            let page = try daemon.get("/v1/jobs/\(id)/events?after=1&wait=50", "Accept: application/json")
+            #expect(page.status == 429)
+            let created = try daemon.post("/v1/jobs", Self.body, "Prefer: wait=50")
+            #expect(created.status == 201 && created["preference-applied"] == nil)
+            #expect(try daemon.get("/v1/jobs/\(id)").status == 200)
+
+            // Those who leave give their places back.
+            waiting.removeAll()
+            let again = Deadline(20)
+            while try Self.refusal(daemon, id) != nil { try #require(!again.isOver) }
+        }
+    }
+
+    private static let body = #"{"input":{"prompt":"a paper boat in the rain"}}"#
+
+    /// What a short wait is told; `nil` where it may wait.
+    private static func refusal(_ daemon: DaemonProcess, _ id: String) throws -> Exchange? {
+        let answer = try daemon.get("/v1/jobs/\(id)", "Prefer: wait=1", within: 20)
+        return answer.status == 200 ? nil : answer
+    }
+
+    /// Sends a request behind another in one write: when that one is answered, this has been taken on.
+    private static func waiting(_ daemon: DaemonProcess, _ request: String) throws -> Socket {
+        let socket = try daemon.connect()
+        try socket.send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n" + request)
+        #expect(try socket.readResponse().status == 200)
+        return socket
+    }
+}
