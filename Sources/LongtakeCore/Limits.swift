@@ -157,6 +157,10 @@ public enum Limits {
     public static let ringEvents = 256
     /// All of them together: enough for 1,000 jobs with some 250 events each.
     public static let ringBytes = 256 * 1024 * 1024
+    /// Test events of one diagnostic stream, the milliseconds between two, and how long all may take: as long as a proxy may hold a body back.
+    public static let diagnosticsEvents = 1...100
+    public static let diagnosticsIntervalMilliseconds = 10...10_000
+    public static let diagnosticsMost: Duration = .seconds(60)
     /// Over how long a drain spreads the ends of streams, and the returns of their readers.
     public static let drainSpread: Duration = .seconds(5)
 }

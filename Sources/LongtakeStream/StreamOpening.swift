@@ -18,6 +18,8 @@ public struct StreamOpening: Sendable {
     public var told: LogPlace?
     /// In the feed: the newest position that pruning had removed by then, so that what it removes later is noticed.
     public var prunedThrough: EventPosition
+    /// The test events that are told in place of a log.
+    public var diagnostics: DiagnosticsPlan?
     /// Whether the body ends behind them.
     public var isEnded: Bool
     /// The stream's place among those that may be open; `nil` where it ends at once.
@@ -48,11 +50,14 @@ public enum StreamSource: Hashable, Sendable {
     case job(JobID)
     /// The events of all jobs that a filter lets through.
     case feed(FeedFilter)
+    /// No log: it tells test events of its own.
+    case diagnostics
 
     var log: LogKey {
         switch self {
         case .job(let job): .job(job)
         case .feed: .feed
+        case .diagnostics: .nothing
         }
     }
 

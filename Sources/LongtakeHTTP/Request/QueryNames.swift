@@ -12,6 +12,14 @@ struct QueryNames: Hashable, Sendable {
         self.repeatable = repeatable
     }
 
+    private init(single: [String], repeatable: [String]) {
+        self.single = single
+        self.repeatable = repeatable
+    }
+
+    /// The same, and one more that may be given once.
+    func adding(_ name: String) -> QueryNames { QueryNames(single: single + [name], repeatable: repeatable) }
+
     /// - Throws: ``Problem`` with 400 for a parameter that is unknown here, or given more often than it may be.
     func check(_ query: Query) throws(Problem) {
         for name in query.names where !repeatable.contains(name) {

@@ -88,6 +88,20 @@ struct StreamOpener: Sendable {
         return response
     }
 
+    /// Tells test events, which are no log's.
+    func open(
+        _ plan: DiagnosticsPlan, tenant: TenantName, wish: Wish, in exchange: RequestExchange
+    ) throws -> Response {
+        let response = Response(status: .ok, headers: Self.headers(wish.format))
+        guard let slot = try takeSlot(wish, exchange) else { return response }
+        var opening = StreamOpening(
+            source: .diagnostics, tenant: tenant, format: wish.format, heartbeatEvents: wish.heartbeatEvents,
+            cursor: LogPlace(EventPosition.beforeFirst), slot: slot)
+        opening.diagnostics = plan
+        exchange.become(opening)
+        return response
+    }
+
     private func reset(
         _ opening: inout StreamOpening, to id: JobID, reason: CursorRefusal, requested: String
     ) async throws {

@@ -48,6 +48,7 @@ public final class HTTPServer: Sendable {
         QueueRoutes(journal: journal, workers: configuration.queues).register(on: &routes)
         EventRoutes(journal: journal, hub: hub, opener: opener).register(on: &routes)
         FeedRoutes(opener: opener).register(on: &routes)
+        DiagnosticsRoutes(opener: opener, clock: clock).register(on: &routes)
         DaemonRoutes(journal: journal, catalog: catalog, admission: admission, version: configuration.version)
             .register(on: &routes)
         TicketRoutes(journal: journal, access: access).register(on: &routes)

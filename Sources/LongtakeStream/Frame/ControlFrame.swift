@@ -18,6 +18,10 @@ public enum ControlFrame: Sendable {
     /// Moves a reader of the feed on over events that its filter leaves out: an `id:` line and nothing else, which sets the last event
     /// ID and dispatches no event (WHATWG HTML §9.2.6).
     case movedOn(to: FeedID)
+    /// One of so many test events, with the time at which it is written.
+    case diagnosticsEvent(Int, of: Int, at: Timestamp)
+    /// Behind the last of so many test events.
+    case diagnosticsEnd(after: Int)
 
     /// The frame in one format; empty where that format has no such frame (NDJSON has no hello).
     public func bytes(_ format: StreamFormat) -> ByteBuffer {
@@ -46,6 +50,11 @@ public enum ControlFrame: Sendable {
             return block(format, type: "stream.heartbeat", data: nil)
         case .movedOn(let id):
             return ByteBuffer(string: format.isServerSentEvents ? "id: \(id)\n\n" : "\n")
+        case .diagnosticsEvent(let number, let count, let time):
+            return block(
+                format, type: "diagnostics.event", data: "\"seq\":\(number),\"of\":\(count),\"at\":\"\(time)\"")
+        case .diagnosticsEnd(let count):
+            return block(format, type: "diagnostics.end", data: "\"of\":\(count)")
         }
     }
 

@@ -16,4 +16,6 @@ enum LogKey: Hashable, Sendable {
     case job(JobID)
     /// The events of all jobs.
     case feed
+    /// None, so nothing is delivered.
+    case nothing
 }

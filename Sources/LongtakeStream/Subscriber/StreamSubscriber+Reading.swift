@@ -17,6 +17,8 @@ extension StreamSubscriber {
         case .feed(let filter):
             readFeed(
                 FeedQuery(tenant: tenant, filter: filter, after: EventPosition(rawValue: cursor.rawValue)))
+        case .diagnostics:
+            break
         }
     }
 

@@ -27,6 +27,8 @@ public final class StreamSubscriber {
     private var told: LogPlace
     /// The page that is under way.
     var reading: Task<Void, Never>?
+    /// The test event that is to come.
+    var nextDiagnostic: Scheduled<Void>?
 
     init(_ opening: StreamOpening, hub: StreamHub, shard: StreamShard, sink: any StreamSink) {
         source = opening.source
@@ -58,7 +60,7 @@ public final class StreamSubscriber {
         // Also where it is empty: the response's head waits for it.
         send(form.framed(opening.events, behind: opening.prelude))
         if opening.isEnded { return finish() }
-        roomChanged()
+        if let plan = opening.diagnostics { begin(plan) } else { roomChanged() }
         if hub.isDraining { end(after: 1, .draining) }
     }
 
@@ -136,6 +138,8 @@ public final class StreamSubscriber {
         slot = nil
         reading?.cancel()
         reading = nil
+        nextDiagnostic?.cancel()
+        nextDiagnostic = nil
         if let number {
             shard.unregister(number, from: source.log)
             shard.remove(number)

@@ -23,6 +23,7 @@ final class Reader {
             book.entry(of: job, place + 1).map { (place + 1, $0.block, $0.event.type.isFinal) }
         case .feed(let filter):
             book.next(behind: place, of: tenant, filter).map { ($0.event.position.rawValue, $0.feedBlock, false) }
+        case .diagnostics: nil
         }
     }
 
@@ -31,6 +32,7 @@ final class Reader {
         switch source {
         case .job(let job): book.entry(of: job, place + 1) == nil
         case .feed(let filter): book.last(of: tenant, filter) <= place
+        case .diagnostics: true
         }
     }
 

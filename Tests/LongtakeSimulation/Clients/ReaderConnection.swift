@@ -51,6 +51,8 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
 
     private func read(_ slot: StreamSlot) async throws -> StreamOpening? {
         switch reader.source {
+        // Tells no log, so there is nothing to find out about it here.
+        case .diagnostics: return nil
         case .job(let job):
             let cursor = EventSequence(rawValue: reader.cursor)
             let page = try await boot.hub.log.page(of: job, of: reader.tenant, after: cursor)
