@@ -1,0 +1,79 @@
+import Glibc
+import LongtakeDaemonDriver
+import Testing
+
+/// Refusals that pass by: to whom they are told with a status, and to whom with a stream that ends.
+@Suite(.serialized) struct RefusalTests {
+    /// Seen to fail where `*/*` counted as naming an event stream, and where lines were refused with 200.
+    @Test("at the cap of streams only who names an event stream gets one that ends, and pages are read on")
+    func cap() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess(environment: [
+                "LONGTAKE_STREAM_MAX_STREAMS=1", "LONGTAKE_QUEUES_CPU_WORKERS=0",
+            ])
+            let id = try daemon.submit()
+            let reader = try daemon.feed()
+            _ = try reader.next()
+            try Self.checkRefused(daemon, id, reason: "limit", status: 429)
+            let page = try daemon.get("/v1/jobs/\(id)/events", "Accept: application/json")
+            #expect(page.status == 200 && page.body.contains("job.queued"))
+            #expect(try daemon.get("/v1/jobs/\(id)").status == 200)
+            // A refusal that does not pass by keeps its status, also for a browser.
+            #expect(try daemon.get("/v1/jobs/\(id)/events?format=xml", "Accept: text/event-stream").status == 400)
+        }
+    }
+
+    /// Seen to fail without the look at `isDraining` in EventWaiter, and in JobWait.
+    @Test("while it stops it refuses work and streams, and answers what it can answer at once")
+    func draining() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
+            let id = try daemon.submit()
+            // So many that their ends are spread over seconds, and the daemon is still there to be asked.
+            let readers = try (0..<200).map { _ in try daemon.follow(id, "?after=1") }
+            for reader in readers { #expect(try reader.next()?.event == "stream.hello") }
+            daemon.signal(SIGTERM)
+            var wanted = readers.map { pollfd(fd: $0.socket.descriptor, events: Int16(POLLIN), revents: 0) }
+            #expect(poll(&wanted, nfds_t(wanted.count), 20_000) > 0)
+
+            try Self.checkRefused(daemon, id, reason: "draining", status: 503)
+            for accept in ["application/json", "text/event-stream"] {
+                let refused = try daemon.connect().exchange(DaemonProcess.submission(accept: accept))
+                #expect(refused.status == 503 && refused["retry-after"] != nil, "nothing is accepted, and that is said")
+            }
+            #expect(try daemon.get("/readyz").status == 503)
+            let tag = try #require(try daemon.get("/v1/jobs/\(id)")["etag"])
+            for (path, field, status) in [
+                ("/healthz", "", 200), ("/v1/jobs", "", 200), ("/v1/pipelines", "", 200), ("/v1/jobs/\(id)", "", 200),
+                ("/v1/jobs/\(id)", "Prefer: wait=50", 200),
+                ("/v1/jobs/\(id)", "Prefer: wait=50\r\nIf-None-Match: \(tag)", 304),
+                ("/v1/jobs/\(id)/events?after=1&wait=50", "Accept: application/json", 200),
+            ] {
+                let answer = try daemon.get(path, field.isEmpty ? "X-A: 1" : field, within: 10)
+                #expect(answer.status == status, "\(path) \(field)")
+            }
+            #expect(readers.contains { !$0.socket.hasBytes }, "all of this was while it stopped")
+            #expect(daemon.wait(within: 15) == 0)
+        }
+    }
+
+    private static func checkRefused(_ daemon: DaemonProcess, _ id: String, reason: String, status: Int) throws {
+        for path in ["/v1/jobs/\(id)/events", "/v1/events", "/v1/diagnostics/stream"] {
+            for accept in ["text/event-stream", "text/event-stream, */*;q=0.1"] {
+                let browser = try daemon.get(path, "Accept: \(accept)")
+                #expect(browser.status == 200, "\(path) \(accept)")
+                #expect(browser["content-type"] == "text/event-stream; charset=utf-8")
+                let block = EventBlock(browser.body)
+                #expect(block.event == "stream.end" && block.id == nil && (block.retry ?? 0) > 0, "\(browser.body)")
+                #expect(block.data == #"{"type":"stream.end","reason":"\#(reason)"}"#)
+            }
+            for accept in ["*/*", ""] {
+                let other = try daemon.get(path, "Accept: \(accept)")
+                #expect(other.status == status && other["retry-after"] != nil, "\(path) \(accept)")
+                #expect(other["content-type"] == "application/problem+json")
+            }
+        }
+        let lines = try daemon.get("/v1/jobs/\(id)/events", "Accept: application/x-ndjson")
+        #expect(lines.status == status && lines["retry-after"] != nil)
+    }
+}
