@@ -43,6 +43,10 @@ public enum Limits {
     public static let retryWaitMost: Duration = retryDelayMost * (1 + retryJitter)
     /// Where a transaction takes longer than this the disk does not answer: new work, cancels and probes are refused, and `readyz` says so.
     public static let writerHeldMost: Duration = .seconds(5)
+    /// A request that asks for a change is answered after this, even where nobody knows whether it has happened: the half of what proxies wait.
+    public static let answerDeadline: Duration = .seconds(30)
+    /// Between two looks whether the writer comes back, while somebody waits for it.
+    public static let writerLookInterval: Duration = .seconds(1)
     /// A wait that ends later than this was not late: the machine or the process was paused.
     public static let pauseNoticed: Duration = .seconds(2)
     /// An attempt may take this many times its expected duration, and always the least.

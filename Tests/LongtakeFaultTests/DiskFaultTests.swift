@@ -60,8 +60,8 @@ extension FaultTests {
         }
     }
 
-    /// F5. Whoever comes once the disk has not answered for a while is told so, and does not join those who wait. Seen to fail without
-    /// `isHeld` in GroupCommitWriter: `readyz` does not answer.
+    /// F5. Whoever waits to be written once the disk has not answered for a while is told so, and so is whoever comes later. Seen to fail without
+    /// what `WaitingCommands` withdraws: the submission and the cancel that were queued got no answer.
     @Test("F5: a disk that does not answer for seconds makes the daemon unready, and new work is refused", .tags(.slow))
     func heldForLong() async throws {
         try await onOwnThread {
@@ -70,21 +70,65 @@ extension FaultTests {
             let control = try FaultControl(directory: directory)
             let daemon = try DaemonProcess(
                 "--speed", "20", environment: control.environment, directory: directory)
+            // A job with nothing left to write, so that what the disk holds is the submission.
             let id = try daemon.submit()
-            control[.holdSyncs] = 1
-            let first = BlockingAnswer { try daemon.post("/v1/jobs", #"{"input":{"prompt":"held"}}"#, nil, within: 40) }
-            let deadline = Deadline(30)
-            // Each of these that comes too early joins those who wait, and gives up.
-            while (try? daemon.get("/readyz", within: 1).status) != 503 { try #require(!deadline.isOver) }
-            let refused = try daemon.post("/v1/jobs", #"{"input":{"prompt":"late"}}"#, nil)
+            let quiet = Deadline(20)
+            while try daemon.post("/v1/jobs/\(id)/cancel", "", nil).status != 200 { try #require(!quiet.isOver) }
+            let (first, deadline) = try Self.hold(control, daemon, "held")
+            let queued = BlockingAnswer { try daemon.post("/v1/jobs", Self.body("queued"), nil, within: 20) }
+            let cancel = BlockingAnswer { try daemon.post("/v1/jobs/\(id)/cancel", "", nil, within: 20) }
+            let probe = BlockingAnswer { try daemon.get("/readyz", within: 20) }
+            for answer in [try queued.wait(), try cancel.wait(), try probe.wait()] {
+                #expect(answer.status == 503 && answer["retry-after"] != nil)
+                #expect(answer.body.contains("nothing was accepted"))
+            }
+            let refused = try daemon.post("/v1/jobs", Self.body("late"), nil)
             #expect(refused.status == 503 && refused["retry-after"] != nil)
             #expect(try daemon.post("/v1/jobs/\(id)/cancel", "", nil).status == 503)
             #expect(try daemon.get("/v1/jobs/\(id)").status == 200)
             control[.holdSyncs] = 0
-            #expect(try first.wait().status == 201, "what was accepted before is answered when the disk is back")
+            #expect(try first.wait().status == 201, "what was under way is answered when the disk is back")
             while (try? daemon.get("/readyz", within: 1).status) != 200 { try #require(!deadline.isOver) }
+            let jobs = try daemon.get("/v1/jobs").body
+            #expect(jobs.contains("held") && !jobs.contains("queued") && !jobs.contains("late"))
+            #expect(daemon.log.contains("the disk does not answer"))
+            while !daemon.log.contains("the disk answers again") { try #require(!deadline.isOver) }
         }
     }
+
+    /// F5. Nobody knows how the commit ends, and its client is told just that. Seen to fail without `abandoned` in `WriterWatch`: no answer.
+    @Test("F5: what is under way on a disk that does not answer is answered after half a minute", .tags(.slow))
+    func heldForGood() async throws {
+        try await onOwnThread {
+            let directory = try DaemonProcess.temporaryDirectory()
+            defer { DaemonProcess.remove(directory) }
+            let control = try FaultControl(directory: directory)
+            let daemon = try DaemonProcess(
+                "--speed", "20", environment: control.environment, directory: directory)
+            let (first, deadline) = try Self.hold(control, daemon, "held", "Idempotency-Key: one")
+            let answer = try first.wait()
+            #expect(answer.status == 503 && answer["retry-after"] != nil)
+            #expect(answer.body.contains("outcome-unknown") && answer.body.contains("not known whether"))
+            control[.holdSyncs] = 0
+            while (try? daemon.get("/readyz", within: 1).status) != 200 { try #require(!deadline.isOver) }
+            let again = try daemon.post("/v1/jobs", Self.body("held"), "Idempotency-Key: one")
+            #expect(again.status == 200 && again["idempotent-replayed"] == "true", "it went on")
+        }
+    }
+
+    /// Makes the disk hold a submission.
+    private static func hold(
+        _ control: FaultControl, _ daemon: DaemonProcess, _ prompt: String, _ field: String? = nil
+    ) throws -> (BlockingAnswer, Deadline) {
+        let before = control[.held]
+        control[.holdSyncs] = 1
+        let first = BlockingAnswer { try daemon.post("/v1/jobs", body(prompt), field, within: 45) }
+        let deadline = Deadline(60)
+        while control[.held] == before { try #require(!deadline.isOver) }
+        return (first, deadline)
+    }
+
+    private static func body(_ prompt: String) -> String { #"{"input":{"prompt":"\#(prompt)"}}"# }
 
     /// F4, as far as the shim goes; a file system that is really full has a test of its own. Seen to fail where ENOSPC from COMMIT is taken for an
     /// unknown outcome: the daemon ends.

@@ -101,4 +101,17 @@ struct CommandLanesTests {
         plan.took(512, at: .seconds(60))
         #expect(!plan.isBusy, "many at once, after a long while, are no rate")
     }
+
+    @Test("what is taken back is taken out of every lane but that of chores, and the rest goes on in order")
+    func withdraw() throws {
+        var lanes = CommandLanes<Int>(commandsPerCommit: 8, submissionsWaiting: 8)
+        lanes.park([1, 2])
+        for number in 3...4 { _ = try lanes.add(number, as: .submission) }
+        for number in 5...6 { _ = try lanes.add(number, as: .other) }
+        for number in 7...8 { _ = try lanes.add(number, as: .chore) }
+        #expect(lanes.withdraw { $0 % 2 == 1 } == [1, 5, 3])
+        #expect(lanes.unpark() == .nothing && !lanes.isEmpty)
+        #expect(lanes.take() == [2, 6, 4])
+        #expect([lanes.take(), lanes.take()] == [[7], [8]] && lanes.isEmpty)
+    }
 }

@@ -2,7 +2,7 @@
 ///
 /// Three rules hold for every implementation, and one conformance suite checks them on each:
 /// - A call that changes something returns only after the change is durable; one that throws has changed nothing, but for
-///   ``JournalError/outcomeUnknown``.
+///   ``JournalError/outcomeUnknown`` and ``JournalError/unanswered``.
 /// - Observers see each commit once, in commit order, after it is durable and before the callers of its commands go on.
 /// - What a worker writes names its claim, and changes something only while that claim holds.
 public protocol Journal: Sendable {
@@ -90,7 +90,7 @@ public struct Commit: Sendable {
     }
 }
 
-/// Why the journal did not do what was asked. Nothing was changed, but for ``outcomeUnknown``.
+/// Why the journal did not do what was asked. Nothing was changed, but for ``outcomeUnknown`` and ``unanswered``.
 public enum JournalError: Error, Hashable, Sendable {
     /// The claim does not hold any more: stop, write nothing.
     case notOwner
@@ -105,5 +105,7 @@ public enum JournalError: Error, Hashable, Sendable {
     case cannotPersist(String)
     /// The disk failed in the commit itself: it may or may not have happened. The process must end and recover.
     case outcomeUnknown(String)
+    /// The disk has not answered for ``Limits/answerDeadline``. It may still happen, and may have happened.
+    case unanswered
     case closed
 }

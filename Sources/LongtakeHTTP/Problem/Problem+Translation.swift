@@ -35,6 +35,11 @@ extension Problem {
             self = .unavailable("cannot-persist", "The database cannot persist at present; nothing was accepted.")
         case .outcomeUnknown:
             self = .unavailable("outcome-unknown", "The disk failed; the daemon restarts to find out what is stored.")
+        case .unanswered:
+            self = .unavailable(
+                "outcome-unknown",
+                "The disk has not answered for so long that it is not known whether this was accepted. Sending the same request again with the same Idempotency-Key is the way to find out; without a key that may submit a second job."
+            )
         case .closed:
             self = .draining
         case .tooManyQueued:

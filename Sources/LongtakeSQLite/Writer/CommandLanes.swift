@@ -89,6 +89,18 @@ struct CommandLanes<Command> {
         return wake()
     }
 
+    var isEmpty: Bool { parked.isEmpty && others.isEmpty && submissions.isEmpty && chores.isEmpty }
+
+    /// Takes back what waits, where `isWanted` says so.
+    mutating func withdraw(where isWanted: (Command) -> Bool) -> [Command] {
+        defer {
+            parked.removeAll(where: isWanted)
+            others.removeAll(where: isWanted)
+            submissions.removeAll(where: isWanted)
+        }
+        return (parked + others + submissions).filter(isWanted)
+    }
+
     /// Refuses every later command, and returns what waits where there is no hope for it.
     mutating func refuse(with error: JournalError, abandoning: Bool) -> [Command] {
         if refusal == nil || abandoning { refusal = error }

@@ -6,13 +6,13 @@ import Synchronization
 
 /// Carries out what has gathered in one transaction: judge, write, COMMIT, tell the observers, resume the callers.
 ///
-/// Unchecked, because the ledger and the backoff are touched on the pool's writer queue only, which is serial; the lanes are behind a mutex.
+/// Unchecked, because the ledger and the backoff are touched on the pool's writer queue only, which is serial.
 final class GroupCommitWriter: @unchecked Sendable {
     private let pool: DatabasePool
     private let ledger: JobLedger
     private let wal: WALPages
     private let room: RoomKeeper
-    private let lanes = Mutex(CommandLanes<WriteCommand>())
+    private let waiting: WaitingCommands
     private let observers = Mutex<[@Sendable (Commit) -> Void]>([])
     private let growthObservers = Mutex<[@Sendable () -> Void]>([])
     private let onFatal: @Sendable (String) -> Void
@@ -21,8 +21,6 @@ final class GroupCommitWriter: @unchecked Sendable {
     /// Given when gathering is to stop.
     private let hurry = Bell()
     private var pauseMilliseconds = 0
-    /// When the transaction or the checkpoint that is under way began.
-    private let transactionBegan = Mutex<ContinuousClock.Instant?>(nil)
     /// A timer runs for all that is parked.
     private var isRetryDue = false
     /// Set when the outcome of a commit became unknown: from then on nothing is carried out or told.
@@ -41,6 +39,7 @@ final class GroupCommitWriter: @unchecked Sendable {
         self.wal = wal
         self.hasBegun = hasBegun
         self.onFatal = onFatal
+        waiting = WaitingCommands(logger: logger)
         room = RoomKeeper(reserve: reserve, logger: logger)
         if !hasBegun || !room.keep() { fill() }
     }
@@ -50,36 +49,29 @@ final class GroupCommitWriter: @unchecked Sendable {
     /// Calls `observer` on the writer whenever the database may have grown by some megabytes since the last time.
     func observeGrowth(_ observer: @escaping @Sendable () -> Void) { growthObservers.withLock { $0.append(observer) } }
 
-    /// Waits until the command is durable; a vital one on a full disk until it is, or for `patience`.
+    /// Waits until the command is durable; a vital one on a full disk until it is, or for `patience`. What a request asks for does not wait
+    /// for a disk that does not answer: it throws ``JournalError/unanswered`` where it is under way.
     ///
     /// Cancelling the caller's task does not take the command back: nobody could tell how far it was.
     func perform<Value: Sendable>(
         as kind: CommandKind = .other, for patience: Duration? = nil,
         _ body: @escaping @Sendable (JobLedger, Database) throws -> Value
     ) async throws -> Value {
-        // The engine's own commands wait, whatever comes; whoever sent a request has a client that does not.
-        if kind == .submission || kind == .probe || patience != nil, isHeld {
-            throw JournalError.cannotPersist("the disk does not answer")
-        }
-        return try await withCheckedThrowingContinuation { (caller: CheckedContinuation<Value, any Error>) in
+        try await withCheckedThrowingContinuation { continuation in
+            let caller = WriteCaller<Value>(continuation)
             let deadline = patience.map { ContinuousClock.now + $0 }
             let command = WriteCommand(kind: kind, deadline: deadline) { ledger, db in
                 let value = try body(ledger, db)
-                return { caller.resume(returning: value) }
+                return { caller.tell(.success(value)) }
             } fail: {
-                caller.resume(throwing: $0)
+                caller.tell(.failure($0))
             }
             do {
-                perform(try lanes.withLock { try $0.add(command, as: kind) })
+                perform(try waiting.add(command))
             } catch {
-                caller.resume(throwing: error)
+                caller.tell(.failure(error))
             }
         }
-    }
-
-    /// Whether the disk has held a transaction for so long that nobody who can be turned away should join those who wait for it.
-    private var isHeld: Bool {
-        transactionBegan.withLock { began in began.map { .now - $0 > Limits.writerHeldMost } ?? false }
     }
 
     private func perform(_ wake: CommandLanes<WriteCommand>.Wake) {
@@ -92,12 +84,12 @@ final class GroupCommitWriter: @unchecked Sendable {
 
     /// Carries out what waits, then lets the writer's connection be used for the last time.
     func close() async {
-        _ = lanes.withLock { $0.refuse(with: .closed, abandoning: false) }
+        _ = waiting.refuse(with: .closed, abandoning: false)
         await withCheckedContinuation { caller in
             pool.asyncWriteWithoutTransaction { db in
-                _ = self.lanes.withLock { $0.unpark() }
+                _ = self.waiting.unpark()
                 while self.step(db) {}
-                for command in self.lanes.withLock({ $0.refuse(with: .closed, abandoning: true) }) {
+                for command in self.waiting.refuse(with: .closed, abandoning: true) {
                     command.fail(JournalError.cannotPersist("the disk was full until the end"))
                 }
                 // The last chance to fold the log in; where a reader is in the way, the next boot does it.
@@ -118,12 +110,13 @@ final class GroupCommitWriter: @unchecked Sendable {
 
     /// - Returns: whether there may be more to do.
     private func step(_ db: Database) -> Bool {
-        if gathering.isBusy, lanes.withLock({ $0.gather() }) {
+        if gathering.isBusy, waiting.gather() {
             // On the writer's own thread, which has nothing else to do. A ring that came too late shortens a later wait, once.
             hurry.wait(milliseconds: GatherPlan.pauseMilliseconds)
         }
-        let batch = lanes.withLock { $0.take() }
+        let batch = waiting.take()
         guard !batch.isEmpty else { return false }
+        defer { waiting.done() }
         gathering.took(batch.count, at: began.duration(to: .now))
         if room.isFull || !hasBegun {
             carryOutSingly(batch, db)
@@ -140,9 +133,7 @@ final class GroupCommitWriter: @unchecked Sendable {
                 carryOutSingly(batch, db)
             }
         }
-        transactionBegan.withLock { $0 = .now }
-        let isGrown = wal.checkpointIfDue(db)
-        transactionBegan.withLock { $0 = nil }
+        let isGrown = waiting.whileWriting { wal.checkpointIfDue(db) }
         if isGrown {
             for observer in growthObservers.withLock({ $0 }) { observer() }
         }
@@ -167,7 +158,7 @@ final class GroupCommitWriter: @unchecked Sendable {
     /// The disk is full: from here on only what ends work is written, until there is room again.
     private func fill() {
         room.fill()
-        lanes.withLock { $0.isFull = true }
+        waiting.fill()
         lookForRoom()
     }
 
@@ -175,14 +166,10 @@ final class GroupCommitWriter: @unchecked Sendable {
         DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(RoomKeeper.retryMilliseconds)) {
             self.pool.asyncWriteWithoutTransaction { db in
                 guard self.lost == nil, !self.isClosed else { return }
-                if !self.room.isThere() { self.giveBackPages(db) }
+                if !(self.waiting.whileWriting { self.room.isThere() }) { self.giveBackPages(db) }
                 guard self.room.isThere(), self.begin(db) else { return self.fill() }
                 self.room.isBack()
-                self.perform(
-                    self.lanes.withLock { lanes in
-                        lanes.isFull = false
-                        return lanes.unpark()
-                    })
+                self.perform(self.waiting.makeRoom())
             }
         }
     }
@@ -212,9 +199,11 @@ final class GroupCommitWriter: @unchecked Sendable {
 
     /// - Returns: the error that stopped the batch before it was durable, so that nothing of it has happened.
     private func transact(_ batch: [WriteCommand], _ db: Database) -> (any Error)? {
+        waiting.whileWriting { carryOut(batch, db) }
+    }
+
+    private func carryOut(_ batch: [WriteCommand], _ db: Database) -> (any Error)? {
         var answers: [@Sendable () -> Void] = []
-        transactionBegan.withLock { $0 = .now }
-        defer { transactionBegan.withLock { $0 = nil } }
         do {
             try db.beginTransaction(.immediate)
             for command in batch {
@@ -264,7 +253,7 @@ final class GroupCommitWriter: @unchecked Sendable {
         guard command.kind == .vital, isInTime, CommitFailure.mayPass(error) else {
             return command.fail(JournalError.cannotPersist("\(error)"))
         }
-        lanes.withLock { $0.park([command]) }
+        waiting.park(command)
         guard !isRetryDue else { return }
         isRetryDue = true
         pauseMilliseconds = min(2_000, max(50, pauseMilliseconds * 2))
@@ -272,7 +261,7 @@ final class GroupCommitWriter: @unchecked Sendable {
             self.pool.asyncWriteWithoutTransaction { _ in
                 guard !self.isClosed else { return }
                 self.isRetryDue = false
-                self.perform(self.lanes.withLock { $0.unpark() })
+                self.perform(self.waiting.unpark())
             }
         }
     }
@@ -281,8 +270,8 @@ final class GroupCommitWriter: @unchecked Sendable {
     private func abandon(_ batch: [WriteCommand], _ error: any Error) {
         let unknown = JournalError.outcomeUnknown("\(error)")
         lost = unknown
-        let waiting = lanes.withLock { $0.refuse(with: unknown, abandoning: true) }
+        let hopeless = waiting.refuse(with: unknown, abandoning: true)
         onFatal("the disk failed while committing: \(error)")
-        for command in batch + waiting { command.fail(unknown) }
+        for command in batch + hopeless { command.fail(unknown) }
     }
 }

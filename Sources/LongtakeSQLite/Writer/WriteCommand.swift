@@ -1,12 +1,34 @@
 import GRDB
 import LongtakeCore
+import Synchronization
 
 /// One command on its way to the disk, with the caller that waits for it.
 struct WriteCommand: Sendable {
     let kind: CommandKind
     /// Until when a vital one is tried again; `nil` for as long as it takes, since a worker has nothing else to do.
     var deadline: ContinuousClock.Instant?
+    /// The look of ``WriterWatch`` before it came.
+    var arrived = 0
     /// Judges and writes. Returns what to tell the caller once it is durable.
     let run: @Sendable (JobLedger, Database) throws -> @Sendable () -> Void
+    /// Harmless where the caller has been told something already.
     let fail: @Sendable (any Error) -> Void
+
+    /// Whether a request asks for it, whose client does not wait for ever. The engine's own commands wait, whatever comes.
+    var isAsked: Bool { kind == .submission || kind == .probe || deadline != nil }
+}
+
+/// Whoever waits for a command: told once, by the writer, or before it where that does not come back.
+final class WriteCaller<Value: Sendable>: Sendable {
+    private let waiting: Mutex<CheckedContinuation<Value, any Error>?>
+
+    init(_ continuation: CheckedContinuation<Value, any Error>) { waiting = Mutex(continuation) }
+
+    func tell(_ result: Result<Value, any Error>) {
+        let continuation = waiting.withLock { waiting in
+            defer { waiting = nil }
+            return waiting
+        }
+        continuation?.resume(with: result)
+    }
 }
