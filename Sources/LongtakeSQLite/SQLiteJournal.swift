@@ -225,7 +225,7 @@ public final class SQLiteJournal: Journal {
         do {
             return try await pool.read(body)
         } catch let error as DatabaseError {
-            throw JournalError.cannotPersist("\(error)")
+            throw JournalError.cannotPersist(CommitFailure.reason(error))
         }
     }
 }

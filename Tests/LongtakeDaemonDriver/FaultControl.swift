@@ -13,6 +13,7 @@ package final class FaultControl: @unchecked Sendable {
         /// From which sync on they fail with EIO, and how many of them.
         case syncFailsFrom, syncFailures
         case writeFailsFrom, writeFailures
+        /// 1 for ENOSPC, or the number of another error.
         case diskIsFull
         /// Microseconds that each sync takes longer.
         case syncDelay
@@ -26,6 +27,8 @@ package final class FaultControl: @unchecked Sendable {
         case held
         /// Counts what was injected.
         case injected
+        /// The number of the error that syncs fail with, for EIO.
+        case syncError
     }
 
     private let words: UnsafeMutablePointer<Int64>
@@ -66,7 +69,7 @@ package final class FaultControl: @unchecked Sendable {
     package func calm() {
         for word in [
             Word.killAtSync, .killAtWrite, .syncFailsFrom, .syncFailures, .writeFailsFrom, .writeFailures, .diskIsFull,
-            .syncDelay, .clockOffset, .killInCheckpoint, .holdSyncs,
+            .syncDelay, .clockOffset, .killInCheckpoint, .holdSyncs, .syncError,
         ] { self[word] = 0 }
     }
 

@@ -159,7 +159,8 @@ static ssize_t watched_write(int fd, int which, const void *bytes, size_t size, 
                     && __atomic_sub_fetch(&control[LONGTAKE_KILL_IN_CHECKPOINT], 1, __ATOMIC_SEQ_CST) == 0);
     if (!kills && (control[LONGTAKE_DISK_IS_FULL] || fails(number, LONGTAKE_WRITE_FAILS_FROM))) {
         injected();
-        errno = control[LONGTAKE_DISK_IS_FULL] ? ENOSPC : EIO;
+        uint64_t full = control[LONGTAKE_DISK_IS_FULL];
+        errno = full == 0 ? EIO : full == 1 ? ENOSPC : (int)full;
         return -1;
     }
     pthread_mutex_lock(&lock);
@@ -210,7 +211,7 @@ static int watched_sync(int fd, int which, int (*real)(int)) {
         }
         if (fails(number, LONGTAKE_SYNC_FAILS_FROM)) {
             injected();
-            errno = EIO;
+            errno = control[LONGTAKE_SYNC_ERROR] ? (int)control[LONGTAKE_SYNC_ERROR] : EIO;
             return -1;
         }
     }

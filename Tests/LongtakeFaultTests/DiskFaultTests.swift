@@ -80,7 +80,7 @@ extension FaultTests {
             let probe = BlockingAnswer { try daemon.get("/readyz", within: 20) }
             for answer in [try queued.wait(), try cancel.wait(), try probe.wait()] {
                 #expect(answer.status == 503 && answer["retry-after"] != nil)
-                #expect(answer.body.contains("nothing was accepted"))
+                #expect(answer.body.contains("urn:longtake:problem:cannot-persist"))
             }
             let refused = try daemon.post("/v1/jobs", Self.body("late"), nil)
             #expect(refused.status == 503 && refused["retry-after"] != nil)

@@ -101,7 +101,7 @@ public enum JournalError: Error, Hashable, Sendable {
     case tooManyQueued
     /// The tenant has no such job.
     case noSuchJob
-    /// The database cannot persist at present (full, or an error before the commit); the text is for the log.
+    /// The database cannot persist at present (full, or an error before the commit); the text is for the operator, and has no path in it.
     case cannotPersist(String)
     /// The disk failed in the commit itself: it may or may not have happened. The process must end and recover.
     case outcomeUnknown(String)

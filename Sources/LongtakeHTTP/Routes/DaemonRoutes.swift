@@ -22,7 +22,11 @@ struct DaemonRoutes: Sendable {
     /// It can accept and persist work.
     @Sendable private func readiness(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         guard admission.isOpen else { throw Problem.draining }
-        try await journal.checkWritable()
+        do {
+            try await journal.checkWritable()
+        } catch JournalError.cannotPersist(let reason) {
+            throw Problem.unavailable("cannot-persist", "The database cannot persist at present: \(reason).")
+        }
         return try .json(["status": "ready"])
     }
 

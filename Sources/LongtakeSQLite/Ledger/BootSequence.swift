@@ -44,7 +44,7 @@ struct BootSequence {
             return recovered
         } catch {
             ledger.forget()
-            throw error
+            throw CommitFailure.naming(error, on: db, nobodyIsTold: true)
         }
     }
 

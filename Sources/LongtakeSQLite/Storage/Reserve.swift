@@ -19,17 +19,19 @@ final class Reserve {
 
     /// Keeps the room. Does nothing where it is kept already.
     /// - Parameter sparing: bytes that must be free besides, so that what was full a moment ago does not become so at once.
-    /// - Returns: whether it is kept now.
-    func keep(sparing: Int64 = 0) -> Bool {
-        if isKept { return true }
+    /// - Throws: what is in the way, which need not be a full disk.
+    func keep(sparing: Int64 = 0) throws(SyncedFile.Failure) {
+        if isKept { return }
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { return false }
+        guard descriptor >= 0 else { throw SyncedFile.Failure(path) }
         defer { close(descriptor) }
         // Asking for the room is the one test that knows of quotas, too.
-        isKept =
-            posix_fallocate(descriptor, 0, off_t(bytes + sparing)) == 0 && ftruncate(descriptor, off_t(bytes)) == 0
-        if !isKept { ftruncate(descriptor, 0) }
-        return isKept
+        var code = posix_fallocate(descriptor, 0, off_t(bytes + sparing))
+        if code == 0, ftruncate(descriptor, off_t(bytes)) != 0 { code = errno }
+        isKept = code == 0
+        guard !isKept else { return }
+        ftruncate(descriptor, 0)
+        throw SyncedFile.Failure(path, code)
     }
 
     /// Gives the room to whoever writes next.

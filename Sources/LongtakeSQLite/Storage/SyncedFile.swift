@@ -1,4 +1,4 @@
-import Glibc
+package import Glibc
 
 /// What makes the bytes and the names of files survive a power cut.
 package enum SyncedFile {
@@ -7,12 +7,13 @@ package enum SyncedFile {
         let path: String
         let code: CInt
 
-        package init(_ path: String) {
+        package init(_ path: String, _ code: CInt = errno) {
             self.path = path
-            code = errno
+            self.code = code
         }
 
-        package var description: String { "\(path): \(String(cString: strerror(code)))" }
+        var reason: String { String(cString: strerror(code)) }
+        package var description: String { "\(path): \(reason)" }
     }
 
     /// Makes an empty file that only this user may read.

@@ -18,8 +18,8 @@ struct CommandLanes<Command> {
     private var isGathering = false
     private var isDraining = false
     private var refusal: JournalError?
-    /// While the disk is full, only what ends work, and chores, may be written.
-    var isFull = false
+    /// While the disk is full, or something else is in the way, only what ends work, and chores, may be written; to others this is thrown.
+    var obstacle: JournalError?
     private let limit: Int
     private let submissionsWaiting: Int
     private let commitsPerChore: Int
@@ -44,7 +44,7 @@ struct CommandLanes<Command> {
 
     mutating func add(_ command: Command, as kind: CommandKind) throws(JournalError) -> Wake {
         if let refusal { throw refusal }
-        if isFull, !kind.mayUseReserve { throw .diskFull }
+        if let obstacle, !kind.mayUseReserve { throw obstacle }
         switch kind {
         case .submission:
             guard submissions.count < submissionsWaiting else { throw .overloaded }
@@ -149,5 +149,5 @@ enum CommandKind: Hashable, Sendable {
 }
 
 extension JournalError {
-    static let diskFull = JournalError.cannotPersist("the disk is full")
+    static let diskFull = JournalError.cannotPersist(RoomKeeper.full)
 }

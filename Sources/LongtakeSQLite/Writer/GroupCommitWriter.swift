@@ -41,7 +41,7 @@ final class GroupCommitWriter: @unchecked Sendable {
         self.onFatal = onFatal
         waiting = WaitingCommands(logger: logger)
         room = RoomKeeper(reserve: reserve, logger: logger)
-        if !hasBegun || !room.keep() { fill() }
+        if let obstacle = hasBegun ? room.keep() : RoomKeeper.full { fill(obstacle) }
     }
 
     func observe(_ observer: @escaping @Sendable (Commit) -> Void) { observers.withLock { $0.append(observer) } }
@@ -124,7 +124,7 @@ final class GroupCommitWriter: @unchecked Sendable {
             _ = try? db.checkpoint(.passive)
         } else if let error = transact(batch, db) {
             if CommitFailure.isFull(error) {
-                fill()
+                fill(RoomKeeper.full)
                 room.makeRoom(db)
                 carryOutSingly(batch, db)
             } else if batch.count == 1 {
@@ -146,7 +146,7 @@ final class GroupCommitWriter: @unchecked Sendable {
             if let lost {
                 command.fail(lost)
             } else if room.isFull, !command.kind.mayUseReserve {
-                command.fail(JournalError.diskFull)
+                command.fail(JournalError.cannotPersist(room.obstacle ?? RoomKeeper.full))
             } else if !hasBegun {
                 giveUp(command, DatabaseError(resultCode: .SQLITE_FULL))
             } else if let error = transact([command], db) {
@@ -155,10 +155,10 @@ final class GroupCommitWriter: @unchecked Sendable {
         }
     }
 
-    /// The disk is full: from here on only what ends work is written, until there is room again.
-    private func fill() {
-        room.fill()
-        waiting.fill()
+    /// The disk is full, or something else is in the way: from here on only what ends work is written, until it is gone.
+    private func fill(_ obstacle: String) {
+        room.fill(obstacle)
+        waiting.close(because: .cannotPersist(obstacle))
         lookForRoom()
     }
 
@@ -166,13 +166,16 @@ final class GroupCommitWriter: @unchecked Sendable {
         DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(RoomKeeper.retryMilliseconds)) {
             self.pool.asyncWriteWithoutTransaction { db in
                 guard self.lost == nil, !self.isClosed else { return }
-                if !(self.waiting.whileWriting { self.room.isThere() }) { self.giveBackPages(db) }
-                guard self.room.isThere(), self.begin(db) else { return self.fill() }
+                if self.takeBackRoom() == RoomKeeper.full { self.giveBackPages(db) }
+                if let obstacle = self.takeBackRoom() ?? self.begin(db) { return self.fill(obstacle) }
+                guard self.lost == nil else { return }
                 self.room.isBack()
-                self.perform(self.waiting.makeRoom())
+                self.perform(self.waiting.reopen())
             }
         }
     }
+
+    private func takeBackRoom() -> String? { waiting.whileWriting { room.takeBack() } }
 
     /// Gives what pruning has freed within the file back to the file system.
     private func giveBackPages(_ db: Database) {
@@ -186,15 +189,21 @@ final class GroupCommitWriter: @unchecked Sendable {
     }
 
     /// Does what a boot does first, where there was no room for it until now.
-    private func begin(_ db: Database) -> Bool {
-        guard !hasBegun else { return true }
+    /// - Returns: what is in the way.
+    private func begin(_ db: Database) -> String? {
+        guard !hasBegun else { return nil }
+        // A sync that failed for lack of room may have taken from the disk what the log has in memory: it is written again.
+        room.makeRoom(db)
         let command = WriteCommand(kind: .vital) { [logger = room.logger] ledger, db in
             let recovered = try BootSequence.run(ledger, db)
             return { logger.notice("the database is recovered", metadata: ["recovered_stages": "\(recovered)"]) }
         } fail: { _ in
         }
-        hasBegun = transact([command], db) == nil && lost == nil
-        return hasBegun
+        if let error = transact([command], db) {
+            return CommitFailure.isFull(error) ? RoomKeeper.full : CommitFailure.reason(error)
+        }
+        hasBegun = lost == nil
+        return nil
     }
 
     /// - Returns: the error that stopped the batch before it was durable, so that nothing of it has happened.
@@ -217,12 +226,14 @@ final class GroupCommitWriter: @unchecked Sendable {
             try ledger.completeTransaction(db)
             CrashPoint.reach(.beforeCommit)
         } catch {
+            let error = CommitFailure.naming(error, on: db)
             undo(db)
             return error
         }
         do {
             try db.commit()
         } catch {
+            let error = CommitFailure.naming(error, on: db, nobodyIsTold: !hasBegun)
             guard CommitFailure.outcomeIsKnown(error) else {
                 undo(db)
                 abandon(batch, error)
@@ -251,7 +262,7 @@ final class GroupCommitWriter: @unchecked Sendable {
     private func giveUp(_ command: WriteCommand, _ error: any Error) {
         let isInTime = command.deadline.map { .now < $0 } ?? true
         guard command.kind == .vital, isInTime, CommitFailure.mayPass(error) else {
-            return command.fail(JournalError.cannotPersist("\(error)"))
+            return command.fail(JournalError.cannotPersist(CommitFailure.reason(error)))
         }
         waiting.park(command)
         guard !isRetryDue else { return }

@@ -56,12 +56,13 @@ final class WaitingCommands: Sendable {
 
     func unpark() -> CommandLanes<WriteCommand>.Wake { state.withLock { $0.lanes.unpark() } }
 
-    func fill() { state.withLock { $0.lanes.isFull = true } }
+    /// Only what ends work, and chores, are taken in from here on.
+    func close(because obstacle: JournalError) { state.withLock { $0.lanes.obstacle = obstacle } }
 
     /// There is room again.
-    func makeRoom() -> CommandLanes<WriteCommand>.Wake {
+    func reopen() -> CommandLanes<WriteCommand>.Wake {
         state.withLock { state in
-            state.lanes.isFull = false
+            state.lanes.obstacle = nil
             return state.lanes.unpark()
         }
     }

@@ -12,13 +12,14 @@ enum longtake_fault {
     LONGTAKE_SYNC_FAILURES,   /* … so many of them; counts down */
     LONGTAKE_WRITE_FAILS_FROM,
     LONGTAKE_WRITE_FAILURES,
-    LONGTAKE_DISK_IS_FULL,    /* writes fail with ENOSPC */
+    LONGTAKE_DISK_IS_FULL,    /* writes fail with ENOSPC for 1, or with the error of this number */
     LONGTAKE_SYNC_DELAY,      /* microseconds that each sync takes longer */
     LONGTAKE_CLOCK_OFFSET,    /* milliseconds, signed, by which the wall clock is off */
     LONGTAKE_KILL_IN_CHECKPOINT, /* dies in the so-manieth write to the database from now, which is done by half; counts down */
     LONGTAKE_HOLD_SYNCS,      /* no sync of the log comes back while it is set */
     LONGTAKE_HELD,            /* counts the syncs that were held */
     LONGTAKE_INJECTED,        /* counts what was injected: errors, delays, the death */
+    LONGTAKE_SYNC_ERROR,      /* the number of the error that syncs fail with, for EIO */
     LONGTAKE_FAULT_WORDS
 };
 
