@@ -5,8 +5,9 @@ public import LongtakeCore
 
 /// Puts a backup into a data directory that no daemon uses.
 ///
-/// While it goes on, the new database has another name, with which no daemon starts on the directory. So a restore that is cut off at any
-/// moment is either not begun or to be run again, and what was there is moved aside, never removed.
+/// The copy is made first, beside what is there. While the two change places the new one has another name, with which no daemon starts on the
+/// directory. So a restore that is cut off at any moment is either not begun, or goes on when it is run again; and what was there is
+/// moved aside, whole, never removed.
 public struct StorageRestore: Sendable {
     private let directory: String
     private let clock: any WallClock
@@ -23,7 +24,12 @@ public struct StorageRestore: Sendable {
         public let replaced: String?
     }
 
+    /// The backup's copy, once it is whole: from here on no daemon starts until it has taken its place.
     static let unfinished = "longtake.db.restoring"
+    /// While it is being made, which keeps nobody from starting.
+    private static let copying = "longtake.db.copying"
+    /// Where the database that was there goes, file by file, before its directory gets its own name.
+    static let moving = "replaced.part"
 
     /// Blocks its thread. The backup is looked through first, and nothing is touched where it is not sound.
     /// - Parameter replaces: whether a database that is there is moved aside; otherwise it stays, and this is refused.
@@ -54,12 +60,9 @@ public struct StorageRestore: Sendable {
                 "\(database) is there already. With --replace it is moved aside, to a directory beside it, and not removed."
             )
         }
+        let new = directory + "/" + Self.unfinished
+        try copy(backup, to: new)
         do {
-            let new = directory + "/" + Self.unfinished
-            try SyncedFile.copy(backup, to: new)
-            try BackupCopy.renewEpoch(of: new)
-            try SyncedFile.sync(new)
-            try SyncedFile.sync(directory)
             let replaced = try moveAside(database)
             for path in [new, directory + "/longtake.lock"] { try giveToOwner(path) }
             // What is put in place has no log that could be missed.
@@ -71,6 +74,23 @@ public struct StorageRestore: Sendable {
         }
     }
 
+    /// Nothing of it stays where it fails.
+    private func copy(_ backup: String, to new: String) throws(StorageRefusal) {
+        let copy = directory + "/" + Self.copying
+        // What one that was cut off has left would be taken for part of this one.
+        unlink(copy + "-journal")
+        do {
+            try SyncedFile.copy(backup, to: copy)
+            try BackupCopy.renewEpoch(of: copy)
+            try SyncedFile.sync(copy)
+            try SyncedFile.rename(copy, to: new)
+        } catch {
+            for suffix in ["", "-journal"] { unlink(copy + suffix) }
+            throw StorageRefusal(
+                "the backup cannot be copied: \(error). Nothing is changed; mend that, and run it again.")
+        }
+    }
+
     /// Root restores for the daemon's user, whose the directory is, and who must be able to open what is new in it.
     private func giveToOwner(_ path: String) throws(SyncedFile.Failure) {
         var owner = stat()
@@ -78,24 +98,35 @@ public struct StorageRestore: Sendable {
         guard lchown(path, owner.st_uid, owner.st_gid) == 0 else { throw SyncedFile.Failure(path) }
     }
 
-    /// The database goes first: without it no daemon takes its log for that of another.
+    /// The database goes first: without it no daemon takes its log for that of another. One that was cut off in between goes on here.
     private func moveAside(_ database: String) throws -> String? {
-        let names = ["", "-wal", "-shm", "-journal"].filter { FileManager.default.fileExists(atPath: database + $0) }
-        guard !names.isEmpty else { return nil }
+        let files = FileManager.default
+        let part = directory + "/" + Self.moving
+        let names = ["", "-wal", "-shm", "-journal"].filter { files.fileExists(atPath: database + $0) }
+        // What is there twice is of two databases.
+        if names.contains(where: { files.fileExists(atPath: part + "/longtake.db" + $0) }) { try nameAside(part) }
+        let isBegun = files.fileExists(atPath: part)
+        guard isBegun || !names.isEmpty else { return nil }
+        if !isBegun {
+            try files.createDirectory(
+                atPath: part, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+        }
+        for name in names { try files.moveItem(atPath: database + name, toPath: part + "/longtake.db" + name) }
+        try giveToOwner(part)
+        try SyncedFile.sync(part)
+        return try nameAside(part)
+    }
+
+    /// Gives the directory of a database that is whole its own name.
+    @discardableResult
+    private func nameAside(_ part: String) throws -> String {
         let stamp = clock.now()
         var (target, number) = ("", -1)
         repeat {
             number += 1
             target = "\(directory)/replaced-\(stamp.advanced(by: .milliseconds(number)).description)"
         } while FileManager.default.fileExists(atPath: target)
-        try FileManager.default.createDirectory(
-            atPath: target, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
-        for name in names {
-            try FileManager.default.moveItem(atPath: database + name, toPath: target + "/longtake.db" + name)
-        }
-        try giveToOwner(target)
-        try SyncedFile.sync(target)
-        try SyncedFile.sync(directory)
+        try SyncedFile.rename(part, to: target)
         return target
     }
 }

@@ -73,9 +73,11 @@ struct StorageOpening {
         let unfinished = directory + "/" + StorageRestore.unfinished
         if FileManager.default.fileExists(atPath: unfinished) {
             let isThere = FileManager.default.fileExists(atPath: path)
-            throw StorageRefusal(
-                "a restore into \(directory) was not finished. Run longtake restore again\(isThere ? " with --replace, or remove \(unfinished) to keep the database that is there" : "")."
-            )
+            let remedy =
+                isThere
+                ? "Run longtake restore again with --replace, or remove \(unfinished) to keep the database that is there."
+                : "Run longtake restore again; what was there before is kept in a directory beside it (replaced…)."
+            throw StorageRefusal("a restore into \(directory) was not finished. \(remedy)")
         }
         guard FileManager.default.fileExists(atPath: path) else { return nil }
         return try FileHeader(of: path)
