@@ -92,6 +92,10 @@ public enum Limits {
     public static let reserveRetryDelay: Duration = .seconds(1)
     /// What a backup leaves free besides itself: the log that grows while it is made, and the reserve.
     public static let backupSpares: Int64 = 64 * 1024 * 1024
+    /// How long one may be made, and how far the log may grow meanwhile, which nothing can shorten before its end: 100 GB at 30 MB a second,
+    /// and a fifth of the database's own bound.
+    public static let backupLasts: Duration = .seconds(3_600)
+    public static let backupLogBytes: Int64 = 4 * 1024 * 1024 * 1024
     /// How long a cancel is tried while the disk is full: somebody waits for its answer.
     public static let cancelPatience: Duration = .seconds(5)
 

@@ -13,11 +13,27 @@ final class BackupCopy: Sendable {
     private let source: DatabaseQueue
     private let path: String
     private let isStopped = Atomic(false)
+    private let log: LogFiles
+    private let bounds: Bounds
+    private let began = ContinuousClock.now
+    private let logBytes: Int64
+    /// Why it does not go on, where that is not that it was stopped.
+    private let excess = Mutex<String?>(nil)
 
     static let partial = ".part"
 
+    /// What a copy may cost: as long as it reads, the write-ahead log cannot begin anew.
+    struct Bounds: Sendable {
+        var lasts = Limits.backupLasts
+        /// By how much the log may grow. Never by more than what is then left free on its disk.
+        var logBytes = Limits.backupLogBytes
+    }
+
     /// - Parameter path: of the copy, in a directory that is there.
-    init(of database: String, to path: String) throws {
+    init(of database: String, to path: String, bounds: Bounds = .init()) throws {
+        self.bounds = bounds
+        log = LogFiles(of: database)
+        logBytes = log.walBytes
         var settings = Configuration()
         settings.readonly = true
         source = try DatabaseQueue(path: database, configuration: settings)
@@ -52,7 +68,7 @@ final class BackupCopy: Sendable {
         } catch {
             for suffix in ["", "-journal"] { unlink(part + suffix) }
             try? source.close()
-            throw error
+            throw excess.withLock { $0 }.map(Failure.init) ?? error
         }
     }
 
@@ -64,9 +80,25 @@ final class BackupCopy: Sendable {
         sqlite3_progress_handler(
             db.sqliteConnection, 1_000,
             { context in
-                Unmanaged<BackupCopy>.fromOpaque(context!).takeUnretainedValue().isStopped.load(ordering: .relaxed)
-                    ? 1 : 0
+                Unmanaged<BackupCopy>.fromOpaque(context!).takeUnretainedValue().mayGoOn() ? 0 : 1
             }, Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    private func mayGoOn() -> Bool {
+        if isStopped.load(ordering: .relaxed) { return false }
+        let grown = log.walBytes - logBytes
+        let free = SyncedFile.freeBytes(in: SyncedFile.directory(of: log.wal))
+        if .now - began > bounds.lasts {
+            excess.withLock { $0 = "it took longer than \(bounds.lasts.components.seconds) seconds" }
+        } else if grown > bounds.logBytes || grown > free {
+            excess.withLock {
+                $0 =
+                    "the write-ahead log grew by \(grown) bytes meanwhile, and \(free) are free; make it when less is written, or to a faster disk"
+            }
+        } else {
+            return true
+        }
+        return false
     }
 
     /// Of a copy that nobody uses: from here on no cursor that the original gave out is one of this database.

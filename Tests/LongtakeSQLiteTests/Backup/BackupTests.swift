@@ -75,6 +75,27 @@ struct BackupTests {
         try await journal.close()
     }
 
+    /// Seen to fail without `mayGoOn` in `BackupCopy`: both were made.
+    @Test(
+        "that takes too long, or lets the write-ahead log grow too far, is given up and says so",
+        arguments: [
+            (BackupCopy.Bounds(lasts: .zero), "longer than 0 seconds"), (.init(logBytes: -1), "grew by 0 bytes"),
+        ])
+    func bounds(_ bounds: BackupCopy.Bounds, _ reason: String) async throws {
+        let scratch = ScratchDirectory()
+        let journal = try await scratch.open()
+        for number in 1...100 { _ = try await journal.submit(Samples.submission(number)) }
+        let path = scratch.path + "/copy.db"
+        #expect {
+            _ = try BackupCopy(of: scratch.database, to: path, bounds: bounds).run()
+        } throws: {
+            "\($0)".contains(reason)
+        }
+        #expect(try scratch.contents().keys.allSatisfy { !$0.contains("copy") })
+        #expect(try BackupCopy(of: scratch.database, to: path).run() > 0)
+        try await journal.close()
+    }
+
     @Test("that was cut off by a crash is removed at the start")
     func leftovers() async throws {
         let scratch = ScratchDirectory()
