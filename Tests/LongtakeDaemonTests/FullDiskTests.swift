@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Glibc
 import LongtakeDaemonDriver
 import Testing
@@ -7,11 +6,10 @@ import Testing
 @Suite(.serialized) struct FullDiskTests {
     @Test(
         "on a full disk the daemon refuses work, ends what it has, starts again, and goes on",
-        .enabled(if: SmallDisk.isAvailable))
+        .enabled(if: SmallDisk.Kind.available.contains(.tmpfs)))
     func full() async throws {
         try await onOwnThread {
-            let disk = try SmallDisk(megabytes: 24)
-            defer { disk.unmount() }
+            let disk = try SmallDisk(.tmpfs, megabytes: 24)
             let daemon = try DaemonProcess("--speed", "1", directory: disk.path)
             let running = try daemon.submit()
             let reader = try daemon.follow(running)
@@ -64,51 +62,5 @@ import Testing
             try #require(!deadline.isOver)
             poll(nil, 0, 20)
         }
-    }
-}
-
-/// A file system of a few megabytes in memory. Mounting one takes root.
-private struct SmallDisk {
-    let path: String
-
-    struct CannotMount: Error {}
-
-    init(megabytes: Int) throws {
-        path = try DaemonProcess.temporaryDirectory()
-        guard try Self.run(["mount", "-t", "tmpfs", "-o", "size=\(megabytes)m", "tmpfs", path]) else {
-            DaemonProcess.remove(path)
-            throw CannotMount()
-        }
-    }
-
-    static let isAvailable: Bool = {
-        guard let disk = try? SmallDisk(megabytes: 1) else { return false }
-        disk.unmount()
-        return true
-    }()
-
-    func unmount() {
-        _ = try? Self.run(["umount", "-l", path])
-        DaemonProcess.remove(path)
-    }
-
-    /// Takes all room that is left.
-    func fill() {
-        let descriptor = open(path + "/ballast", O_WRONLY | O_CREAT | O_APPEND, 0o600)
-        defer { close(descriptor) }
-        let page = [UInt8](repeating: 7, count: 4096)
-        while write(descriptor, page, page.count) > 0 {}
-    }
-
-    func makeRoom() { unlink(path + "/ballast") }
-
-    private static func run(_ command: [String]) throws -> Bool {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
-        let pid = try DaemonProcess.spawn(path: "/usr/bin/env", ["env"] + command, [], &actions)
-        var status: CInt = 0
-        return waitpid(pid, &status, 0) == pid && status == 0
     }
 }

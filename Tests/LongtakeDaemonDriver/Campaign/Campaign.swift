@@ -12,6 +12,8 @@ package struct Campaign: Sendable {
     package var arguments: [String] = ["--speed", "100"]
     package var environment: [String] = []
     package var wrapper: [String] = []
+    /// The file system that the data is on, with so few megabytes that it can be filled; `nil` for the machine's own.
+    package var disk: (kind: SmallDisk.Kind, megabytes: Int)?
     /// How often the fault comes in one season.
     package var rounds: Int
     package var submitters = 2
@@ -36,6 +38,8 @@ package struct Campaign: Sendable {
     package final class Site {
         package let daemon: DaemonProcess
         package let control: FaultControl
+        /// That the data is on, where the campaign asks for one.
+        package private(set) var disk: SmallDisk?
         package let history: History
         package let checker: Checker
         package var generator: SeededGenerator
@@ -48,6 +52,11 @@ package struct Campaign: Sendable {
         init(_ campaign: Campaign, seed: UInt64) throws {
             let directory = try DaemonProcess.temporaryDirectory()
             control = try FaultControl(directory: directory)
+            let data = directory + "/data"
+            disk = try campaign.disk.map { disk in
+                guard mkdir(data, 0o700) == 0 else { throw DaemonProcess.DidNotStart(description: "\(data): \(errno)") }
+                return try SmallDisk(disk.kind, megabytes: disk.megabytes, at: data)
+            }
             daemon = try DaemonProcess(
                 arguments: campaign.arguments,
                 environment: control.environment + [
@@ -62,6 +71,8 @@ package struct Campaign: Sendable {
 
         deinit {
             daemon.kill()
+            // Unmounted first.
+            disk = nil
             DaemonProcess.remove(daemon.directory)
         }
 
