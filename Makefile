@@ -28,7 +28,7 @@ test: dependencies ## builds and runs all tests
 soak: dependencies ## injects every fault of docs/reliability.md, with fresh seeds (SECONDS=600 SCHEDULES=20000)
 	$(SWIFT) build $(BUILD_FLAGS) --build-tests
 	LONGTAKE_SCHEDULES=$(SCHEDULES) $(SWIFT) test --skip-build --filter SimulationTests
-	LONGTAKE_SOAK_SECONDS=$$(($(SECONDS) / 20)) $(SWIFT) test --skip-build --filter FaultTests
+	LONGTAKE_SOAK_SECONDS=$$(($(SECONDS) / 22)) $(SWIFT) test --skip-build --filter FaultTests
 
 bench: dependencies ## measures a release build on this machine (ARGS="fanout --peer nchan"; ARGS=--help lists what there is)
 	$(SWIFT) build $(BUILD_FLAGS) -c release --product longtake

@@ -11,7 +11,7 @@ import Testing
     // used 0.95 of a processor for nothing, as long as AcceptPause was not there either.
     @Test("200 connections that do nothing keep nobody out of a daemon with 64 descriptors", .enabled(if: canLimit))
     func idleConnections() async throws {
-        try await onOwnThread {
+        try await Campaign.repeated("F11, idle") {
             let daemon = try DaemonProcess("--speed", "20", wrapper: Self.limited)
             let reading = ProcessReading(daemon)
             let baseline = reading.descriptors
@@ -39,7 +39,7 @@ import Testing
         "without a descriptor left the daemon waits and uses no processor, and goes on afterwards",
         .enabled(if: canLimit))
     func exhausted() async throws {
-        try await onOwnThread {
+        try await Campaign.repeated("F11, exhausted") {
             let daemon = try DaemonProcess("--speed", "20")
             let reading = ProcessReading(daemon)
             let first = try daemon.connect()

@@ -64,7 +64,7 @@ extension FaultTests {
     /// what `WaitingCommands` withdraws: the submission and the cancel that were queued got no answer.
     @Test("F5: a disk that does not answer for seconds makes the daemon unready, and new work is refused", .tags(.slow))
     func heldForLong() async throws {
-        try await onOwnThread {
+        try await Campaign.repeated("F5, unready") {
             let directory = try DaemonProcess.temporaryDirectory()
             defer { DaemonProcess.remove(directory) }
             let control = try FaultControl(directory: directory)

@@ -11,9 +11,9 @@ extension FaultTests {
     @Test(
         "F5: submissions beyond the bound get 503 and Retry-After at once, and only what got 201 is kept", .tags(.slow))
     func tooManySubmissions() async throws {
-        try await onOwnThread {
+        try await Campaign.repeated("F5, overload") {
             let directory = try DaemonProcess.temporaryDirectory()
-            defer { unlink(directory + "/faults") }
+            defer { DaemonProcess.remove(directory) }
             let disk = try FaultControl(directory: directory)
             let daemon = try DaemonProcess(environment: disk.environment + ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
             var lines: [Socket] = []
@@ -53,7 +53,6 @@ extension FaultTests {
             #expect(Set(stored) == kept)
             try database.close()
             try DatabaseFile(daemon.directory + "/data").check()
-            rmdir(directory)
         }
     }
 }

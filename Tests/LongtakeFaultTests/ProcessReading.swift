@@ -47,13 +47,6 @@ struct ProcessReading {
     }
 }
 
-/// How long each fault lasts: seconds in every run of the tests, longer where somebody asks for it.
-enum Soak {
-    static let seconds = getenv("LONGTAKE_SOAK_SECONDS").flatMap { Double(String(cString: $0)) }
-
-    static func seconds(otherwise short: Double) -> Double { seconds ?? short }
-}
-
 /// A program that a test needs, run to its end.
 enum Tool {
     struct Failure: Error { let status: CInt }

@@ -7,7 +7,7 @@ extension FaultTests {
     /// F1. Where a job's rows go in a transaction of their own before the job, the file that is left has a job without a log: O6.
     @Test("F1, crash points: in pruning, a job is there whole or not at all", .tags(.slow))
     func crashInPruning() async throws {
-        try await onOwnThread {
+        try await Campaign.repeated("F1, pruning") {
             let daemon = try DaemonProcess("--speed", "2000", environment: ["LONGTAKE_STORAGE_RETENTION_HOURS=1"])
             var logs: [String: [String]] = [:]
             for _ in 0..<8 {

@@ -107,9 +107,8 @@ package struct Campaign: Sendable {
 
     private func runBlocking(_ inject: (Site) throws -> Void) throws {
         let first = Self.variable("LONGTAKE_SEED").flatMap(UInt64.init) ?? 20_261_121
-        let budget = Self.variable("LONGTAKE_SOAK_SECONDS").flatMap(Double.init) ?? 0
         var report = CampaignReport(fault: fault, firstSeed: first)
-        let deadline = Deadline(budget)
+        let deadline = Deadline(Self.seconds)
         repeat {
             let seed = first + UInt64(report.seasons)
             let site = try Site(self, seed: seed)
@@ -185,6 +184,22 @@ package struct Campaign: Sendable {
         let (whole, feed) = (history.whole, history.feed)
         return history.jobs.keys.first { (feed[$0] ?? 0) < (whole[$0] ?? .max) }
     }
+
+    /// Does what has no load beside it: once, and in the long form until the time is over.
+    package static func repeated(_ fault: String, _ body: @escaping @Sendable () throws -> Void) async throws {
+        try await onOwnThread {
+            let deadline = Deadline(seconds)
+            var count = 0
+            repeat {
+                try body()
+                count += 1
+            } while !deadline.isOver
+            print("\(fault): \(count) times")
+        }
+    }
+
+    /// How long each fault goes on.
+    private static var seconds: Double { variable("LONGTAKE_SOAK_SECONDS").flatMap(Double.init) ?? 0 }
 
     /// Whether this is the long form.
     package static var isLong: Bool { variable("LONGTAKE_SOAK_SECONDS") != nil }
