@@ -62,6 +62,19 @@ package final class SmallDisk: Sendable {
         while write(descriptor, page, page.count) > 0 {}
     }
 
+    /// Bytes that are free.
+    package var free: Int {
+        var information = statvfs()
+        return statvfs(path, &information) == 0 ? Int(information.f_bavail * information.f_frsize) : 0
+    }
+
+    /// Gives back of what was taken, until so much is free.
+    package func leave(_ bytes: Int) {
+        var information = stat()
+        guard stat(path + "/ballast", &information) == 0, free < bytes else { return }
+        truncate(path + "/ballast", max(0, information.st_size - off_t(bytes - free)))
+    }
+
     package func makeRoom() { unlink(path + "/ballast") }
 
     private static func run(_ command: [String]) throws -> Bool {
