@@ -3,7 +3,9 @@ import LongtakeDaemonDriver
 import Testing
 
 extension FaultTests {
-    /// F12. Readers whose window is full: what they do not take is in the log, and not in the daemon.
+    /// F12. Readers whose window is full: what they do not take is in the log, and not in the daemon. Seen to fail without the write
+    /// deadline (`giveUp` in StreamDeadlines): 875 readers were still there after 20 s. And where a stream is told that there is room
+    /// although there is none (`roomChanged` in StreamSubscriber): 43 MiB with 51 readers, and only 123 had been let in after a minute.
     @Test("F12: 1,000 readers that never read hold little memory, are cut off, and resume exactly", .tags(.slow))
     func readersThatNeverRead() async throws {
         let crowd = 1_000
@@ -15,26 +17,28 @@ extension FaultTests {
             // Something to replay, and more while they hang.
             site.rest(3_000...3_000)
             let reading = ProcessReading(site.daemon)
-            let (descriptors, memory) = (reading.descriptors, reading.residentKiB)
-            var readers: [EventReader] = []
-            for _ in 0..<crowd {
+            let descriptors = reading.descriptors
+            var (readers, crowding): ([EventReader], Crowding) = ([], Crowding(reading))
+            let opening = Deadline(120)
+            while readers.count < crowd, !opening.isOver {
                 readers.append(try site.daemon.feed("", "Last-Event-ID: 0", receiveBuffer: 2_048))
                 site.injections += 1
+                crowding.look()
             }
-            var most = memory
+            if readers.count < crowd { site.history.violated(.honesty, "only \(readers.count) streams began in 120 s") }
             let began = ContinuousClock.now
-            let areGone = ProcessReading.wait(upTo: 30) {
-                most = max(most, reading.residentKiB)
+            // By the write deadline; TCP_USER_TIMEOUT would take 30 s.
+            let areGone = ProcessReading.wait(upTo: 20) {
+                crowding.look()
                 return reading.descriptors <= descriptors + 16
             }
             if !areGone {
-                site.history.violated(.honesty, "\(reading.descriptors) descriptors after 30 s, \(descriptors) before")
+                site.history.violated(.honesty, "\(reading.descriptors) descriptors after 20 s, \(descriptors) before")
             }
-            let perReader = (most - memory) / crowd
             let seconds = Int((ContinuousClock.now - began) / .seconds(1))
-            print("F12: \(perReader) KiB for each reader at most, all cut off after \(seconds) s")
-            if perReader > 64 { site.history.violated(.honesty, "\(perReader) KiB for each reader") }
-            for index in stride(from: 0, to: crowd, by: crowd / 8) {
+            print("F12: \(crowding), \(seconds) s until they were gone")
+            if crowding.isTooMuch { site.history.violated(.honesty, "\(crowding)") }
+            for index in stride(from: 0, to: readers.count, by: crowd / 8) {
                 try Self.checkResumed(readers[index], site)
             }
         }
@@ -62,4 +66,27 @@ extension FaultTests {
         }
         return ids
     }
+}
+
+/// What a crowd of readers takes of a daemon's memory.
+private struct Crowding: CustomStringConvertible {
+    private let reading: ProcessReading
+    private let before: (descriptors: Int, memory: Int)
+    private var readers = 0
+    private var memory = 0
+
+    init(_ reading: ProcessReading) {
+        self.reading = reading
+        before = (reading.descriptors, reading.residentKiB)
+    }
+
+    mutating func look() {
+        readers = max(readers, reading.descriptors - before.descriptors)
+        memory = max(memory, reading.residentKiB - before.memory)
+    }
+
+    /// 64 KiB for each, and 24 MiB for the load beside them. On a busy machine the first are gone before the last are there.
+    var isTooMuch: Bool { memory > 24 * 1024 + 64 * readers }
+
+    var description: String { "\(memory) KiB more with \(readers) readers at a time" }
 }
