@@ -4,7 +4,7 @@ import Testing
 
 extension FaultTests {
     /// F12. Readers whose window is full: what they do not take is in the log, and not in the daemon. Seen to fail without the write
-    /// deadline (`giveUp` in StreamDeadlines): 875 readers were still there after 20 s. And where a stream is told that there is room
+    /// deadline (`giveUp` in StreamDeadlines): 521 descriptors were open 20 s later. And where a stream is told that there is room
     /// although there is none (`roomChanged` in StreamSubscriber): 43 MiB with 51 readers, and only 123 had been let in after a minute.
     @Test("F12: 1,000 readers that never read hold little memory, are cut off, and resume exactly", .tags(.slow))
     func readersThatNeverRead() async throws {
@@ -32,8 +32,10 @@ extension FaultTests {
                 crowding.look()
                 return reading.descriptors <= descriptors + 16
             }
-            if !areGone {
-                site.history.violated(.honesty, "\(reading.descriptors) descriptors after 20 s, \(descriptors) before")
+            // One that is still there would be told of each new event for as long as it is asked.
+            guard areGone else {
+                return site.history.violated(
+                    .honesty, "\(reading.descriptors) descriptors after 20 s, \(descriptors) before")
             }
             let seconds = Int((ContinuousClock.now - began) / .seconds(1))
             print("F12: \(crowding), \(seconds) s until they were gone")
