@@ -5,12 +5,13 @@ extension DaemonProcess {
     /// Sends a request without a body.
     func request(_ method: String, _ path: String, _ fields: String...) throws -> Exchange {
         let lines = fields.map { $0 + "\r\n" }.joined()
-        return try connect().exchange("\(method) \(path) HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\(lines)\r\n")
+        return try connect().exchange(
+            "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\(lines)\r\n")
     }
 
     /// The request that submits a job with an idempotency key, as it goes over the wire.
     static func submission(_ body: String = #"{"input":{"prompt":"a boat"}}"#, key: String) -> String {
-        "POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nIdempotency-Key: \(key)\r\n"
+        "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nIdempotency-Key: \(key)\r\n"
             + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
     }
 }

@@ -7,7 +7,7 @@ import Testing
         -> Socket
     {
         let socket = try daemon.connect()
-        try socket.send("GET /v1/diagnostics/stream\(query) HTTP/1.1\r\nHost: t\r\n\(field)\r\n\r\n")
+        try socket.send("GET /v1/diagnostics/stream\(query) HTTP/1.1\r\nHost: localhost\r\n\(field)\r\n\r\n")
         return socket
     }
 
@@ -36,7 +36,7 @@ import Testing
                 String(decoding: end, as: UTF8.self)
                     == "event: diagnostics.end\ndata: {\"type\":\"diagnostics.end\",\"of\":4}\n\n")
             #expect(try socket.readChunk() == nil)
-            #expect(try socket.exchange("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n").status == 200)
+            #expect(try socket.exchange("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 200)
             let usual = try EventReader(
                 daemon.connect(), "GET /v1/diagnostics/stream?format=message HTTP/1.0\r\n\r\n")
             let blocks = try usual.rest()

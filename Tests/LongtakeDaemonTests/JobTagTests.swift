@@ -18,7 +18,7 @@ import Testing
 
             for known in [tag, String(tag.dropFirst(2)), "\"other\", \(tag)", "*"] {
                 let socket = try daemon.connect()
-                let request = "GET /v1/jobs/\(id) HTTP/1.1\r\nHost: t\r\nIf-None-Match: \(known)\r\n\r\n"
+                let request = "GET /v1/jobs/\(id) HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: \(known)\r\n\r\n"
                 let same = try socket.exchange(request)
                 #expect(same.status == 304, "\(known)")
                 #expect(same["etag"] == tag)

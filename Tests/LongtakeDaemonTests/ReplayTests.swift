@@ -6,7 +6,7 @@ import Testing
     private static let body = #"{"input":{"prompt":"a paper boat in the rain"}}"#
 
     private static func request(_ fields: String..., query: String = "", body: String = body) -> String {
-        "POST /v1/jobs\(query) HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nIdempotency-Key: k-1\r\n"
+        "POST /v1/jobs\(query) HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nIdempotency-Key: k-1\r\n"
             + fields.map { $0 + "\r\n" }.joined() + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
     }
 

@@ -83,14 +83,14 @@ import Testing
             let created = try daemon.connect().exchange(DaemonProcess.submission())
             let id = try #require(try created.object()["id"] as? String)
             let tag = try #require(created["etag"])
-            let path = "GET /v1/jobs/\(id) HTTP/1.1\r\nHost: t\r\nPrefer: wait=50\r\n"
+            let path = "GET /v1/jobs/\(id) HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=50\r\n"
             let done = try Self.waiting(daemon, path + "\r\n")
             done.finishSending()
             let answer = try done.readResponse(within: 20)
             #expect(answer.status == 200)
             let submitting = try daemon.connect()
             try submitting.send(
-                "POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nPrefer: wait=50\r\n"
+                "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nPrefer: wait=50\r\n"
                     + "Content-Length: \(Self.body.utf8.count)\r\n\r\n\(Self.body)")
             submitting.finishSending()
             #expect(try submitting.readResponse(within: 20).status == 201, "its job is there, and it is told so")
@@ -122,7 +122,7 @@ import Testing
             let most = 2_048
             let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
             let id = try daemon.submit()
-            let wait = "GET /v1/jobs/\(id) HTTP/1.1\r\nHost: t\r\nPrefer: wait=50\r\n\r\n"
+            let wait = "GET /v1/jobs/\(id) HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=50\r\n\r\n"
             var waiting = try (0..<most).map { _ in try Self.waiting(daemon, wait) }
             // The last may not be through yet.
             let deadline = Deadline(20)
@@ -156,7 +156,7 @@ import Testing
     /// Sends a request behind another in one write: when that one is answered, this has been taken on.
     private static func waiting(_ daemon: DaemonProcess, _ request: String) throws -> Socket {
         let socket = try daemon.connect()
-        try socket.send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n" + request)
+        try socket.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" + request)
         #expect(try socket.readResponse().status == 200)
         return socket
     }

@@ -3,10 +3,13 @@ public struct JobDocument: Encodable, Sendable {
     public let job: Job
     /// Lists leave `queue_position` out, since counting it costs a query for each job.
     public let includesQueuePosition: Bool
+    /// Goes into the link to the events, so that whoever is given it may open it; `nil` for none.
+    public let ticket: String?
 
-    public init(_ job: Job, includesQueuePosition: Bool = true) {
+    public init(_ job: Job, includesQueuePosition: Bool = true, ticket: String? = nil) {
         self.job = job
         self.includesQueuePosition = includesQueuePosition
+        self.ticket = ticket
     }
 
     private enum Key: String, CodingKey {
@@ -50,7 +53,7 @@ public struct JobDocument: Encodable, Sendable {
         let path = "/v1/jobs/\(job.id)"
         var links = container.nestedContainer(keyedBy: LinkKey.self, forKey: .links)
         try links.encode(path, forKey: .this)
-        try links.encode("\(path)/events", forKey: .events)
+        try links.encode("\(path)/events" + (ticket.map { "?ticket=\($0)" } ?? ""), forKey: .events)
         try links.encode("\(path)/cancel", forKey: .cancel)
     }
 

@@ -8,7 +8,6 @@ extension HTTPField.Name {
     static let prefer = known("Prefer")
     static let preferenceApplied = known("Preference-Applied")
     static let requestID = known("X-Request-Id")
-    static let preferenceApplied = known("Preference-Applied")
     static let referrerPolicy = known("Referrer-Policy")
     static let crossOriginResourcePolicy = known("Cross-Origin-Resource-Policy")
 

@@ -27,6 +27,6 @@ struct DiagnosticsRoutes: Sendable {
                 "interval_ms", "times “events” must be at most \(Limits.diagnosticsMost.components.seconds) seconds")
         }
         let plan = DiagnosticsPlan(events: events, interval: .milliseconds(interval), clock: clock)
-        return try opener.open(plan, tenant: context.caller.tenant, wish: wish, in: context.exchange)
+        return try opener.open(plan, for: context.caller, wish: wish, in: context.exchange)
     }
 }

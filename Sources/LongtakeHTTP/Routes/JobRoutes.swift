@@ -10,6 +10,7 @@ struct JobRoutes: Sendable {
     let clock: any WallClock
     let opener: StreamOpener
     let hub: StreamHub
+    let access: Access
     /// Red while the daemon stops.
     let admission: Admission
     let random: @Sendable () -> UInt64
@@ -21,7 +22,7 @@ struct JobRoutes: Sendable {
             "/v1/jobs",
             [
                 .get: .needs(.read, list, query: QueryNames("state", "pipeline", "limit", "cursor")),
-                .post: .needs(.submit, submit, query: QueryNames("format", "heartbeat")),
+                .post: .needs(.submit, submit, query: QueryNames("format", "heartbeat", "ticket_ttl_seconds")),
             ])
         routes.add(
             "/v1/jobs/{id}", [.get: .needs(.read, orTicket: true, show), .delete: .needs(.submit, delete)])
@@ -35,6 +36,7 @@ struct JobRoutes: Sendable {
         guard wish != nil || accept.choose(from: [MediaTypes.json]) != nil else {
             throw Problem.notAcceptable("\(MediaTypes.json), \(MediaTypes.eventStream)")
         }
+        let lasting = try ticketLasts(request, context.caller)
         guard admission.isOpen else { throw Problem.draining }
         let wait = try Preferences(request.headers[.prefer]).wait
         let key = try request.idempotencyKey()
@@ -43,7 +45,7 @@ struct JobRoutes: Sendable {
                 "A POST with Last-Event-ID would submit a second job; send an Idempotency-Key, or read the job's events."
             )
         }
-        guard Self.isJSON(request.headers[.contentType]) else { throw Problem.unsupportedMediaType }
+        try request.requireJSONBody()
         let body = try SubmissionBody(try await request.body.collect(upTo: Limits.requestBodyBytes), catalog: catalog)
         var generator = ClosureGenerator(random: random)
         let outcome = try await journal.submit(
@@ -58,26 +60,36 @@ struct JobRoutes: Sendable {
                 job.id, for: context.caller, cursor: Cursor(request.headers[.lastEventID]),
                 wish: wish, status: outcome.isReplay ? .ok : .created, in: context.exchange)
         } else {
-            response = try await ended(job, wait, context.exchange, status: outcome.isReplay ? .ok : .created)
+            let ticket = try lasting.flatMap {
+                try access.ticket(for: context.caller, jobs: [job.id], lasting: $0)?.text
+            }
+            response = try await .job(
+                ended(job, wait, context.exchange), status: outcome.isReplay ? .ok : .created, ticket: ticket)
         }
         response.headers[.location] = "/v1/jobs/\(job.id)"
         if outcome.isReplay { response.headers[.idempotentReplayed] = "true" }
         return response
     }
 
-    /// The job that was submitted, where the client would wait for that when it is final.
-    private func ended(
-        _ job: Job, _ wait: Duration?, _ exchange: RequestExchange, status: HTTPResponse.Status
-    ) async throws -> Response {
-        guard let wait else { return try .job(job, status: status) }
-        let ended: Job
+    /// How long a ticket is to be good for that the client asks for with the job.
+    private func ticketLasts(_ request: Request, _ caller: Caller) throws(Problem) -> Duration? {
+        guard let seconds = try Query(request).integer("ticket_ttl_seconds", in: Limits.ticketSeconds) else {
+            return nil
+        }
+        // It reads, which not everybody may who submits.
+        guard caller.rights.contains(.read) else { throw .rightMissing(.read) }
+        return .seconds(seconds)
+    }
+
+    /// The job that was submitted; where the client would wait for that, when it is final.
+    private func ended(_ job: Job, _ wait: Duration?, _ exchange: RequestExchange) async -> (Job, isWaited: Bool) {
+        guard let wait else { return (job, false) }
         do {
-            ended = try await JobWait(journal: journal, hub: hub, limit: wait, exchange: exchange).end(of: job)
+            return (try await JobWait(journal: journal, hub: hub, limit: wait, exchange: exchange).end(of: job), true)
         } catch {
             // The job is there, and no trouble with waiting for it is a reason to say anything else.
-            return try .job(job, status: status)
+            return (job, false)
         }
-        return try .job(ended, status: status, isWaited: true)
     }
 
     @Sendable private func list(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
@@ -114,24 +126,20 @@ struct JobRoutes: Sendable {
             let wait = JobWait(journal: journal, hub: hub, limit: wait, exchange: context.exchange)
             job = if let known { try await wait.change(of: job, from: known) } else { try await wait.end(of: job) }
         }
-        var response = try Response.job(job, isWaited: wait != nil)
+        var response = try Response.job((job, isWaited: wait != nil))
         if known?.contains(EntityTag(job)) == true { (response.status, response.body) = (.notModified, .init()) }
         return response
-    }
-
-    private static func isJSON(_ contentType: String?) -> Bool {
-        contentType?.split(separator: ";").first?.trimmed.lowercased() == MediaTypes.json
     }
 }
 
 extension Response {
     /// A job, and by which tag it is known.
     fileprivate static func job(
-        _ job: Job, status: HTTPResponse.Status = .ok, isWaited: Bool = false
+        _ job: (job: Job, isWaited: Bool), status: HTTPResponse.Status = .ok, ticket: String? = nil
     ) throws -> Response {
-        var response = try json(JobDocument(job), status: status)
-        response.headers[.eTag] = "\(EntityTag(job))"
-        if isWaited { response.headers[.preferenceApplied] = "wait" }
+        var response = try json(JobDocument(job.job, ticket: ticket), status: status)
+        response.headers[.eTag] = "\(EntityTag(job.job))"
+        if job.isWaited { response.headers[.preferenceApplied] = "wait" }
         return response
     }
 }

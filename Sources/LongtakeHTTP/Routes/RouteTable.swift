@@ -21,7 +21,8 @@ struct RouteTable {
         static func needs(
             _ right: Right, orTicket: Bool = false, _ handler: @escaping Handler, query: QueryNames = QueryNames()
         ) -> Route {
-            Route(right: right, takesTicket: orTicket, query: orTicket ? query.adding("ticket") : query, handler: handler)
+            Route(
+                right: right, takesTicket: orTicket, query: orTicket ? query.adding("ticket") : query, handler: handler)
         }
 
         static func open(_ handler: @escaping Handler) -> Route {

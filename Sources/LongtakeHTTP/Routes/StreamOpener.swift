@@ -90,12 +90,12 @@ struct StreamOpener: Sendable {
 
     /// Tells test events, which are no log's.
     func open(
-        _ plan: DiagnosticsPlan, tenant: TenantName, wish: Wish, in exchange: RequestExchange
+        _ plan: DiagnosticsPlan, for caller: Caller, wish: Wish, in exchange: RequestExchange
     ) throws -> Response {
         let response = Response(status: .ok, headers: Self.headers(wish.format))
-        guard let slot = try takeSlot(wish, exchange) else { return response }
+        guard let slot = try takeSlot(caller, wish, exchange) else { return response }
         var opening = StreamOpening(
-            source: .diagnostics, tenant: tenant, format: wish.format, heartbeatEvents: wish.heartbeatEvents,
+            source: .diagnostics, tenant: caller.tenant, format: wish.format, heartbeatEvents: wish.heartbeatEvents,
             cursor: LogPlace(EventPosition.beforeFirst), slot: slot)
         opening.diagnostics = plan
         exchange.become(opening)

@@ -42,7 +42,8 @@ public final class HTTPServer: Sendable {
             journal: journal, catalog: catalog, clock: clock, admission: admission, random: configuration.random)
         actions.register(on: &routes)
         JobRoutes(
-            journal: journal, catalog: catalog, clock: clock, opener: opener, hub: hub, admission: admission,
+            journal: journal, catalog: catalog, clock: clock, opener: opener, hub: hub, access: access,
+            admission: admission,
             random: configuration.random, delete: actions.delete
         ).register(on: &routes)
         QueueRoutes(journal: journal, workers: configuration.queues).register(on: &routes)

@@ -1,4 +1,4 @@
-package import Glibc
+import Glibc
 
 /// What makes the bytes and the names of files survive a power cut.
 package enum SyncedFile {

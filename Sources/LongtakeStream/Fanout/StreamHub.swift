@@ -119,7 +119,7 @@ public final class StreamHub: Sendable {
             return true
         }
         guard isGiven else { return nil }
-        return StreamSlot { [weak self] in self?.census.withLock { $0.waits -= 1 } }
+        return StreamSlot(owner: nil) { [weak self] in self?.census.withLock { $0.waits -= 1 } }
     }
 
     /// Waits until an event behind `cursor` is committed, or `limit` has passed, or the daemon drains.

@@ -44,6 +44,23 @@ import Testing
         }
     }
 
+    @Test("a job that is submitted comes with a link that a browser can open, where that is asked for")
+    func link() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess("--speed", "100", environment: ["LONGTAKE_AUTH_MODE=keys"])
+            let owner = try Visitor.make(daemon, tenant: "acme").visitor
+            let body = #"{"input":{"prompt":"a"}}"#
+            let answer = try owner.post("/v1/jobs?ticket_ttl_seconds=60", body)
+            let link = try #require((try answer.object()["links"] as? [String: Any])?["events"] as? String)
+            #expect(link.contains("/events?ticket="))
+            #expect(try Visitor(daemon: daemon).stream(link).rest().last?.event == "job.succeeded")
+            #expect(try !owner.post("/v1/jobs", body).body.contains("ticket="))
+            #expect(try owner.post("/v1/jobs?ticket_ttl_seconds=0", body).status == 400)
+            let writer = try Visitor.make(daemon, tenant: "acme", rights: "submit").visitor
+            #expect(try writer.post("/v1/jobs?ticket_ttl_seconds=60", body).status == 403)
+        }
+    }
+
     @Test("a ticket expires, and all of them with the secret that signed them")
     func end() async throws {
         try await onOwnThread {
