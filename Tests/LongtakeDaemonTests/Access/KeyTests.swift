@@ -20,7 +20,8 @@ import Testing
                 ("GET", "/v1/jobs"), ("POST", "/v1/jobs"), ("GET", "/v1/events"), ("GET", "/v1/pipelines"),
                 ("GET", "/v1/jobs/job_00000000000000000000000000"), ("POST", "/v1/tickets"), ("GET", "/v1/backups"),
             ] {
-                let answer = try nobody.ask(method, path)
+                // As JSON, which the feed has not, so that an open one would not be read without end.
+                let answer = try nobody.ask(method, path, ["Accept: application/json"])
                 #expect(answer.status == 401, "\(method) \(path)")
                 #expect(answer["www-authenticate"] == #"Bearer realm="longtake""#)
                 #expect(answer["content-type"] == "application/problem+json")
