@@ -4,6 +4,7 @@ import Testing
 
 /// `DELETE /v1/jobs/{id}`.
 @Suite(.serialized) struct DeleteTests {
+    /// Fails where the key stays when the job is hidden.
     @Test("a job that is over is deleted with its log and its key, for good, and one that is not is left alone")
     func delete() async throws {
         try await onOwnThread {
@@ -48,6 +49,7 @@ import Testing
         }
     }
 
+    /// Fails where nothing is noted for the tenant.
     @Test("a reader of the feed that may have missed a deleted job is told so, and one that had it is not")
     func feed() async throws {
         try await onOwnThread {

@@ -3,6 +3,7 @@ import Testing
 
 /// `Idempotency-Key`: sent again is not done again.
 @Suite(.serialized) struct IdempotencyTests {
+    /// Fails where a submission does not look for its key in its own transaction.
     @Test("fifty submissions with one key at once make one job, and so do those after a kill")
     func concurrent() async throws {
         try await onOwnThread {

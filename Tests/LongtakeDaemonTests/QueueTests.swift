@@ -26,10 +26,12 @@ import Testing
         }
     }
 
+    /// Fails where a claim does not ask for the pause, and where a resume wakes nobody.
     @Test("a paused queue hands out nothing, what runs goes on, a kill changes nothing, and a resume starts it at once")
     func pause() async throws {
         try await onOwnThread {
-            let daemon = try DaemonProcess("--speed", "10000")
+            let daemon = try DaemonProcess(
+                "--speed", "10000", environment: ["LONGTAKE_STREAM_HEARTBEAT_SECONDS=300"])
             for _ in 1...2 {
                 let answer = try daemon.request("POST", "/v1/queues/gpu/pause")
                 #expect(answer.status == 200)

@@ -41,6 +41,7 @@ import Testing
         }
     }
 
+    /// Fails where the key is looked for only once the old job was found.
     @Test("a retry with a key is made once, also after a kill, and its key is no other request's")
     func key() async throws {
         try await onOwnThread {
@@ -104,6 +105,7 @@ import Testing
         }
     }
 
+    /// Fails where a submission does not ask for the count.
     @Test("submissions and retries beyond the queued jobs of a tenant get 429, and a known key its answer")
     func queueLimit() async throws {
         try await onOwnThread {

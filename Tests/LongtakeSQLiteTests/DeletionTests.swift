@@ -12,6 +12,7 @@ struct DeletionTests {
     private let scratch = ScratchDirectory()
     private let never = Retention(age: nil, maxBytes: nil)
 
+    /// Fails where the key stays when the job is hidden.
     @Test("however long its log is, a deleted job is gone at once and its rows go in slices, also after a crash")
     func slices() async throws {
         let journal = try await scratch.open(clock)
@@ -36,6 +37,7 @@ struct DeletionTests {
         #expect(try StorageInspector().inspect(directory: crashed.path).isSound)
     }
 
+    /// Fails where nothing is noted for the tenant.
     @Test("what one tenant deletes, no other tenant's reader of the feed misses, also when its rows are gone")
     func others() async throws {
         let journal = try await scratch.open(clock)
@@ -55,17 +57,21 @@ struct DeletionTests {
         try await journal.close()
     }
 
+    /// Fails where the pruner does not observe deletions.
     @Test("the pruner looks when a job was deleted, also where nothing is ever pruned")
     func pruner() async throws {
         let journal = try await scratch.open(clock)
-        try await journal.finishJob(1, reports: 50)
+        for number in 1...2 { try await journal.finishJob(number, reports: 50) }
+        try await journal.delete(Samples.submission(1).id, of: .anonymous)
         let pruner = Pruner(
             journal: journal, retention: never, clock: ContinuousClock(), wallClock: clock, rows: 20,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         // Unstructured, since it runs beside the test until that cancels it.
         let running = Task { await pruner.run() }
-        try await journal.delete(Samples.submission(1).id, of: .anonymous)
         let deadline = ContinuousClock.now + .seconds(20)
+        // It looks at its start, and then at nothing for ever.
+        while try journal.count("SELECT count(*) FROM job") > 1, .now < deadline { await Task.yield() }
+        try await journal.delete(Samples.submission(2).id, of: .anonymous)
         while try journal.count("SELECT count(*) FROM job") > 0, .now < deadline { await Task.yield() }
         #expect(try journal.count("SELECT (SELECT count(*) FROM job) + (SELECT count(*) FROM event)") == 0)
         running.cancel()

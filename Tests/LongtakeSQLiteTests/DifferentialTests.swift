@@ -16,9 +16,10 @@ struct DifferentialTests {
         let memory = MemoryJournal(epoch: disk.epoch, clock: clock)
         var random = SplitMix(state: seed)
         var (held, jobs) = ([Claim](), 0)
+        var outcomes: [SubmissionOutcome] = []
         for step in 1...600 {
             clock.advance(by: .milliseconds(random.below(900)))
-            switch random.below(10) {
+            switch random.below(14) {
             case 0, 1:
                 jobs += 1
                 let submission = Samples.submission(
@@ -55,8 +56,29 @@ struct DifferentialTests {
                 let one = await answer { _ = try await disk.finish(claim, with: outcome) }
                 let two = await answer { _ = try await memory.finish(claim, with: outcome) }
                 #expect(one == two, "seed \(seed), step \(step)")
+            case 10 where jobs > 0:
+                let id = Samples.submission(1 + random.below(jobs)).id
+                let one = await answer { try await disk.delete(id, of: .anonymous) }
+                let two = await answer { try await memory.delete(id, of: .anonymous) }
+                #expect(one == two, "seed \(seed), step \(step)")
+            case 11 where jobs > 0:
+                var submission = Samples.submission(jobs + 1, key: "key \(random.below(8))")
+                submission.retryOf = Samples.submission(1 + random.below(jobs)).id
+                let one = await answer { outcomes.append(try await disk.submit(submission)) }
+                let two = await answer { outcomes.append(try await memory.submit(submission)) }
+                #expect(one == two && Set(outcomes).count <= 1, "seed \(seed), step \(step)")
+                if case .created = outcomes.first { jobs += 1 }
+                outcomes = []
+            case 12:
+                let (queue, isPause) = ([Samples.cpu, Samples.gpu][random.below(2)], random.below(3) == 0)
+                for journal in [disk, memory] as [any Journal] {
+                    if isPause { try await journal.pause(queue) } else { try await journal.resume(queue) }
+                }
             default:
                 continue
+            }
+            for tenant in [nil, TenantName(unchecked: "b")] {
+                #expect(try await disk.queues(of: tenant) == memory.queues(of: tenant), "seed \(seed), step \(step)")
             }
             if step == 300 {
                 for claim in held {
@@ -76,6 +98,11 @@ struct DifferentialTests {
                 #expect(one?.events.map(\.json) == two?.events.map(\.json), "seed \(seed), job \(number)")
                 #expect(one?.head == two?.head && one?.isFinal == two?.isFinal)
             }
+        }
+        for tenant in ["anonymous", "b", "c"].map(TenantName.init(unchecked:)) {
+            let query = FeedQuery(tenant: tenant, after: .beforeFirst, limit: 10_000)
+            let (one, two) = (try await disk.events(query), try await memory.events(query))
+            #expect(one.prunedThrough == two.prunedThrough && one.head == two.head, "seed \(seed), \(tenant)")
         }
         #expect(try disk.inspectWriter { try String.fetchAll($0, sql: "PRAGMA integrity_check") } == ["ok"])
         #expect(try disk.inspectWriter { try Row.fetchAll($0, sql: "PRAGMA foreign_key_check").count } == 0)

@@ -10,6 +10,7 @@ struct PauseTests {
     private let clock = ManualClock()
     private let scratch = ScratchDirectory()
 
+    /// Fails where a claim does not ask for the pause.
     @Test("a pause is still there after a crash, and after a resume it is gone for good")
     func restart() async throws {
         let journal = try await scratch.open(clock)

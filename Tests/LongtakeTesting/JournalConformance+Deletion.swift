@@ -49,7 +49,7 @@ extension JournalConformance {
         try await journal.close()
     }
 
-    /// Everything that may be done to a job, at once, from each of its stands.
+    /// Everything that may be done to a job, at once, from each of its stands. Fails where a final job refuses a cancel.
     public func cancelsAtAnyTime() async throws {
         let journal = try await make(ManualClock())
         for number in 1...60 {

@@ -66,6 +66,7 @@ extension JournalConformance {
         try await journal.close()
     }
 
+    /// Fails, as the next one, where the first tenant by name is served first.
     public func servesTenantsInTurn() async throws {
         let journal = try await make(ManualClock())
         var number = 0

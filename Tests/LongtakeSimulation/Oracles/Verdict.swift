@@ -25,7 +25,8 @@ final class Verdict {
         case stages = "O5 stages"
         /// What is not durable is not acknowledged. Broken by a journal that answers before its COMMIT (1).
         case honesty = "O7 honesty"
-        /// Tenants take turns on a queue, and a paused one hands out nothing.
+        /// Tenants take turns on a queue, and a paused one hands out nothing. Broken where the first tenant by name is served first (seed 1 to
+        /// 200: 26).
         case fairness = "O9 fairness"
         /// A reader that comes back is given what follows, is cut only where it does not read, and has everything whenever nothing can go on.
         /// Broken by a reader that goes live although more is known than its page had (34), does not read where it has missed something
