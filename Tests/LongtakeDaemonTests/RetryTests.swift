@@ -20,12 +20,11 @@ import Testing
             let new = try answer.text("id")
             #expect(new != old && answer["location"] == "/v1/jobs/\(new)")
             #expect(try answer.text("retry_of") == old)
-            let (before, after) = (try daemon.get("/v1/jobs/\(old)").object(), try answer.object())
-            for member in ["pipeline", "input", "priority", "metadata"] {
-                #expect("\(before[member] ?? "")".count == "\(after[member] ?? "")".count, "\(member)")
-            }
-            #expect((after["input"] as? [String: Any])?["fps"] as? Double == 30 && after["priority"] as? Double == 3)
-            #expect((after["metadata"] as? [String: Any])?["order"] as? String == "7")
+            let kept = [
+                #""pipeline":"text-to-video""#, #""fps":30"#, #""prompt":"a boat""#, #""priority":3"#,
+                #""metadata":{"order":"7"}"#, #""state":"queued""#,
+            ]
+            for text in kept { #expect(answer.body.contains(text), "\(answer.body)") }
             // With the same fault injected it fails in the same stage.
             #expect(try daemon.wholeLog(of: new).types.last == "job.failed")
             let again = try daemon.request("POST", "/v1/jobs/\(new)/retry")

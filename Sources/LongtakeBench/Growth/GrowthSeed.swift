@@ -93,7 +93,8 @@ struct GrowthSeed: Sendable {
 enum GrowthDatabase {
     static func open(_ directory: String, _ clock: GrowthClock) async throws -> SQLiteJournal {
         try await SQLiteJournal.open(
-            directory: directory, clock: clock, logger: Logger(label: "growth") { _ in SwiftLogNoOpLogHandler() }
+            directory: directory, clock: clock, logger: Logger(label: "growth") { _ in SwiftLogNoOpLogHandler() },
+            configuration: SQLiteConfiguration(queuedJobsPerTenant: .max)
         ) { reason in preconditionFailure("the disk failed: \(reason)") }
     }
 }

@@ -91,7 +91,8 @@ final class CommitSize: Sendable {
 func openJournal(_ directory: String) async throws -> SQLiteJournal {
     try await SQLiteJournal.open(
         directory: directory, clock: MonotonicWallClock(),
-        logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() }
+        logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() },
+        configuration: SQLiteConfiguration(queuedJobsPerTenant: .max)
     ) { reason in preconditionFailure("the disk failed: \(reason)") }
 }
 

@@ -27,6 +27,7 @@ struct BenchSettings: Sendable {
             queues:
               bench: {workers: \(workers)}
               quiet: {workers: 0}
+            limits: {queued_jobs_per_tenant: 1000000}
             pipelines: pipelines.yaml
             log: {level: info, format: json}
             \(reports)
