@@ -85,13 +85,15 @@ import Testing
             let tag = try #require(created["etag"])
             let path = "GET /v1/jobs/\(id) HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=50\r\n"
             let done = try Self.waiting(daemon, path + "\r\n")
-            done.finishSending()
-            let answer = try done.readResponse(within: 20)
-            #expect(answer.status == 200)
             let submitting = try daemon.connect()
             try submitting.send(
                 "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nPrefer: wait=50\r\n"
                     + "Content-Length: \(Self.body.utf8.count)\r\n\r\n\(Self.body)")
+            // As many reads as both need before they wait, and many more.
+            for _ in 0..<50 { _ = try daemon.get("/v1/jobs/\(id)") }
+            #expect(!done.hasBytes && !submitting.hasBytes)
+            done.finishSending()
+            #expect(try done.readResponse(within: 20).status == 200)
             submitting.finishSending()
             #expect(try submitting.readResponse(within: 20).status == 201, "its job is there, and it is told so")
 

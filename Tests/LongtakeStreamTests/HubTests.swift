@@ -150,6 +150,47 @@ import Testing
             try await group.waitForAll()
         }
     }
+
+    /// Seen to fail without the look at `isForFinal` in EventWaiter.
+    @Test("who waits for a job's end sleeps through all that comes before it")
+    func waitingForTheEnd() async throws {
+        let stage = try await Stage()
+        let (asleep, woken) = (Flag(), Flag())
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                let first = EventSequence(rawValue: 1)
+                try await stage.hub.waitForEvent(
+                    of: stage.job, behind: first, upTo: .seconds(50_000), isForFinal: true
+                ) {
+                    asleep.isSet.withLock { $0 = true }
+                    return false
+                }
+                woken.isSet.withLock { $0 = true }
+            }
+            try await stage.until { _ in asleep.isSet.withLock { $0 } }
+            let claim = try #require(
+                try await stage.journal.claim(queue: QueueName(unchecked: "cpu"), limit: 1).claims.first)
+            for _ in 0..<200 {
+                await stage.loop.run()
+                await Task.yield()
+            }
+            #expect(woken.isSet.withLock { !$0 })
+            _ = try await stage.journal.finish(claim, with: .succeeded(output: nil))
+            try await stage.until { _ in woken.isSet.withLock { $0 } }
+            try await group.waitForAll()
+        }
+    }
+
+    @Test("so many requests may wait and no more, and a place is free when its holder lets go")
+    func places() async throws {
+        let stage = try await Stage()
+        var places = (0..<Limits.requestsWaiting).compactMap { _ in stage.hub.takeWait() }
+        #expect(places.count == Limits.requestsWaiting)
+        #expect(stage.hub.takeWait() == nil)
+        #expect(stage.hub.openStreams == 0, "they are no streams")
+        places.removeLast()
+        #expect(stage.hub.takeWait() != nil)
+    }
 }
 
 /// Says that something has happened.
