@@ -129,6 +129,8 @@ public enum Limits {
     // MARK: HTTP
 
     public static let requestBodyBytes = 64 * 1024
+    /// Arrays and objects in one another, in a body: the deepest that any rule asks for is 3.
+    public static let jsonDepth = 32
     public static let requestHeadBytes = 16 * 1024
     /// The whole request, head and body.
     public static let requestDeadline: Duration = .seconds(10)

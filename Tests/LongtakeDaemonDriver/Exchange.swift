@@ -58,15 +58,18 @@ extension Socket {
     package func readResponse(isHead: Bool = false, within seconds: Double = 30) throws -> Exchange {
         let head = try readHead(within: seconds)
         if isHead || head.status == 204 || head.status == 304 { return Exchange(head: head, body: "") }
-        if head.isChunked {
-            var body: [UInt8] = []
-            while let chunk = try readChunk(within: seconds) { body += chunk }
-            return Exchange(head: head, body: String(decoding: body, as: UTF8.self))
+        return Exchange(head: head, body: String(decoding: try readBody(of: head, within: seconds), as: UTF8.self))
+    }
+
+    /// The body behind a head that has one.
+    package func readBody(of head: ResponseHead, within seconds: Double = 30) throws -> [UInt8] {
+        guard head.isChunked else {
+            return try head["content-length"].map { try read(count: Int($0) ?? 0, within: seconds) }
+                ?? readToEnd(within: seconds)
         }
-        let body =
-            try head["content-length"].map { try read(count: Int($0) ?? 0, within: seconds) }
-            ?? readToEnd(within: seconds)
-        return Exchange(head: head, body: String(decoding: body, as: UTF8.self))
+        var body: [UInt8] = []
+        while let chunk = try readChunk(within: seconds) { body += chunk }
+        return body
     }
 
     /// One chunk of a chunked body (RFC 9112 §7.1); `nil` behind the last, or where the connection was cut.

@@ -13,8 +13,11 @@ final class ProxyServer {
     private let directory: String
     private var pid: pid_t = 0
 
-    /// - Parameter version: of HTTP towards the daemon; `nil` for nginx's default, which is 1.0.
-    init(to upstream: Int, version: String? = nil) throws {
+    /// - Parameters:
+    ///   - version: of HTTP towards the daemon; `nil` for nginx's default, which is 1.0.
+    ///   - path: the beginning of what is passed on.
+    ///   - patience: for a client that does not send all of its request.
+    init(to upstream: Int, version: String? = nil, path: String = "/v1/", patience: String = "60s") throws {
         port = try DaemonProcess.freePort()
         directory = try DaemonProcess.temporaryDirectory()
         let setting = version.map { "proxy_http_version \($0); proxy_set_header Connection '';" } ?? ""
@@ -29,10 +32,14 @@ final class ProxyServer {
             http {
                 access_log off;
                 \(temporary)
+                upstream daemon { server 127.0.0.1:\(upstream); keepalive 2; }
                 server {
                     listen 127.0.0.1:\(port);
-                    location /v1/ {
-                        proxy_pass http://127.0.0.1:\(upstream);
+                    client_header_timeout \(patience);
+                    client_body_timeout \(patience);
+                    location \(path) {
+                        proxy_pass http://daemon;
+                        proxy_set_header Host 127.0.0.1:\(upstream);
                         proxy_read_timeout 60s;
                         \(setting)
                         error_page 502 503 504 =200 @reconnect;

@@ -18,7 +18,7 @@ import Testing
         _ = connection.bytesArrived()
         if state == .refused { _ = connection.deadlinePassed() }
         if state == .receiving || state == .refused { return connection }
-        var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
+        var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/", headers: ["host": "t"])
         if !isKept { head.headers.add(name: "connection", value: "close") }
         _ = connection.headArrived(head)
         _ = connection.endArrived()
@@ -67,7 +67,8 @@ import Testing
     @Test("a body is taken up to the limit and no byte further")
     func bodyLimit() {
         var connection = Self.connection(.receiving)
-        _ = connection.headArrived(HTTPRequestHead(version: .http1_1, method: .POST, uri: "/"))
+        _ = connection.headArrived(
+            HTTPRequestHead(version: .http1_1, method: .POST, uri: "/", headers: ["host": "t"]))
         #expect(
             Self.name(connection.bodyArrived(ByteBuffer(repeating: 0, count: Limits.requestBodyBytes))) == "nothing")
         #expect(Self.name(connection.bodyArrived(ByteBuffer(repeating: 0, count: 1))) == "refuse 413")
@@ -77,7 +78,7 @@ import Testing
     func heads() {
         func answer(_ name: String, _ value: String, version: HTTPVersion = .http1_1) -> String {
             var connection = Self.connection(.receiving)
-            let head = HTTPRequestHead(version: version, method: .POST, uri: "/", headers: [name: value])
+            let head = HTTPRequestHead(version: version, method: .POST, uri: "/", headers: ["host": "t", name: value])
             return Self.name(connection.headArrived(head))
         }
         #expect(answer("content-length", "65537") == "refuse 413")

@@ -24,7 +24,8 @@ public struct InputField: Hashable, Sendable {
         switch kind {
         case .string:
             guard let text = value.text else { return "must be a string" }
-            return range(Double(text.count)) ? nil : "must have \(bounds) characters"
+            // Code points, as JSON Schema counts: one character as people see it may have thousands.
+            return range(Double(text.unicodeScalars.count)) ? nil : "must have \(bounds) characters"
         case .integer:
             guard case .integer(let integer) = value else { return "must be a whole number" }
             return range(Double(integer)) ? multiple([integer]) : "must be \(bounds)"

@@ -85,7 +85,7 @@ final class ConnectionHandler: ChannelInboundHandler {
             perform(state.bytesArrived())
             perform(state.headArrived(head))
         case .body(let bytes): perform(state.bodyArrived(bytes))
-        case .end: perform(state.endArrived())
+        case .end(let trailers): perform(state.endArrived(trailers))
         }
     }
 

@@ -70,18 +70,21 @@ struct ConnectionState: Sendable {
     mutating func headArrived(_ head: HTTPRequestHead) -> Action {
         guard state == .receiving || state == .idle else { return .nothing }
         state = .receiving
-        isKept = isKept && head.isKeepAlive
+        // Behind a request to change the protocol the parser reads no other, whether anybody changes it or not; and nobody does here.
+        isKept = isKept && head.isKeepAlive && head.method != .CONNECT && !head.headers.contains(name: "upgrade")
         received = Received(head: head, body: ByteBuffer())
-        let size = head.headers.reduce(head.uri.utf8.count) { $0 + $1.name.utf8.count + $1.value.utf8.count + 4 }
-        if size > Limits.requestHeadBytes { return refuse(.headTooLarge) }
+        if Self.size(head.headers) + head.uri.utf8.count > Limits.requestHeadBytes { return refuse(.headTooLarge) }
+        if let problem = HeadRules.problem(with: head) { return refuse(problem) }
         if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }),
             length > Limits.requestBodyBytes
         {
             return refuse(.bodyTooLarge)
         }
         // From a client of HTTP/1.0 an expectation is to be ignored (RFC 9110 §10.1.1).
-        guard let expectation = head.headers.first(name: "expect"), head.version != .http1_0 else { return .nothing }
-        return expectation.lowercased() == "100-continue" ? .sendContinue : refuse(.expectationFailed)
+        let expectations = head.headers["expect"]
+        guard !expectations.isEmpty, head.version != .http1_0 else { return .nothing }
+        return expectations.allSatisfy { $0.lowercased() == "100-continue" }
+            ? .sendContinue : refuse(.expectationFailed)
     }
 
     mutating func bodyArrived(_ bytes: ByteBuffer) -> Action {
@@ -90,8 +93,10 @@ struct ConnectionState: Sendable {
         return (received?.body.readableBytes ?? 0) > Limits.requestBodyBytes ? refuse(.bodyTooLarge) : .nothing
     }
 
-    mutating func endArrived() -> Action {
+    /// - Parameter trailers: what came behind the body. Nothing in them is used.
+    mutating func endArrived(_ trailers: HTTPHeaders? = nil) -> Action {
         guard state == .receiving, let request = received else { return .nothing }
+        if let trailers, Self.size(trailers) > Limits.requestHeadBytes { return refuse(.headTooLarge) }
         received = nil
         state = .answering
         return .answer(request)
@@ -150,6 +155,10 @@ struct ConnectionState: Sendable {
     }
 
     mutating func connectionClosed() { state = .closed }
+
+    private static func size(_ fields: HTTPHeaders) -> Int {
+        fields.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 4 }
+    }
 
     private mutating func refuse(_ problem: Problem) -> Action {
         state = .refused

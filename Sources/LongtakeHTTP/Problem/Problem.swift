@@ -110,6 +110,14 @@ extension Problem {
         kind: "malformed-request", status: .badRequest, title: "Malformed request",
         detail: "This is not a request as HTTP/1.1 or HTTP/1.0 writes it.", closesConnection: true)
 
+    static let unknownTransferCoding = Problem(
+        kind: "unknown-transfer-coding", status: .notImplemented, title: "Unknown transfer coding",
+        detail: "The only transfer coding is chunked.", closesConnection: true)
+
+    static let unknownContentCoding = Problem(
+        kind: "unknown-content-coding", status: .unsupportedMediaType, title: "Unknown content coding",
+        detail: "A body must not be packed.", headers: [.acceptEncoding: "identity"], closesConnection: true)
+
     static let expectationFailed = Problem(
         kind: "expectation-failed", status: .expectationFailed, title: "Expectation failed",
         detail: "The only expectation that is met is 100-continue.", closesConnection: true)

@@ -1,4 +1,3 @@
-import FoundationEssentials
 import LongtakeCore
 import NIOCore
 
@@ -12,7 +11,7 @@ struct SubmissionBody: Sendable {
 
     /// - Throws: ``Problem`` with 400 for what is not JSON in UTF-8, and with 422 for JSON that breaks a rule.
     init(_ bytes: ByteBuffer, catalog: PipelineCatalog) throws(Problem) {
-        guard case .object(let members) = try Self.parse(bytes) else {
+        guard case .object(let members) = try JSONBody.parse(bytes) else {
             throw .unprocessable([InputProblem(pointer: "", detail: "must be an object")])
         }
         var problems = members.keys.filter { !Self.known.contains($0) }.sorted().map {
@@ -43,18 +42,6 @@ struct SubmissionBody: Sendable {
     }
 
     private static let known: Set<String> = ["pipeline", "input", "priority", "metadata", "simulation"]
-
-    static func parse(_ bytes: ByteBuffer) throws(Problem) -> JSONValue {
-        // The decoder would take UTF-16 and UTF-32 as well; the contract says UTF-8 (RFC 8259 §8.1).
-        guard bytes.readableBytes > 0, String(validating: bytes.readableBytesView, as: UTF8.self) != nil else {
-            throw .badRequest("The body must be JSON in UTF-8.")
-        }
-        do {
-            return try JSONText.decode(JSONValue.self, fromUTF8: Data(bytes.readableBytesView))
-        } catch {
-            throw .badRequest("The body must be JSON in UTF-8.")
-        }
-    }
 
     private static func priority(_ value: JSONValue?, _ problems: inout [InputProblem]) -> Priority {
         guard let value, value != .null else { return .normal }

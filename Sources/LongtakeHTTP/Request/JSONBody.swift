@@ -1,0 +1,25 @@
+import LongtakeCore
+import NIOCore
+
+/// A request's body as JSON.
+enum JSONBody {
+    /// - Throws: ``Problem`` with 400 for what is not JSON in UTF-8, or is not taken as such.
+    static func parse(_ bytes: ByteBuffer) throws(Problem) -> JSONValue {
+        do throws(JSONFault) {
+            return try JSONReader.read(Array(bytes.readableBytesView))
+        } catch {
+            switch error {
+            case .notUTF8:
+                throw .badRequest("The body must be JSON in UTF-8.")
+            case .malformed(let place):
+                throw .badRequest("The body must be JSON in UTF-8; it stops being that at byte \(place).")
+            case .repeated(let name):
+                throw .badRequest("The body has two members “\(name.prefix(64))” in one object.")
+            case .outOfRange(let place):
+                throw .badRequest("The body has a number at byte \(place) that is too large.")
+            case .tooDeep:
+                throw .badRequest("The body has more than \(Limits.jsonDepth) arrays and objects in one another.")
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+extension HostileGroup {
+    static let rules = HostileGroup(
+        description: "JSON that breaks a rule",
+        inputs: [
+            HostileInput("an unknown member", member(#""inputs":1"#), 422),
+            HostileInput("a prototype", member(#""__proto__":{}"#), 422),
+            HostileInput("a pipeline of a number", member(#""pipeline":1"#), 422),
+            HostileInput("a pipeline of a path", member(#""pipeline":"../../etc/passwd""#), 422),
+            HostileInput("a pipeline that is not there", member(#""pipeline":"x""#), 422),
+            HostileInput("metadata in an array", member(#""metadata":[]"#), 422),
+            HostileInput("metadata of an object", member(#""metadata":{"a":{}}"#), 422),
+            HostileInput("metadata of a number", member(#""metadata":{"a":1}"#), 422),
+            HostileInput("metadata with a long name", member(#""metadata":{""# + many("k", 65) + #"":"1"}"#), 422),
+            HostileInput("metadata without a name", member(#""metadata":{"":"1"}"#), 422),
+            HostileInput("metadata with a long value", member(#""metadata":{"a":""# + many("v", 513) + #""}"#), 422),
+            HostileInput("simulation in an array", member(#""simulation":[]"#), 422),
+            HostileInput("a speed of 0", member(#""simulation":{"speed":0}"#), 422),
+            HostileInput("a speed below 0", member(#""simulation":{"speed":-1}"#), 422),
+            HostileInput("an immense speed", member(#""simulation":{"speed":1e308}"#), 422),
+            HostileInput("a failure behind the end", member(#""simulation":{"fail_stage":"frames","fail_at":2}"#), 422),
+            HostileInput("too many failures", member(#""simulation":{"fail_stage":"frames","fail_times":101}"#), 422),
+            HostileInput("a failing stage that is not there", member(#""simulation":{"fail_stage":"x"}"#), 422),
+            HostileInput("a number for a boolean", member(#""simulation":{"fatal":1}"#), 422),
+            HostileInput("no prompt", post(#"{"input":{}}"#), 422),
+            HostileInput("null as input", post(#"{"input":null}"#), 422),
+            HostileInput("an array as input", post(#"{"input":[]}"#), 422),
+            HostileInput("text as input", post(#"{"input":"x"}"#), 422),
+            HostileInput("no input", post(#"{"priority":1}"#), 422),
+            HostileInput("an immense frame", post(#"{"input":{"prompt":"a","resolution":"99999999999x2"}}"#), 422),
+            HostileInput("a negative frame", post(#"{"input":{"prompt":"a","resolution":"-2x2"}}"#), 422),
+            HostileInput(
+                "a frame in Arabic digits", post("{\"input\":{\"prompt\":\"a\",\"resolution\":\"\u{d9}\u{a1}x2\"}}"),
+                422),
+            HostileInput("a body of exactly 64 KiB", post(ok + many(" ", 65512)), 201),
+        ])
+}
