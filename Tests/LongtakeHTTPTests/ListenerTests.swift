@@ -34,13 +34,6 @@ struct ListenerTests {
 
     private struct Failed: Error {}
 
-    /// Where nothing is backed up.
-    private struct NoBackups: Backups {
-        func begin() async throws -> Backup { throw Failed() }
-        func backup(_ id: BackupID) async -> Backup? { nil }
-        func backups() async -> [Backup] { [] }
-    }
-
     private static func connect(to port: UInt16) throws -> CInt {
         let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()

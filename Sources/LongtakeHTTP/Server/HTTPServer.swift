@@ -19,6 +19,8 @@ public final class HTTPServer: Sendable {
     private let access: Access
     private let logger: Logger
     private let listeners = Mutex<[any Channel]>([])
+    /// What is served, for the test that the document tells all of it.
+    let entries: [RouteTable.Entry]
 
     public init(
         configuration: HTTPServerConfiguration, journal: any Journal, backups: any Backups, catalog: PipelineCatalog,
@@ -54,6 +56,8 @@ public final class HTTPServer: Sendable {
             .register(on: &routes)
         TicketRoutes(journal: journal, access: access).register(on: &routes)
         BackupRoutes(backups: backups, admission: admission).register(on: &routes)
+        DocumentRoutes().register(on: &routes)
+        entries = routes.entries
         service = RequestService(
             responder: routes.router.buildResponder(), hub: hub,
             connections: ConnectionRegister(
