@@ -12,7 +12,7 @@ SCHEDULES ?= 20000
 BUILD_FLAGS = --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench install format lint dependencies
+.PHONY: help run test soak fuzz bench install format lint dependencies
 
 help: ## lists these targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -29,6 +29,16 @@ soak: dependencies ## injects every fault of docs/reliability.md, with fresh see
 	$(SWIFT) build $(BUILD_FLAGS) --build-tests
 	LONGTAKE_SCHEDULES=$(SCHEDULES) $(SWIFT) test --skip-build --filter SimulationTests
 	LONGTAKE_SOAK_SECONDS=$$(($(SECONDS) / 22)) $(SWIFT) test --skip-build --filter FaultTests
+
+fuzz: dependencies ## sends what the OpenAPI document allows, and what it does not, with schemathesis (ARGS="--seed 1")
+	@if ! cmp -s Tests/Fuzz/requirements.txt .build/fuzz/requirements.txt; then \
+		echo 'Fuzzing needs schemathesis: installing it from PyPI into .build/fuzz.'; \
+		rm -rf .build/fuzz && python3 -m venv .build/fuzz \
+			&& .build/fuzz/bin/pip install -q --disable-pip-version-check -r Tests/Fuzz/requirements.txt \
+			&& cp Tests/Fuzz/requirements.txt .build/fuzz/; \
+	fi
+	$(SWIFT) build $(BUILD_FLAGS) --product longtake
+	.build/fuzz/bin/python Tests/Fuzz/fuzz.py .build/debug/longtake $(ARGS)
 
 bench: dependencies ## measures a release build on this machine (ARGS="fanout --peer nchan"; ARGS=--help lists what there is)
 	$(SWIFT) build $(BUILD_FLAGS) -c release --product longtake
