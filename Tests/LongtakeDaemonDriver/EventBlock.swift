@@ -55,10 +55,17 @@ package final class EventReader {
         }
     }
 
-    /// All blocks to the end of the body.
-    package func rest(within seconds: Double = 60) throws -> [EventBlock] {
+    /// The body did not end.
+    package struct Endless: Error {}
+
+    /// All blocks to the end of the body, which has to come within that time, whatever signs of life there are.
+    package func rest(within seconds: Double = 120) throws -> [EventBlock] {
         var blocks: [EventBlock] = []
-        while let block = try next(within: seconds) { blocks.append(block) }
+        let deadline = Deadline(seconds)
+        while let block = try next(within: seconds) {
+            if deadline.isOver { throw Endless() }
+            blocks.append(block)
+        }
         return blocks
     }
 

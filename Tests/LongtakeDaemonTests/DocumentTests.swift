@@ -34,7 +34,7 @@ import Testing
             try expect("JobList", daemon.get("/v1/jobs"))
             try expect("EventPage", daemon.get("/v1/jobs/\(id)/events", "Accept: application/json"))
             try expect("PipelineList", daemon.get("/v1/pipelines"))
-            try expect("Backup", daemon.connect().exchange("POST /v1/backups HTTP/1.1\r\nHost: t\r\n\r\n"))
+            try expect("Backup", daemon.connect().exchange("POST /v1/backups HTTP/1.1\r\nHost: localhost\r\n\r\n"))
             try expect("BackupList", daemon.get("/v1/backups"))
             try expect("Problem", daemon.get("/v1/jobs?limit=0"))
             try expect("Problem", daemon.get("/nowhere"))
@@ -70,7 +70,7 @@ import Testing
             let canceled = try submit(#"{"speed":1}"#)
             let other = try daemon.follow(canceled)
             while let block = try other.next(), block.event != "stage.started" {}
-            _ = try daemon.connect().exchange("POST /v1/jobs/\(canceled)/cancel HTTP/1.1\r\nHost: t\r\n\r\n")
+            _ = try daemon.connect().exchange("POST /v1/jobs/\(canceled)/cancel HTTP/1.1\r\nHost: localhost\r\n\r\n")
             try expect(other.rest())
             try expect(daemon.follow(stopped).rest())
             try expect(daemon.follow(failing, "?heartbeat=event").rest())

@@ -96,7 +96,7 @@ extension HostileGroup {
                 "a tab behind it", chunked(okChunk + "0\r\n\r\n", "Transfer-Encoding: chunked\t\r\n"), closes: 400),
             HostileInput(
                 "in HTTP/1.0",
-                "POST /v1/jobs HTTP/1.0\r\nHost: t\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+                "POST /v1/jobs HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
                     + okChunk + "0\r\n\r\n", closes: 400),
             HostileInput(
                 "in HTTP/1.0, with a length",

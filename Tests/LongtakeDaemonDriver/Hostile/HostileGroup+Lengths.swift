@@ -53,7 +53,7 @@ extension HostileGroup {
                 get("/healthz", "Transfer-Encoding: chunked\r\n") + "\(String(smuggled.utf8.count, radix: 16))\r\n"
                     + smuggled + "\r\n0\r\n\r\n", 200),
             HostileInput(
-                "a body of a HEAD", "HEAD /healthz HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello", 200),
+                "a body of a HEAD", "HEAD /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello", 200),
             HostileInput(
                 "a packed body", post(ok, "Content-Type: application/json\r\nContent-Encoding: gzip\r\n"), closes: 415),
             HostileInput(

@@ -6,7 +6,7 @@ extension HostileGroup {
                 "50 requests", many(get("/healthz"), 50), 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200,
                 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200,
                 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200),
-            HostileInput("HEAD between two", "HEAD /nope HTTP/1.1\r\nHost: t\r\n\r\n", 404),
+            HostileInput("HEAD between two", "HEAD /nope HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
             HostileInput("behind the last one", get("/healthz", "Connection: close\r\n") + smuggled, closes: 200),
             HostileInput("behind HTTP/1.0", "GET /healthz HTTP/1.0\r\n\r\n" + smuggled, closes: 200),
             HostileInput(

@@ -57,7 +57,7 @@ extension HostileGroup {
                 get("/v1/jobs/job_00000000000000000000000000/events", "Accept: text/event-stream\r\n"), 404),
             HostileInput(
                 "no such job to cancel",
-                "POST /v1/jobs/job_00000000000000000000000000/cancel HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\n",
+                "POST /v1/jobs/job_00000000000000000000000000/cancel HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
                 404),
         ])
 }

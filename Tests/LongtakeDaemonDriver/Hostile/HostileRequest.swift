@@ -3,17 +3,17 @@
 func many(_ text: String, _ count: Int) -> String { String(repeating: text, count: count) }
 
 func get(_ target: String, _ fields: String = "") -> String {
-    "GET \(target) HTTP/1.1\r\nHost: t\r\n\(fields)\r\n"
+    "GET \(target) HTTP/1.1\r\nHost: localhost\r\n\(fields)\r\n"
 }
 
 /// The head of a submission, without its length.
 func head(_ fields: String) -> String {
-    "POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n\(fields)\r\n"
+    "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\(fields)\r\n"
 }
 
 /// A submission that is whole.
 func post(_ body: String, _ fields: String = "Content-Type: application/json\r\n") -> String {
-    "POST /v1/jobs HTTP/1.1\r\nHost: t\r\n\(fields)Content-Length: \(body.unicodeScalars.count)\r\n\r\n\(body)"
+    "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\n\(fields)Content-Length: \(body.unicodeScalars.count)\r\n\r\n\(body)"
 }
 
 /// A submission with one member besides what it needs.
