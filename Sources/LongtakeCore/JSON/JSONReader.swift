@@ -1,7 +1,7 @@
 /// Reads what a stranger sent as JSON: exactly RFC 8259 in UTF-8, in time proportional to its bytes.
 ///
 /// Foundation's decoder takes more than that (a comma behind the last member, UTF-16 and UTF-32), keeps one of two members of the same name
-/// and does not say which, and its time grows with the cube of the nesting: 800 bytes, 400 deep, took four seconds. It stays for what the
+/// and does not say which, and its time grows with the cube of the nesting: 800 bytes, 400 deep, took a debug build four seconds. It stays for what the
 /// daemon wrote itself.
 package struct JSONReader {
     private let bytes: [UInt8]
