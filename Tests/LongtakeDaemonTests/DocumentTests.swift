@@ -18,7 +18,7 @@ import Testing
         }
     }
 
-    // Seen to fail without a member of the job's schema, with one more, and with another type of one.
+    // Seen to fail where a member of the job had another name in its schema, and where a time was a number there.
     @Test("what the daemon answers has the members that the document says, and no other")
     func answers() async throws {
         try await onOwnThread {

@@ -13,7 +13,7 @@ import Testing
 
     private static func document() throws -> JSONValue { try JSONReader.read(Array(DocumentRoutes.document)) }
 
-    // Seen to fail without the entry of one path, with another right, and with a route more.
+    // Seen to fail where a path was written otherwise, a right was another, and what is open to all did not say so.
     @Test("tells each address, each method and each right that there is, and no other")
     func routes() throws {
         let clock = ManualClock()
@@ -39,6 +39,7 @@ import Testing
         }
     }
 
+    // Seen to fail with a schema that nobody refers to.
     @Test("refers only to what it has, and has nothing that nobody refers to")
     func references() throws {
         let document = try Self.document()
@@ -68,6 +69,7 @@ import Testing
         }
     }
 
+    // Seen to fail where a member had another name than in `required`.
     @Test("what an object needs, it has; and each word of the daemon is in it")
     func schemas() throws {
         let document = try Self.document()
