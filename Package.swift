@@ -64,7 +64,7 @@ let package = Package(
                 core, "LongtakeStream", crypto, hummingbird, httpTypes, httpTypesHTTP1, logging, nioCore, nioHTTP1,
                 nioPosix,
             ],
-            resources: [.embedInCode("OpenAPI/openapi.json")],
+            resources: [.embedInCode("OpenAPI/openapi.json"), .embedInCode("Home/home.html")],
             swiftSettings: strict
         ),
         .executableTarget(

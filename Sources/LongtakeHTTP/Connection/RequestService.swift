@@ -77,7 +77,7 @@ final class RequestService: Sendable {
         }
         response.headers[.requestID] = id
         response.headers.append(contentsOf: origins.headers(for: received.head.headers.first(name: "origin")))
-        response.headers.append(contentsOf: SecurityHeaders.all)
+        SecurityHeaders.add(to: &response.headers)
         logger.debug(
             "request",
             metadata: [

@@ -4,7 +4,10 @@ import LongtakeCore
 extension Request {
     /// Refuses a body that does not say that it is JSON.
     func requireJSONBody() throws(Problem) {
-        guard headers[.contentType]?.split(separator: ";").first?.trimmed.lowercased() == MediaTypes.json else {
+        guard
+            headers[.contentType]?.split(separator: ";", omittingEmptySubsequences: false).first?.trimmed.lowercased()
+                == MediaTypes.json
+        else {
             throw .unsupportedMediaType
         }
     }

@@ -57,6 +57,7 @@ public final class HTTPServer: Sendable {
         TicketRoutes(journal: journal, access: access).register(on: &routes)
         BackupRoutes(backups: backups, admission: admission).register(on: &routes)
         DocumentRoutes().register(on: &routes)
+        HomeRoutes().register(on: &routes)
         entries = routes.entries
         service = RequestService(
             responder: routes.router.buildResponder(), hub: hub,

@@ -3,7 +3,7 @@ extension HostileGroup {
         description: "targets and paths",
         inputs: [
             HostileInput("no such address", get("/nope"), 404),
-            HostileInput("the root of nothing", get("//"), 404),
+            HostileInput("the root, twice", get("//"), 200),
             HostileInput("a dot", get("/v1/./jobs"), 404),
             HostileInput("two dots", get("/v1/../healthz"), 404),
             HostileInput("two dots at the root", get("/../healthz"), 404),

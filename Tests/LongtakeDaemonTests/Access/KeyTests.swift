@@ -179,7 +179,7 @@ import Testing
             let ticket = try visitor.ticket([job])
             var open: EventReader? = try visitor.stream("/v1/jobs/\(job)/events")
             #expect(try open?.next()?.event == "stream.hello")
-            #expect(try visitor.get("/v1/jobs/\(job)/events").status == 429)
+            #expect(try daemon.follow(job, "", visitor.fields[0]).head.status == 429)
             let soft = try Visitor(daemon: daemon).stream("/v1/jobs/\(job)/events?ticket=\(ticket)")
             #expect(try soft.rest().map(\.event) == ["stream.end"])
             #expect(try other.stream("/v1/jobs/\(job)/events").next()?.event == "stream.hello")
