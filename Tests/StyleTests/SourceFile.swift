@@ -24,9 +24,12 @@ struct SourceFile: Sendable {
         }
     }
 
+    /// Of the repository.
+    static let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(
+        separator: "/")
+
     /// All Swift files below `Sources` and `Tests`.
     static let all: [SourceFile] = {
-        let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/")
         return ["Sources", "Tests"].flatMap { folder -> [SourceFile] in
             let names = (try? FileManager.default.subpathsOfDirectory(atPath: "\(root)/\(folder)")) ?? []
             return names.filter { $0.hasSuffix(".swift") }.sorted().compactMap { name in
