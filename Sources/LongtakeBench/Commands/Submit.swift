@@ -20,6 +20,8 @@ struct Submit: AsyncParsableCommand {
     var rounds = 3
     @Option(help: "Makes each sync of the daemon's disk take so much longer, 0 to 1000; needs strace.")
     var syncDelayMs = 0
+    @Flag(help: "Measure plain SQLite in turn as well: the same rows, as many a commit as there are connections.")
+    var besideSqlite = false
     @OptionGroup var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
@@ -45,11 +47,16 @@ struct Submit: AsyncParsableCommand {
         document["sync_delay_milliseconds"] = .measured(syncDelayMs)
         var table = SubmissionLoad.Outcome.table
         var rates = Rounds()
+        var bare = Rounds()
         let load = SubmissionLoad(seconds: seconds, syncDelayMilliseconds: syncDelayMs)
         for round in 1...rounds {
             ProgressLine.say("round \(round) of \(rounds): \(connections) connections")
             let many = try await load.measure(connections: connections, daemon, in: output.directory)
             many.report(connections, round, &table, &document)
+            if besideSqlite {
+                ProgressLine.say("round \(round) of \(rounds): plain SQLite")
+                bare.add(ours: many.perSecond, theirs: try await plainSQLite())
+            }
             guard against > 0 else { continue }
             ProgressLine.say("round \(round) of \(rounds): \(against) connections")
             let few = try await load.measure(connections: against, daemon, in: output.directory)
@@ -57,9 +64,21 @@ struct Submit: AsyncParsableCommand {
             rates.add(ours: many.perSecond, theirs: few.perSecond)
         }
         document.tables.append(table)
+        if besideSqlite {
+            document["rate_beside_sqlite"] = bare.json
+            document.notes.append("submits/s over HTTP / by plain SQLite, medians: \(bare.described)")
+        }
         guard against > 0 else { return document }
         document["rate"] = rates.json
         document.notes.append("submits/s, \(connections) / \(against) connections, medians: \(rates.described)")
         return document
+    }
+
+    /// How many submissions' rows a second it writes. No daemon gathers more for a commit than there are connections, so this is its best case.
+    private func plainSQLite() async throws -> Double {
+        let scratch = try ScratchDirectory(in: output.directory)
+        defer { scratch.remove() }
+        let connections = connections
+        return try await BareRows { connections }.submits(in: scratch.path, for: .seconds(seconds))
     }
 }
