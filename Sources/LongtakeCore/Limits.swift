@@ -140,6 +140,8 @@ public enum Limits {
     public static let waitSeconds = 50
     /// Requests that wait at once. A drain wakes them all in one moment and each reads once more, which has to fit into ``readsWaiting``.
     public static let requestsWaiting = 2_048
+    /// Of one key and its tickets, so that no tenant takes all of them.
+    public static let requestsWaitingPerKey = 256
     /// Connections at once, fewer where the system allows fewer descriptors. Beyond it those that wait for a request make room.
     public static let connections = 32_768
 

@@ -6,8 +6,10 @@ public struct StreamConfiguration: Sendable {
     public var heartbeat: Duration
     /// How many streams there may be at once.
     public var maxStreams: Int
-    /// How many of them one owner may have.
+    /// How many of them one account may have.
     public var maxStreamsPerOwner: Int
+    /// Whether a stream of that owner may be open; asked when it begins, and at ``StreamHub/endStreamsOfOthers()``.
+    public var isLetIn: @Sendable (StreamOwner) -> Bool
     /// After this long, varied by up to a tenth, a stream is ended and its reader comes back; `nil` for never.
     public var maxAge: Duration?
     /// Draws 64 random bits: for the jitter of `retry:` and of ages.
@@ -28,13 +30,15 @@ public struct StreamConfiguration: Sendable {
     }
 
     public init(
-        heartbeat: Duration, maxStreams: Int, maxStreamsPerOwner: Int = .max, maxAge: Duration?,
+        heartbeat: Duration, maxStreams: Int, maxStreamsPerOwner: Int = .max,
+        isLetIn: @escaping @Sendable (StreamOwner) -> Bool = { _ in true }, maxAge: Duration?,
         random: @escaping @Sendable () -> UInt64,
         releaseMemory: @escaping @Sendable () -> Void = {}
     ) {
         self.heartbeat = heartbeat
         self.maxStreams = maxStreams
         self.maxStreamsPerOwner = maxStreamsPerOwner
+        self.isLetIn = isLetIn
         self.maxAge = maxAge
         self.random = random
         self.releaseMemory = releaseMemory

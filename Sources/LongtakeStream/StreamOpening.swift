@@ -66,11 +66,10 @@ public enum StreamSource: Hashable, Sendable {
 
 /// A place among the streams that may be open at once, or the requests that may wait, given back when the last reference to it goes.
 public final class StreamSlot: Sendable {
-    /// Who answers for the stream; `nil` for nobody.
-    let owner: String?
+    let owner: StreamOwner
     private let giveBack: @Sendable () -> Void
 
-    init(owner: String?, giveBack: @escaping @Sendable () -> Void) {
+    init(owner: StreamOwner, giveBack: @escaping @Sendable () -> Void) {
         self.owner = owner
         self.giveBack = giveBack
     }

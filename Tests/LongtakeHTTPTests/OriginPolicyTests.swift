@@ -21,7 +21,8 @@ struct OriginPolicyTests {
             ("localhost", true), ("LOCALHOST:8080", true), ("127.0.0.1:8080", true), ("[::1]:8080", true),
             ("192.168.1.7", true), ("longtake.example.org", true), ("Longtake.Example.Org:443", true),
             ("evil.example.org", false), ("localhost.evil.example.org", false), ("127.0.0.1.evil.example.org", false),
-            ("", false), ("[evil]", false),
+            ("", false), ("[evil]", false), ("[::1]evil.example.org", false), ("[::1", false), ("localhost:x", false),
+            ("localhost:80:80", false),
         ])
     func hosts(_ host: String, _ isKnown: Bool) {
         #expect(Self.refusal(Self.open, [("Host", host)]) == (isKnown ? nil : "unknown-host"))

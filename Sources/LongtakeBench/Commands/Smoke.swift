@@ -20,7 +20,10 @@ struct Smoke: AsyncParsableCommand {
             { try await Jobs.parse(words("--jobs 50 --rate 2 --seconds 3")).measure() },
             { try await Storm.parse(words("--clients 100 --jobs 10 --behind 8 --rest 1")).measure() },
             { try await Idle.parse(words("--streams 100 --seconds 2")).measure() },
-            { try await Submit.parse(words("--connections 8 --against 1 --seconds 0.5 --rounds 1 --beside-sqlite")).measure() },
+            {
+                try await Submit.parse(words("--connections 8 --against 1 --seconds 0.5 --rounds 1 --beside-sqlite"))
+                    .measure()
+            },
             { try await Growth.parse(words("--jobs 1000 --rounds 1 --calls 10", hasDaemon: false)).measure() },
         ]
         var faults = 0

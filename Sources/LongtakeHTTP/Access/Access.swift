@@ -1,6 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import LongtakeCore
+import LongtakeStream
 
 /// Finds out who calls, and refuses whom it does not know or who may not do what is asked. All that it looks at is in memory.
 final class Access: Sendable {
@@ -42,12 +43,15 @@ final class Access: Sendable {
     }
 
     private func caller(withTicket text: String) throws(Problem) -> Caller {
-        guard let ticket = signer.read(text), isInForce(ticket.key), !ticket.jobs.isEmpty else { throw .ticketUnknown }
-        guard !ticket.isExpired(at: clock.now()) else { throw .ticketExpired }
+        guard let (ticket, id) = signer.read(text), isInForce(ticket.key), !ticket.jobs.isEmpty else {
+            throw .ticketUnknown
+        }
+        let time = clock.now()
+        guard !ticket.isExpired(at: time) else { throw .ticketExpired }
         if let key = ticket.key, let seconds = rates.take(.tickets(key), at: uptime()) {
             throw .tooManyRequests(retryAfter: seconds)
         }
-        return ticket.caller
+        return ticket.caller(signedBy: id, at: time)
     }
 
     /// A ticket is worth as much as the key that it was made with. One that was made without keys opens nothing once there are.
@@ -61,6 +65,12 @@ final class Access: Sendable {
     func ticket(for caller: Caller, jobs: [JobID], lasting time: Duration) throws -> (text: String, ticket: Ticket)? {
         let ticket = Ticket(for: caller, jobs: jobs, expiresAt: clock.now().advanced(by: time))
         return try signer.sign(ticket).map { ($0, ticket) }
+    }
+
+    /// Whether what a stream was opened with would still open it.
+    func isLetIn(_ owner: StreamOwner) -> Bool {
+        (owner.account.flatMap { KeyID($0) }.map(keys.holds) ?? true)
+            && (owner.signer.flatMap { KeyID($0) }.map(signer.holds) ?? true)
     }
 
     /// The keys have changed: what was counted for those that are gone is forgotten.

@@ -78,15 +78,20 @@ struct OriginPolicy: Sendable {
     private func allows(_ origin: String) -> Bool { allowsAll || origins.contains(origin.lowercased()) }
 
     private func isKnown(_ host: String) -> Bool {
-        let name = Self.name(in: host)
+        guard let name = Self.name(in: host) else { return false }
         return hosts.contains(name) || (try? SocketAddress(ipAddress: name, port: 0)) != nil
     }
 
-    /// Without the port, and an IPv6 address without its brackets.
-    private static func name(in host: String) -> String {
+    /// Without the port, and an IPv6 address without its brackets; `nil` for what is no host (RFC 3986 §3.2.2).
+    private static func name(in host: String) -> String? {
         let host = host.lowercased()
-        if host.hasPrefix("["), let end = host.firstIndex(of: "]") { return String(host.dropFirst().prefix(upTo: end)) }
-        return host.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).first.map(String.init) ?? ""
+        let end = host.hasPrefix("[") ? host.firstIndex(of: "]").map(host.index(after:)) : host.firstIndex(of: ":")
+        let name = host[..<(end ?? host.endIndex)]
+        let port = host[(end ?? host.endIndex)...]
+        guard port.isEmpty || port.hasPrefix(":") && port.dropFirst().utf8.allSatisfy({ (0x30...0x39).contains($0) })
+        else { return nil }
+        guard name.hasPrefix("[") else { return String(name) }
+        return name.hasSuffix("]") ? String(name.dropFirst().dropLast()) : nil
     }
 
     /// Whether a page from there was given out by this daemon. A proxy in front may speak TLS, so only host and port are compared.

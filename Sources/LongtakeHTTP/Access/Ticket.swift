@@ -46,5 +46,10 @@ struct Ticket: Hashable, Sendable, Codable {
     var expiresAt: Timestamp { Timestamp(millisecondsSince1970: expires * 1_000) }
 
     /// Whoever shows it.
-    var caller: Caller { Caller(tenant: tenant, rights: [.read], key: key, jobs: Set(jobs)) }
+    func caller(signedBy signer: KeyID, at time: Timestamp) -> Caller {
+        let left = Duration.milliseconds(expires * 1_000 - time.millisecondsSince1970)
+        return Caller(
+            tenant: tenant, rights: [.read], key: key,
+            ticket: TicketScope(jobs: Set(jobs), signer: signer, lasting: left))
+    }
 }

@@ -56,6 +56,9 @@ public final class TicketSigner: Sendable {
         keys.withLock { $0 = new }
     }
 
+    /// Whether tickets that this key has signed are known.
+    func holds(_ id: KeyID) -> Bool { keys.withLock { $0.all[id] != nil } }
+
     /// The id of the key that signs, what is signed, and the signature; the last two in base64 without padding (RFC 4648 §5). `nil` where there
     /// is no key.
     func sign(_ ticket: Ticket) throws -> String? {
@@ -66,14 +69,14 @@ public final class TicketSigner: Sendable {
     }
 
     /// What the text says; `nil` where no key of ours has signed it. Whether it is still valid is for the caller to see.
-    func read(_ text: String) -> Ticket? {
+    func read(_ text: String) -> (ticket: Ticket, signer: KeyID)? {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         // Nothing is made of the body before it is known to be ours.
         guard parts.count == 3, let id = KeyID(parts[0]), let key = keys.withLock({ $0.all[id] }),
             let body = Base64URL.decode(parts[1]), let code = Base64URL.decode(parts[2]),
             HMAC<SHA256>.isValidAuthenticationCode(code, authenticating: Self.purpose + body, using: key)
         else { return nil }
-        return try? JSONText.decode(Ticket.self, fromUTF8: body)
+        return (try? JSONText.decode(Ticket.self, fromUTF8: body)).map { ($0, id) }
     }
 }
 

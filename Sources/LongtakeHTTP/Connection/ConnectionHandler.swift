@@ -28,6 +28,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var stream: StreamSubscriber?
     private var socket: StreamSocket?
     private var isHTTP10 = false
+    /// Of the page that sent the request that is under way.
+    private var origin: String?
     /// Whether a stream runs without the handlers that speak HTTP.
     private var isBare = false
     private var removal: EventLoopFuture<Void>?
@@ -81,6 +83,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         }
         switch unwrapInboundIn(data) {
         case .head(let head):
+            origin = head.headers.first(name: "origin")
             // A pipelined request's bytes came while another was answered; its time begins here.
             perform(state.bytesArrived())
             perform(state.headArrived(head))
@@ -317,7 +320,9 @@ final class ConnectionHandler: ChannelInboundHandler {
             let below = try? context.pipeline.syncOperations.context(handlerType: HTTPServerPipelineHandler.self)
         else { return }
         let body = problem.body
-        let head = head(problem.response(), length: body.readableBytes)
+        var response = problem.response()
+        service.dress(&response, for: origin)
+        let head = head(response, length: body.readableBytes)
         below.write(NIOAny(HTTPServerResponsePart.head(head)), promise: nil)
         below.write(NIOAny(HTTPServerResponsePart.body(.byteBuffer(body))), promise: nil)
         below.writeAndFlush(NIOAny(HTTPServerResponsePart.end(nil)), promise: nil)

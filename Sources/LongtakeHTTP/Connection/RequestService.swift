@@ -76,8 +76,7 @@ final class RequestService: Sendable {
             closesConnection = problem.closesConnection
         }
         response.headers[.requestID] = id
-        response.headers.append(contentsOf: origins.headers(for: received.head.headers.first(name: "origin")))
-        SecurityHeaders.add(to: &response.headers)
+        dress(&response, for: received.head.headers.first(name: "origin"))
         logger.debug(
             "request",
             metadata: [
@@ -87,6 +86,13 @@ final class RequestService: Sendable {
         return Answer(
             response: response, body: body, length: body.readableBytes, stream: exchange.takeStream(), isHead: isHead,
             closesConnection: closesConnection)
+    }
+
+    /// Adds what every answer tells a browser.
+    /// - Parameter origin: of the page that asked; `nil` where none did, or nobody knows.
+    func dress(_ response: inout Response, for origin: String?) {
+        response.headers.append(contentsOf: origins.headers(for: origin))
+        SecurityHeaders.add(to: &response.headers)
     }
 
     /// The address without its query, which may hold a ticket: those are not for logs.

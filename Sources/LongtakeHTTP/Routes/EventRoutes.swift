@@ -27,7 +27,7 @@ struct EventRoutes: Sendable {
         let cursor = Cursor(query.cursor(of: request))
         if type == MediaTypes.json {
             return try await page(
-                of: job, tenant: context.caller.tenant, after: cursor, query, in: context.exchange)
+                of: job, for: context.caller, after: cursor, query, in: context.exchange)
         }
         let wish = try StreamOpener.Wish(query, accept, type: type)
         return try await opener.open(
@@ -36,12 +36,12 @@ struct EventRoutes: Sendable {
 
     /// One page of the log; with `?wait=` as soon as there is something in it.
     private func page(
-        of job: JobID, tenant: TenantName, after cursor: Cursor, _ query: Query, in exchange: RequestExchange
+        of job: JobID, for caller: Caller, after cursor: Cursor, _ query: Query, in exchange: RequestExchange
     ) async throws -> Response {
         let limit = try query.integer("limit", in: 1...Limits.eventsPerClientPage) ?? Limits.eventsPerPage
         let wait = try query.integer("wait", in: 0...Limits.waitSeconds) ?? 0
         @Sendable func read(_ after: EventSequence, _ limit: Int) async throws -> EventPage {
-            guard let page = try await journal.events(of: job, of: tenant, after: after, limit: limit) else {
+            guard let page = try await journal.events(of: job, of: caller.tenant, after: after, limit: limit) else {
                 throw Problem.noSuchJob
             }
             return page
@@ -62,7 +62,7 @@ struct EventRoutes: Sendable {
         }
         var page = try await read(after, limit)
         if page.events.isEmpty && !page.isFinal && wait > 0 {
-            guard let place = hub.takeWait() else { throw Problem.tooManyWaits }
+            guard let place = hub.takeWait(of: caller.owner.account) else { throw Problem.tooManyWaits }
             defer { withExtendedLifetime(place) {} }
             try await hub.waitForEvent(
                 of: job, behind: after, upTo: .seconds(wait), ending: exchange.whenReaderLeaves

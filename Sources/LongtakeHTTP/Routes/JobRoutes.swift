@@ -64,7 +64,7 @@ struct JobRoutes: Sendable {
                 try access.ticket(for: context.caller, jobs: [job.id], lasting: $0)?.text
             }
             response = try await .job(
-                ended(job, wait, context.exchange), status: outcome.isReplay ? .ok : .created, ticket: ticket)
+                ended(job, wait, context), status: outcome.isReplay ? .ok : .created, ticket: ticket)
         }
         response.headers[.location] = "/v1/jobs/\(job.id)"
         if outcome.isReplay { response.headers[.idempotentReplayed] = "true" }
@@ -82,10 +82,14 @@ struct JobRoutes: Sendable {
     }
 
     /// The job that was submitted; where the client would wait for that, when it is final.
-    private func ended(_ job: Job, _ wait: Duration?, _ exchange: RequestExchange) async -> (Job, isWaited: Bool) {
+    private func ended(_ job: Job, _ wait: Duration?, _ context: DaemonRequestContext) async -> (Job, isWaited: Bool) {
         guard let wait else { return (job, false) }
         do {
-            return (try await JobWait(journal: journal, hub: hub, limit: wait, exchange: exchange).end(of: job), true)
+            return (
+                try await JobWait(
+                    journal: journal, hub: hub, limit: wait, caller: context.caller, exchange: context.exchange
+                ).end(of: job), true
+            )
         } catch {
             // The job is there, and no trouble with waiting for it is a reason to say anything else.
             return (job, false)
@@ -123,7 +127,8 @@ struct JobRoutes: Sendable {
             throw Problem.noSuchJob
         }
         if let wait {
-            let wait = JobWait(journal: journal, hub: hub, limit: wait, exchange: context.exchange)
+            let wait = JobWait(
+                journal: journal, hub: hub, limit: wait, caller: context.caller, exchange: context.exchange)
             job = if let known { try await wait.change(of: job, from: known) } else { try await wait.end(of: job) }
         }
         var response = try Response.job((job, isWaited: wait != nil))

@@ -9,6 +9,7 @@ struct JobWait: Sendable {
     let journal: any Journal
     let hub: StreamHub
     let limit: Duration
+    let caller: Caller
     let exchange: RequestExchange
 
     /// The job when it is final, or as it is after the limit.
@@ -28,7 +29,7 @@ struct JobWait: Sendable {
     ) async throws -> Job {
         var (job, left) = (job, limit)
         if isReached(job) || left == .zero { return job }
-        guard let place = hub.takeWait() else { throw Problem.tooManyWaits }
+        guard let place = hub.takeWait(of: caller.owner.account) else { throw Problem.tooManyWaits }
         defer { withExtendedLifetime(place) {} }
         while !isReached(job), left > .zero, !exchange.hasReaderLeft, !hub.isDraining {
             let (id, tenant, cursor) = (job.id, job.tenant, job.lastEvent.sequence)

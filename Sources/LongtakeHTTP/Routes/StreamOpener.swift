@@ -137,7 +137,7 @@ struct StreamOpener: Sendable {
     private func takeSlot(_ caller: Caller, _ wish: Wish, _ exchange: RequestExchange) throws -> StreamSlot? {
         if hub.isDraining {
             try refuse(.draining, .draining, wish, exchange)
-        } else if let slot = hub.takeSlot(of: caller.key?.description) {
+        } else if let slot = hub.takeSlot(of: caller.owner) {
             return slot
         } else {
             try refuse(.limit, .tooManyStreams, wish, exchange)

@@ -34,7 +34,8 @@ public final class HTTPServer: Sendable {
             journal: journal, loops: group.makeIterator().map { $0 },
             configuration: StreamConfiguration(
                 heartbeat: configuration.heartbeat, maxStreams: configuration.maxStreams,
-                maxStreamsPerOwner: configuration.maxStreamsPerKey, maxAge: configuration.maxAge,
+                maxStreamsPerOwner: configuration.maxStreamsPerKey,
+                isLetIn: { [access] in access.isLetIn($0) }, maxAge: configuration.maxAge,
                 random: configuration.random, releaseMemory: configuration.releaseMemory),
             logger: logger)
         var routes = RouteTable(router: Router(context: DaemonRequestContext.self), access: access)
@@ -69,7 +70,7 @@ public final class HTTPServer: Sendable {
     /// The keys of ``HTTPServerConfiguration/access`` were replaced: streams that were opened with one that is gone end.
     public func keysChanged() {
         access.keysChanged()
-        hub.endStreams { [keys = configuration.access.keys] owner in KeyID(owner).map { !keys.holds($0) } ?? false }
+        hub.endStreamsOfOthers()
     }
 
     /// Opens the listeners.

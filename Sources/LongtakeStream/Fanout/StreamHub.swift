@@ -18,10 +18,9 @@ public final class StreamHub: Sendable {
 
     private struct Census {
         /// Places that were given out; a place is taken before the request is answered.
-        var slots = 0
-        var slotsByOwner: [String: Int] = [:]
-        /// Places of requests that wait.
-        var waits = 0
+        var streams = Places()
+        /// Of requests that wait.
+        var waits = Places()
         var open = 0
         var housekeeping = Housekeeping()
         var isDraining = false
@@ -72,34 +71,26 @@ public final class StreamHub: Sendable {
     /// How many streams are open.
     public var openStreams: Int { census.withLock { $0.open } }
 
-    /// A place for a stream; `nil` where ``StreamConfiguration/maxStreams`` are taken, or the owner has
+    /// A place for a stream; `nil` where ``StreamConfiguration/maxStreams`` are taken, or the owner's account has
     /// ``StreamConfiguration/maxStreamsPerOwner`` of them.
-    /// - Parameter owner: who answers for the stream, such as the id of a key; `nil` for nobody.
-    public func takeSlot(of owner: String? = nil) -> StreamSlot? {
-        let isGiven = census.withLock { census in
-            guard census.slots < configuration.maxStreams else { return false }
-            if let owner {
-                guard census.slotsByOwner[owner, default: 0] < configuration.maxStreamsPerOwner else { return false }
-                census.slotsByOwner[owner, default: 0] += 1
-            }
-            census.slots += 1
-            return true
+    public func takeSlot(of owner: StreamOwner = StreamOwner()) -> StreamSlot? {
+        let isGiven = census.withLock {
+            $0.streams.take(
+                for: owner.account, most: configuration.maxStreams, mostOfOwner: configuration.maxStreamsPerOwner)
         }
         guard isGiven else { return nil }
         return StreamSlot(owner: owner) { [weak self] in
-            self?.census.withLock { census in
-                census.slots -= 1
-                guard let owner, let count = census.slotsByOwner[owner] else { return }
-                census.slotsByOwner[owner] = count > 1 ? count - 1 : nil
-            }
+            self?.census.withLock { $0.streams.giveBack(of: owner.account) }
         }
     }
 
-    /// Ends the streams of owners who are not let in any more.
-    public func endStreams(of isGone: @escaping @Sendable (String) -> Bool) {
+    /// Who is let in has changed: the streams of all others end.
+    public func endStreamsOfOthers() {
         for shard in shards {
             shard.loop.execute {
-                for stream in shard.streams where stream.owner.map(isGone) == true { stream.end(after: 1, .limit) }
+                for stream in shard.streams where !self.configuration.isLetIn(stream.owner) {
+                    stream.end(after: 1, .limit)
+                }
             }
         }
     }
@@ -111,15 +102,17 @@ public final class StreamHub: Sendable {
         StreamSubscriber(opening, hub: self, shard: shard(of: loop), sink: sink)
     }
 
-    /// A place for a request that waits; `nil` where ``Limits/requestsWaiting`` are taken.
-    public func takeWait() -> StreamSlot? {
-        let isGiven = census.withLock { census in
-            guard census.waits < configuration.bounds.requestsWaiting else { return false }
-            census.waits += 1
-            return true
+    /// A place for a request that waits; `nil` where ``Limits/requestsWaiting`` are taken, or the account has
+    /// ``Limits/requestsWaitingPerKey`` of them.
+    public func takeWait(of account: String? = nil) -> StreamSlot? {
+        let isGiven = census.withLock {
+            $0.waits.take(
+                for: account, most: configuration.bounds.requestsWaiting, mostOfOwner: Limits.requestsWaitingPerKey)
         }
         guard isGiven else { return nil }
-        return StreamSlot(owner: nil) { [weak self] in self?.census.withLock { $0.waits -= 1 } }
+        return StreamSlot(owner: StreamOwner(account: account)) { [weak self] in
+            self?.census.withLock { $0.waits.giveBack(of: account) }
+        }
     }
 
     /// Waits until an event behind `cursor` is committed, or `limit` has passed, or the daemon drains.

@@ -13,8 +13,7 @@ public final class StreamSubscriber {
     let shard: StreamShard
     private(set) var sink: (any StreamSink)?
     private var slot: StreamSlot?
-    /// Who answers for it; `nil` for nobody.
-    var owner: String? { slot?.owner }
+    var owner: StreamOwner { slot?.owner ?? StreamOwner() }
     /// Of its registration with the shard; `nil` where it has none, because it ends as soon as it begins.
     private(set) var number: Int?
     var state: SubscriberState
@@ -55,13 +54,20 @@ public final class StreamSubscriber {
             let number = shard.register(self, for: source.log)
             self.number = number
             shard.add(self, number)
-            if let age = hub.drawAge() { deadlines.end(at: shard.now + StreamShard.ticks(age), .maxAge) }
+            if let age = [hub.drawAge(), owner.lasting].compactMap({ $0 }).min() {
+                deadlines.end(at: shard.now + StreamShard.ticks(age), .maxAge)
+            }
         }
         // Also where it is empty: the response's head waits for it.
         send(form.framed(opening.events, behind: opening.prelude))
         if opening.isEnded { return finish() }
         if let plan = opening.diagnostics { begin(plan) } else { roomChanged() }
-        if hub.isDraining { end(after: 1, .draining) }
+        if hub.isDraining {
+            end(after: 1, .draining)
+        } else if !hub.configuration.isLetIn(owner) {
+            // It was, when it asked.
+            end(after: 1, .limit)
+        }
     }
 
     // MARK: What the connection says

@@ -91,7 +91,7 @@ extension Keys {
                     content.keys.append(KeyRecord(key, tenant: tenant, rights: rights, name: name, at: time))
                 }
                 StandardStreams.write(
-                    "Made key \(key.id) for tenant \(tenant), rights \(rights.map(\.rawValue).joined(separator: ", ")). It is not shown again.\nA running daemon knows it after SIGHUP (systemctl reload longtake).\n",
+                    "Made key \(key.id) for tenant \(tenant), rights \(rights.map(\.rawValue).joined(separator: ", ")), in \(file.path). It is not shown again.\nA running daemon knows it after SIGHUP (systemctl reload longtake).\n",
                     to: .error)
                 StandardStreams.write(key.text + "\n", to: .output)
             }
@@ -140,14 +140,16 @@ extension Keys {
 
         func run() throws {
             try Keys.perform {
-                try place.file().update { content in
+                let file = try place.file()
+                try file.update { content in
                     guard let index = content.keys.firstIndex(where: { $0.id.description == id }) else {
                         throw KeyFile.Failure(description: "there is no key \(id)")
                     }
                     if content.keys[index].revokedAt == nil { content.keys[index].revokedAt = SystemClock().now() }
                 }
                 StandardStreams.write(
-                    "Revoked \(id). A running daemon knows it after SIGHUP (systemctl reload longtake).\n", to: .error)
+                    "Revoked \(id) in \(file.path). A running daemon knows it after SIGHUP (systemctl reload longtake).\n",
+                    to: .error)
             }
         }
     }

@@ -11,11 +11,12 @@ extension Settings {
                     "\(http.host) can be reached from other machines, and nobody is asked for a key: set auth.mode to keys (longtake keys create), or say --allow-anonymous if whoever reaches it may do everything"
             )
         }
-        guard !http.corsOrigins.contains("*") else {
+        // Any page can give itself the origin “null”, in a frame that is sandboxed.
+        guard !http.corsOrigins.contains(where: { $0 == "*" || $0.lowercased() == "null" }) else {
             throw SettingsMistake(
                 source: "settings", key: "http.cors_origins",
                 reason:
-                    "* would let every web page drive a daemon that asks nobody for a key: name the origins, or set auth.mode to keys"
+                    "* and null would let every web page drive a daemon that asks nobody for a key: name the origins, or set auth.mode to keys"
             )
         }
     }

@@ -191,6 +191,27 @@ import Testing
         }
     }
 
+    // Seen to fail with `takeWait()` without an account.
+    @Test("one key's requests that wait leave room for another's")
+    func waits() async throws {
+        try await onOwnThread {
+            let daemon = try Self.start("LONGTAKE_QUEUES_CPU_WORKERS=0")
+            let many = try Visitor.make(daemon, tenant: "many").visitor
+            let one = try Visitor.make(daemon, tenant: "one").visitor
+            let (busy, job) = (try many.submit(), try one.submit())
+            let request =
+                "GET /v1/jobs/\(busy) HTTP/1.1\r\nHost: localhost\r\n\(many.fields[0])\r\nPrefer: wait=50\r\n\r\n"
+            let lines = try (0..<300).map { _ in try daemon.connect() }
+            for line in lines { try line.send(request) }
+            let deadline = Deadline(20)
+            while !lines.contains(where: { $0.hasBytes }) { try #require(!deadline.isOver, "none was refused") }
+            let told = lines.first { $0.hasBytes }
+            let refused = try #require(told).readResponse()
+            #expect(refused.status == 429 && refused["retry-after"] != nil)
+            #expect(try one.get("/v1/jobs/\(job)", "Prefer: wait=1").status == 200)
+        }
+    }
+
     // Seen to fail with a claim order by job alone.
     @Test("one tenant with hundreds of jobs that wait delays another's single one by one claim")
     func fairness() async throws {

@@ -45,6 +45,12 @@ import Testing
             #expect(asked.status == 204)
             #expect(asked["access-control-allow-headers"]?.contains("Authorization") == true)
             #expect(asked["access-control-allow-credentials"] == nil)
+            // Refused before a route has seen it.
+            let large = try page.ask(
+                "POST", "/v1/jobs", ["Content-Type: application/json"], String(repeating: "a", count: 70_000))
+            #expect(large.status == 413)
+            #expect(large["access-control-allow-origin"] == "https://app.example.org")
+            #expect(large["x-content-type-options"] == "nosniff")
             let foreign = try Visitor(daemon: daemon, fields: ["Origin: https://evil.example.org"]).get("/healthz")
             #expect(foreign["access-control-allow-origin"] == nil)
             #expect(foreign["vary"] == "Origin")
@@ -76,8 +82,10 @@ import Testing
                 let (status, output) = try DaemonProcess.run(["serve", "--host", host, "--port", "0"])
                 #expect(status == 78 && output.contains("--allow-anonymous"), "\(output)")
             }
-            let all = try DaemonProcess.run(["check"], environment: ["LONGTAKE_HTTP_CORS_ORIGINS=*"])
-            #expect(all.status == 78 && all.output.contains("every web page"), "\(all.output)")
+            for origin in ["*", "null"] {
+                let all = try DaemonProcess.run(["check"], environment: ["LONGTAKE_HTTP_CORS_ORIGINS=\(origin)"])
+                #expect(all.status == 78 && all.output.contains("every web page"), "\(all.output)")
+            }
             let daemon = try DaemonProcess("--host", "0.0.0.0", "--allow-anonymous")
             #expect(daemon.log.contains("nobody is asked for a key"))
             #expect(try daemon.get("/healthz").status == 200)
