@@ -107,7 +107,7 @@ let package = Package(
         ),
         .testTarget(
             name: "LongtakeHTTPTests",
-            dependencies: [core, testing, "LongtakeHTTP", httpTypes, logging, nioCore, nioEmbedded, nioHTTP1],
+            dependencies: [core, testing, driver, "LongtakeHTTP", httpTypes, logging, nioCore, nioEmbedded, nioHTTP1],
             swiftSettings: strict),
         .testTarget(
             name: "LongtakeBenchTests", dependencies: [core, "longtake-bench", nioCore, nioEmbedded],

@@ -4,6 +4,6 @@ public enum Right: String, Hashable, Sendable, CaseIterable, Codable {
     case read
     /// Submit jobs, and cancel, retry and delete the tenant's; it is shown the jobs that it does that to, and may follow one that it submits.
     case submit
-    /// What concerns the daemon as a whole and so every tenant: pausing queues, backups.
+    /// What concerns the daemon as a whole and so every tenant: pausing queues, backups, metrics.
     case admin
 }

@@ -319,6 +319,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         guard let context,
             let below = try? context.pipeline.syncOperations.context(handlerType: HTTPServerPipelineHandler.self)
         else { return }
+        service.count(refusal: problem)
         let body = problem.body
         var response = problem.response()
         service.dress(&response, for: origin)

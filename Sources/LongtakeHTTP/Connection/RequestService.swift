@@ -12,6 +12,7 @@ import Synchronization
 final class RequestService: Sendable {
     let hub: StreamHub
     let connections: ConnectionRegister
+    private let requests: RequestCounts
     private let responder: RouterResponder<DaemonRequestContext>
     private let origins: OriginPolicy
     private let clock: any WallClock
@@ -33,12 +34,13 @@ final class RequestService: Sendable {
 
     init(
         responder: RouterResponder<DaemonRequestContext>, hub: StreamHub, connections: ConnectionRegister,
-        origins: OriginPolicy, clock: any WallClock,
+        requests: RequestCounts, origins: OriginPolicy, clock: any WallClock,
         random: @escaping @Sendable () -> UInt64, logger: Logger
     ) {
         self.responder = responder
         self.hub = hub
         self.connections = connections
+        self.requests = requests
         self.origins = origins
         self.clock = clock
         self.random = random
@@ -51,7 +53,7 @@ final class RequestService: Sendable {
         var logger = logger
         let id = String(random(), radix: 16)
         logger[metadataKey: "request_id"] = "\(id)"
-        var closesConnection = false
+        var (closesConnection, isAbandoned) = (false, false)
         var response: Response
         var body: ByteBuffer
         do {
@@ -74,7 +76,10 @@ final class RequestService: Sendable {
             }
             (response, body) = (problem.response(), problem.body)
             closesConnection = problem.closesConnection
+            isAbandoned = error is CancellationError
         }
+        // What nobody is there for any more is no answer, and its 503 no sign of trouble.
+        if !isAbandoned { requests.count(received.head.method.rawValue, status: response.status.code) }
         response.headers[.requestID] = id
         dress(&response, for: received.head.headers.first(name: "origin"))
         logger.debug(
@@ -94,6 +99,9 @@ final class RequestService: Sendable {
         response.headers.append(contentsOf: origins.headers(for: origin))
         SecurityHeaders.add(to: &response.headers)
     }
+
+    /// Counts a request that was refused before it could be read.
+    func count(refusal: Problem) { requests.count(nil, status: refusal.status.code) }
 
     /// The address without its query, which may hold a ticket: those are not for logs.
     private static func path(_ received: ConnectionState.Received) -> Substring {

@@ -44,14 +44,20 @@ struct QueueRoutes: Sendable {
     /// everybody's stages, everyone else of his own.
     private func documents(for caller: Caller) async throws -> [QueueDocument] {
         let tenant = caller.rights.contains(.admin) ? nil : caller.tenant
-        var known = Dictionary(
-            uniqueKeysWithValues: try await journal.queues(of: tenant).map { ($0.name, $0) })
-        for name in workers.keys where known[name] == nil { known[name] = QueueStatus(name: name) }
-        return known.values.sorted { $0.name < $1.name }.map {
+        return QueueStatus.all(try await journal.queues(of: tenant), with: workers.keys).map {
             QueueDocument(
                 name: $0.name, workers: workers[$0.name] ?? 0, running: $0.running, waiting: $0.waiting,
                 paused: $0.isPaused)
         }
+    }
+}
+
+extension QueueStatus {
+    /// What the journal knows and what is configured, by name.
+    static func all(_ statuses: [QueueStatus], with configured: some Sequence<QueueName>) -> [QueueStatus] {
+        var known = Dictionary(uniqueKeysWithValues: statuses.map { ($0.name, $0) })
+        for name in configured where known[name] == nil { known[name] = QueueStatus(name: name) }
+        return known.values.sorted { $0.name < $1.name }
     }
 }
 

@@ -30,6 +30,9 @@ public final class HTTPServer: Sendable {
         self.logger = logger
         group = .singleton
         access = Access(configuration.access, clock: clock, uptime: configuration.uptime)
+        let (requests, commits) = (RequestCounts(), CommitCounts())
+        // Before the hub: whoever has read an event finds it counted.
+        journal.observeCommits(commits.count)
         hub = StreamHub(
             journal: journal, loops: group.makeIterator().map { $0 },
             configuration: StreamConfiguration(
@@ -59,11 +62,17 @@ public final class HTTPServer: Sendable {
         BackupRoutes(backups: backups, admission: admission).register(on: &routes)
         DocumentRoutes().register(on: &routes)
         HomeRoutes().register(on: &routes)
+        let connections = ConnectionRegister(
+            most: configuration.maxConnections, loops: group.makeIterator().map { $0 })
+        MetricsRoutes(
+            journal: journal, hub: hub, connections: connections, requests: requests, commits: commits,
+            admission: admission, version: configuration.version, workers: configuration.queues,
+            process: configuration.process
+        ).register(on: &routes)
         entries = routes.entries
         service = RequestService(
             responder: routes.router.buildResponder(), hub: hub,
-            connections: ConnectionRegister(
-                most: configuration.maxConnections, loops: group.makeIterator().map { $0 }),
+            connections: connections, requests: requests,
             origins: OriginPolicy(configuration.access), clock: clock, random: configuration.random, logger: logger)
     }
 

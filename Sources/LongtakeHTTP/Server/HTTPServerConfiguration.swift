@@ -23,6 +23,8 @@ public struct HTTPServerConfiguration: Sendable {
     public var random: @Sendable () -> UInt64
     /// See ``StreamConfiguration/releaseMemory``.
     public var releaseMemory: @Sendable () -> Void
+    /// For `GET /metrics`; asked for at each scrape.
+    public var process: @Sendable () -> ProcessUsage
 
     public init(
         addresses: [ListenAddress], heartbeat: Duration = .seconds(15), maxStreams: Int = 20_000,
@@ -30,7 +32,8 @@ public struct HTTPServerConfiguration: Sendable {
         queues: [QueueName: Int] = [:], maxAge: Duration? = nil, access: AccessConfiguration = AccessConfiguration(),
         maxStreamsPerKey: Int = 1_000, version: String, uptime: @escaping @Sendable () -> Duration,
         random: @escaping @Sendable () -> UInt64,
-        releaseMemory: @escaping @Sendable () -> Void = {}
+        releaseMemory: @escaping @Sendable () -> Void = {},
+        process: @escaping @Sendable () -> ProcessUsage = { ProcessUsage() }
     ) {
         self.addresses = addresses
         self.heartbeat = heartbeat
@@ -44,5 +47,6 @@ public struct HTTPServerConfiguration: Sendable {
         self.version = version
         self.random = random
         self.releaseMemory = releaseMemory
+        self.process = process
     }
 }

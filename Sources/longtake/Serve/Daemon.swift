@@ -12,6 +12,7 @@ import NIOPosix
 struct Daemon: Sendable {
     private let loaded: LoadedSettings
     private let clock = SystemClock()
+    private let startedAt = SystemClock().now()
     private let environment: [String: String]
     private let manager: ServiceManager
     private let logger: Logger
@@ -208,7 +209,8 @@ struct Daemon: Sendable {
                     var generator = SystemRandomNumberGenerator()
                     return generator.next()
                 },
-                releaseMemory: ProcessMemory.release),
+                releaseMemory: ProcessMemory.release,
+                process: { [startedAt] in OwnProcess.usage(startedAt: startedAt) }),
             journal: journal, backups: backups, catalog: loaded.catalog, clock: clock, logger: logger)
     }
 

@@ -22,6 +22,13 @@ enum DescriptorLimit {
         return count
     }
 
+    /// The limit in force; `nil` where there is none, or the system does not tell.
+    static var current: Int? {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit) == 0 else { return nil }
+        return Int(exactly: limit.rlim_cur)
+    }
+
     /// Raises the limit to what the system allows.
     /// - Returns: the limit in force.
     static func raise() -> Int {
