@@ -61,5 +61,4 @@ enum MediaTypes {
     static let eventStream = "text/event-stream"
     static let lines = "application/x-ndjson"
     static let json = "application/json"
-    static let metrics = "text/plain; version=0.0.4; charset=utf-8"
 }

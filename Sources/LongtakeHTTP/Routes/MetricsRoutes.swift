@@ -30,9 +30,11 @@ struct MetricsRoutes: Sendable {
             requests: requests.values, commits: commits.values, workers: workers, queues: await queues(context),
             process: process())
         return Response(
-            status: .ok, headers: [.contentType: MediaTypes.metrics, .cacheControl: "no-store"],
+            status: .ok, headers: [.contentType: Self.mediaType, .cacheControl: "no-store"],
             body: .init(byteBuffer: ByteBuffer(string: reading.text)))
     }
+
+    private static let mediaType = "text/plain; version=0.0.4; charset=utf-8"
 
     /// Where the database cannot be read, the other numbers are wanted most.
     private func queues(_ context: DaemonRequestContext) async -> [QueueStatus]? {
