@@ -56,7 +56,7 @@ struct ListenerTests {
     /// The socket that was accepted, which is this process's too: the one whose peer is the client.
     private static func otherEnd(of client: CInt) throws -> CInt {
         let port = Self.port(of: client, getsockname)
-        for descriptor in 3..<CInt(1_024) where descriptor != client {
+        for descriptor in 3..<CInt(65_536) where descriptor != client {
             if let peer = Self.port(of: descriptor, getpeername), peer == port { return descriptor }
         }
         throw Failed()

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 
 /// `longtake serve`
 struct Serve: AsyncParsableCommand {
@@ -15,7 +14,5 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         let loaded = try options.load()
         try await Daemon(loaded).run()
-        // All is closed and on the disk. Threads of libraries may still run, and what exit(3) would take apart behind them is theirs to use.
-        _exit(0)
     }
 }
