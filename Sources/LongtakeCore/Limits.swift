@@ -131,6 +131,9 @@ public enum Limits {
     public static let requestBodyBytes = 64 * 1024
     /// Arrays and objects in one another, in a body: the deepest that any rule asks for is 3.
     public static let jsonDepth = 32
+    /// The name of a member, in a body: the longest that any rule takes is a key of the metadata, of ``metadataKeyBytes``. The time to compare
+    /// two texts grows with the square of their combining marks; 60 KB of them took seconds.
+    public static let jsonNameBytes = 256
     public static let requestHeadBytes = 16 * 1024
     /// The whole request, head and body.
     public static let requestDeadline: Duration = .seconds(10)

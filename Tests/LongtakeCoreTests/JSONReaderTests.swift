@@ -37,6 +37,23 @@ import Testing
         #expect(throws: Never.self) { try Self.read(deepest) }
     }
 
+    // Seen to fail where any name became a key: the reader took both.
+    @Test("a name that is longer than any rule takes is refused before it becomes a key")
+    func longNames() throws {
+        let longest = String(repeating: "k", count: Limits.jsonNameBytes)
+        #expect(try Self.read("{\"\(longest)\":1}") == .object([longest: .integer(1)]))
+        #expect(throws: JSONFault.longName(at: 260)) { try Self.read("{\"\(longest)k\":1}") }
+        let marks = String(repeating: "\u{301}\u{316}", count: 15_000)
+        #expect(throws: JSONFault.longName(at: 60_004)) { try Self.read("{\"a\(marks)\":1}") }
+    }
+
+    // Seen to fail where they were told as a name that is there twice.
+    @Test("names that are the same text to Unicode in other bytes are refused as that")
+    func equivalentNames() {
+        #expect(throws: JSONFault.equivalent("e\u{301}")) { try Self.read("{\"\u{e9}\":1,\"e\u{301}\":2}") }
+        #expect(throws: JSONFault.repeated("e\u{301}")) { try Self.read("{\"e\u{301}\":1,\"e\\u0301\":2}") }
+    }
+
     // Seen to fail where a pair of surrogates was put together without the 0x10000.
     @Test(
         "whatever is read, the decoder reads alike, and what is written is read again",

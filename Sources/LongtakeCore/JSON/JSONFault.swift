@@ -5,6 +5,10 @@ package enum JSONFault: Error, Hashable, Sendable {
     case malformed(at: Int)
     /// Two members of one object have this name.
     case repeated(String)
+    /// The names of two members of one object differ in their bytes and are the same text to Unicode (canonical equivalence).
+    case equivalent(String)
+    /// The name of a member that ends before this byte has more than ``Limits/jsonNameBytes``.
+    case longName(at: Int)
     /// A number that 64 bits hold neither whole nor as a fraction.
     case outOfRange(at: Int)
     /// More than ``Limits/jsonDepth``.

@@ -57,9 +57,16 @@ package struct JSONReader {
         repeat {
             guard next == UInt8(ascii: "\"") else { throw .malformed(at: place) }
             let name = try string()
+            // Before anything hashes or compares it: that takes the square of a run of combining marks.
+            guard name.utf8.count <= Limits.jsonNameBytes else { throw .longName(at: place) }
             try expect(":")
-            // What a repeated name means is unpredictable (RFC 8259 §4), and so is what a proxy in front took it for.
-            guard members.updateValue(try value(depth: depth + 1), forKey: name) == nil else { throw .repeated(name) }
+            let value = try value(depth: depth + 1)
+            // What a repeated name means is unpredictable (RFC 8259 §4), and so is what a proxy in front took it for. A dictionary
+            // holds one of two that are the same text in other bytes.
+            if let known = members.index(forKey: name).map({ members.keys[$0] }) {
+                throw known.utf8.elementsEqual(name.utf8) ? .repeated(name) : .equivalent(name)
+            }
+            members[name] = value
         } while takes(",")
         try expect("}")
         return members

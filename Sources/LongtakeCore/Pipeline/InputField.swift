@@ -110,7 +110,10 @@ struct FrameSize: Hashable, Sendable {
     let height: Int
 
     init?(_ value: JSONValue) {
-        guard let sides = value.text?.split(separator: "x", omittingEmptySubsequences: false), sides.count == 2,
+        // Its length first: to compare a long text with a letter can take the square of its combining marks.
+        guard let text = value.text, text.utf8.count <= 11 else { return nil }
+        let sides = text.split(separator: "x", omittingEmptySubsequences: false)
+        guard sides.count == 2,
             sides.allSatisfy({ (1...5).contains($0.utf8.count) && $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }),
             let width = Int(sides[0]), let height = Int(sides[1])
         else { return nil }

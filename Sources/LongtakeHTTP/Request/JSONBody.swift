@@ -15,6 +15,14 @@ enum JSONBody {
                 throw .badRequest("The body must be JSON in UTF-8; it stops being that at byte \(place).")
             case .repeated(let name):
                 throw .badRequest("The body has two members “\(name.prefix(64))” in one object.")
+            case .equivalent(let name):
+                throw .badRequest(
+                    "The body has two members in one object whose names are the same text to Unicode, in other bytes: “\(name.prefix(64))”."
+                )
+            case .longName(let place):
+                throw .badRequest(
+                    "The body has a member whose name, which ends at byte \(place), has more than \(Limits.jsonNameBytes) bytes."
+                )
             case .outOfRange(let place):
                 throw .badRequest("The body has a number at byte \(place) that is too large.")
             case .tooDeep:

@@ -30,6 +30,18 @@ extension HostileGroup {
             HostileInput("an escape character", prompt("\"a\u{1b}b\""), 400),
             HostileInput("DEL", prompt("\"a\u{7f}b\""), 201),
             HostileInput("20,000 accents on one letter", prompt(#""a"# + many("\u{cc}\u{81}", 20000) + #"""#), 422),
+            HostileInput("a name of 60 KB of combining marks", member(#""a"# + marks + #"":1"#), 400),
+            HostileInput("such a name in the input", post(#"{"input":{"prompt":"a","a"# + marks + #"":1}}"#), 400),
+            HostileInput("such a name in the metadata", member(#""metadata":{"a"# + marks + #"":"b"}"#), 400),
+            HostileInput("60 KB of combining marks for a pipeline", member(#""pipeline":"a"# + marks + #"""#), 422),
+            HostileInput(
+                "the same for a size", post(#"{"input":{"prompt":"a","resolution":"a"# + marks + #""}}"#), 422),
+            HostileInput("the same for a priority", member(#""priority":"a"# + marks + #"""#), 422),
+            HostileInput("the same in the metadata", member(#""metadata":{"a":"a"# + marks + #""}"#), 422),
+            HostileInput(
+                "the same for a stage", member(#""simulation":{"fail_stage":"a"# + marks + #""}"#), 422),
+            HostileInput("the same for a prompt", prompt(#""a"# + marks + #"""#), 422),
+            HostileInput("a name of 257 bytes", member(#""metadata":{""# + many("k", 257) + #"":"1"}"#), 400),
             HostileInput("4,001 characters", prompt(#"""# + many("a", 4001) + #"""#), 422),
             HostileInput("no character", prompt(#""""#), 422),
             HostileInput("null", prompt("null"), 422),
@@ -40,3 +52,6 @@ extension HostileGroup {
             HostileInput("a line of the log as a name", member(#""x\n{\"level\":\"error\"}":1"#), 422),
         ])
 }
+
+/// 60,000 bytes of marks that Unicode puts in another order, U+0301 and U+0316 in turn. To compare it took the square of its length: 5 s a request.
+private let marks = many("\u{cc}\u{81}\u{cc}\u{96}", 15000)
