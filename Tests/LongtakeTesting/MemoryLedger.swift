@@ -83,7 +83,7 @@ package struct MemoryLedger: Sendable {
 
     package func replay(of key: String, tenant: TenantName, fingerprint: String) -> SubmissionOutcome? {
         guard let (known, job) = keys[IdempotencyKey(tenant: tenant, text: key)] else { return nil }
-        guard known == fingerprint, let view = self.job(job, of: tenant) else { return .conflict }
+        guard known.utf8.elementsEqual(fingerprint.utf8), let view = self.job(job, of: tenant) else { return .conflict }
         return .replayed(view)
     }
 

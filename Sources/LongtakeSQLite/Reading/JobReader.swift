@@ -37,7 +37,8 @@ struct JobReader {
     func replay(of key: String, tenant: TenantName, fingerprint: String, _ db: Database) throws -> SubmissionOutcome? {
         let statement = try db.cachedStatement(sql: Self.keyQuery)
         guard let known = try Row.fetchOne(statement, arguments: [tenant.description, key]) else { return nil }
-        guard known[0] as String == fingerprint, let id = JobID(known[1] as String),
+        // Byte for byte: two texts that are equal in Swift may be other bytes to the client.
+        guard (known[0] as String).utf8.elementsEqual(fingerprint.utf8), let id = JobID(known[1] as String),
             let job = try job(id, of: tenant, db)
         else { return .conflict }
         return .replayed(job)
