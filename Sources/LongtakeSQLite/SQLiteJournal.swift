@@ -137,8 +137,11 @@ public final class SQLiteJournal: Journal {
     }
 
     public func delete(_ job: JobID, of tenant: TenantName) async throws {
-        try await writer.perform(as: .vital, for: configuration.cancelPatience) { try $0.delete(job, of: tenant, $1) }
-        for observer in deletionObservers.withLock({ $0 }) { observer() }
+        // By the writer and not behind it: whoever asked may have been told that nobody knows, and the rows are to be removed all the same.
+        let tell: @Sendable () -> Void = { [self] in for observer in deletionObservers.withLock({ $0 }) { observer() } }
+        try await writer.perform(as: .vital, for: configuration.cancelPatience, whenDurable: tell) {
+            try $0.delete(job, of: tenant, $1)
+        }
     }
 
     public func job(_ job: JobID, of tenant: TenantName) async throws -> Job? {
@@ -195,7 +198,7 @@ public final class SQLiteJournal: Journal {
     /// Calls `observer` on the writer whenever the database may have grown by some megabytes since the last time.
     func observeGrowth(_ observer: @escaping @Sendable () -> Void) { writer.observeGrowth(observer) }
 
-    /// Calls `observer` after a job was deleted, whose rows are still to be removed.
+    /// Calls `observer` on the writer after a job was deleted, whose rows are still to be removed.
     func observeDeletions(_ observer: @escaping @Sendable () -> Void) {
         deletionObservers.withLock { $0.append(observer) }
     }

@@ -52,20 +52,18 @@ final class GroupCommitWriter: @unchecked Sendable {
     /// Waits until the command is durable; a vital one on a full disk until it is, or for `patience`. What a request asks for does not wait
     /// for a disk that does not answer: it throws ``JournalError/unanswered`` where it is under way.
     ///
+    /// `whenDurable` is called on the writer before this returns, and also where it has thrown that and the command is durable later.
+    ///
     /// Cancelling the caller's task does not take the command back: nobody could tell how far it was.
     func perform<Value: Sendable>(
         as kind: CommandKind = .other, for patience: Duration? = nil,
+        whenDurable: @escaping @Sendable () -> Void = {},
         _ body: @escaping @Sendable (JobLedger, Database) throws -> Value
     ) async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
             let caller = WriteCaller<Value>(continuation)
             let deadline = patience.map { ContinuousClock.now + $0 }
-            let command = WriteCommand(kind: kind, deadline: deadline) { ledger, db in
-                let value = try body(ledger, db)
-                return { caller.tell(.success(value)) }
-            } fail: {
-                caller.tell(.failure($0))
-            }
+            let command = WriteCommand(kind, deadline: deadline, for: caller, whenDurable: whenDurable, body)
             do {
                 perform(try waiting.add(command))
             } catch {

@@ -18,6 +18,25 @@ struct WriteCommand: Sendable {
     var isAsked: Bool { kind == .submission || kind == .probe || deadline != nil }
 }
 
+extension WriteCommand {
+    /// - Parameter whenDurable: called on the writer once it is, before the caller is told, and also where that waits no longer.
+    init<Value: Sendable>(
+        _ kind: CommandKind, deadline: ContinuousClock.Instant?, for caller: WriteCaller<Value>,
+        whenDurable: @escaping @Sendable () -> Void,
+        _ body: @escaping @Sendable (JobLedger, Database) throws -> Value
+    ) {
+        self.init(kind: kind, deadline: deadline) { ledger, db in
+            let value = try body(ledger, db)
+            return {
+                whenDurable()
+                caller.tell(.success(value))
+            }
+        } fail: {
+            caller.tell(.failure($0))
+        }
+    }
+}
+
 /// Whoever waits for a command: told once, by the writer, or before it where that does not come back.
 final class WriteCaller<Value: Sendable>: Sendable {
     private let waiting: Mutex<CheckedContinuation<Value, any Error>?>

@@ -1,0 +1,45 @@
+import GRDB
+import LongtakeCore
+import LongtakeTesting
+import Synchronization
+import Testing
+
+@testable import LongtakeSQLite
+
+@Suite("a command on its way to the disk")
+struct WriteCommandTests {
+    /// The pruner learns so of a deletion whose client was answered 503. Seen to fail where the caller did it once it was told of a success.
+    @Test("what follows from it is done when it is durable, also where its caller was told that nobody knows")
+    func unanswered() async throws {
+        let queue = try DatabaseQueue()
+        let ledger = try Self.ledger(queue)
+        let done = Counter()
+        await #expect(throws: JournalError.unanswered) {
+            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+                let command = WriteCommand(
+                    .vital, deadline: .now, for: WriteCaller<Void>(continuation),
+                    whenDurable: { done.count.add(1, ordering: .relaxed) }
+                ) { _, _ in }
+                command.fail(JournalError.unanswered)
+                do {
+                    try queue.write { try command.run(ledger, $0)() }
+                } catch {
+                    Issue.record(error)
+                }
+            }
+        }
+        #expect(done.count.load(ordering: .relaxed) == 1)
+        ledger.close()
+    }
+
+    private static func ledger(_ queue: DatabaseQueue) throws -> JobLedger {
+        try Schema.migrator.migrate(queue)
+        return try queue.writeWithoutTransaction {
+            try JobLedger(epoch: Epoch(rawValue: 1), clock: ManualClock(), $0)
+        }
+    }
+
+    private final class Counter: Sendable {
+        let count = Atomic(0)
+    }
+}
