@@ -51,7 +51,9 @@ public struct StorageRestore: Sendable {
         } catch {
             throw StorageRefusal("cannot create \(directory): \(error). Name a directory that you may write to.")
         }
-        let lock = try DirectoryLock(directory: directory, wait: StorageInspector.lockWait)
+        // Root restores for the daemon's user, whose the directory is, and who must be able to open what is new in it.
+        let owner = FileOwner(ofDirectory: directory)
+        let lock = try DirectoryLock(directory: directory, wait: StorageInspector.lockWait, for: owner)
         defer { withExtendedLifetime(lock) {} }
         let database = directory + "/longtake.db"
         let isThere = FileManager.default.fileExists(atPath: database)
@@ -61,10 +63,9 @@ public struct StorageRestore: Sendable {
             )
         }
         let new = directory + "/" + Self.unfinished
-        try copy(backup, to: new)
+        try copy(backup, to: new, for: owner)
         do {
-            let replaced = try moveAside(database)
-            for path in [new, directory + "/longtake.lock"] { try giveToOwner(path) }
+            let replaced = try moveAside(database, for: owner)
             // What is put in place has no log that could be missed.
             lock.leave(.closed)
             try SyncedFile.rename(new, to: database)
@@ -75,12 +76,12 @@ public struct StorageRestore: Sendable {
     }
 
     /// Nothing of it stays where it fails.
-    private func copy(_ backup: String, to new: String) throws(StorageRefusal) {
+    private func copy(_ backup: String, to new: String, for owner: FileOwner?) throws(StorageRefusal) {
         let copy = directory + "/" + Self.copying
         // What one that was cut off has left would be taken for part of this one.
         unlink(copy + "-journal")
         do {
-            try SyncedFile.copy(backup, to: copy)
+            try SyncedFile.copy(backup, to: copy, for: owner)
             try BackupCopy.renewEpoch(of: copy)
             try SyncedFile.sync(copy)
             try SyncedFile.rename(copy, to: new)
@@ -91,15 +92,8 @@ public struct StorageRestore: Sendable {
         }
     }
 
-    /// Root restores for the daemon's user, whose the directory is, and who must be able to open what is new in it.
-    private func giveToOwner(_ path: String) throws(SyncedFile.Failure) {
-        var owner = stat()
-        guard geteuid() == 0, stat(directory, &owner) == 0 else { return }
-        guard lchown(path, owner.st_uid, owner.st_gid) == 0 else { throw SyncedFile.Failure(path) }
-    }
-
     /// The database goes first: without it no daemon takes its log for that of another. One that was cut off in between goes on here.
-    private func moveAside(_ database: String) throws -> String? {
+    private func moveAside(_ database: String, for owner: FileOwner?) throws -> String? {
         let files = FileManager.default
         let part = directory + "/" + Self.moving
         let names = ["", "-wal", "-shm", "-journal"].filter { files.fileExists(atPath: database + $0) }
@@ -112,7 +106,7 @@ public struct StorageRestore: Sendable {
                 atPath: part, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
         }
         for name in names { try files.moveItem(atPath: database + name, toPath: part + "/longtake.db" + name) }
-        try giveToOwner(part)
+        try owner?.take(directory: part)
         try SyncedFile.sync(part)
         return try nameAside(part)
     }

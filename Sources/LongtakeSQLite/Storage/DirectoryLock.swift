@@ -31,13 +31,12 @@ final class DirectoryLock: Sendable {
     }
 
     /// Blocks the thread for up to `wait`.
-    init(directory: String, wait: Duration) throws(StorageRefusal) {
-        let path = directory + "/longtake.lock"
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else {
-            throw StorageRefusal(
-                "cannot open \(path): \(String(cString: strerror(errno))). Give the daemon a directory that it may write to."
-            )
+    /// - Parameter owner: to whom the file is given; where there is none it stays whose it is.
+    init(directory: String, wait: Duration, for owner: FileOwner? = nil) throws(StorageRefusal) {
+        do {
+            descriptor = try SyncedFile.openLock(directory + "/longtake.lock", for: owner)
+        } catch {
+            throw StorageRefusal("cannot open \(error). Give the daemon a directory that it may write to.")
         }
         guard Self.acquire(descriptor, within: wait) else {
             throw StorageRefusal(

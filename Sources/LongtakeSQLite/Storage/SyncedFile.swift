@@ -23,12 +23,29 @@ package enum SyncedFile {
         close(descriptor)
     }
 
-    /// Makes a file with these bytes that only this user may read, and waits until they are on the disk. The name must be free.
-    package static func make(_ path: String, holding bytes: [UInt8]) throws(Failure) {
+    /// Opens a file that is there to be locked, made where it is missing.
+    /// - Returns: its descriptor, which the caller closes.
+    package static func openLock(_ path: String, for owner: FileOwner?) throws(Failure) -> CInt {
+        let new = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        let descriptor = new >= 0 || errno != EEXIST ? new : open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else { throw Failure(path) }
+        do throws(Failure) {
+            if new >= 0 { try owner?.take(new, at: path) } else { try owner?.takeLock(descriptor, at: path) }
+        } catch {
+            close(descriptor)
+            throw error
+        }
+        return descriptor
+    }
+
+    /// Makes a file with these bytes that only its owner may read, and waits until they are on the disk. The name must be free.
+    /// - Parameter owner: to whom it is given; where there is none it is this user's.
+    package static func make(_ path: String, holding bytes: [UInt8], for owner: FileOwner?) throws(Failure) {
         // Never through a link that somebody has put there: root may be writing.
         let output = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard output >= 0 else { throw Failure(path) }
         defer { close(output) }
+        try owner?.take(output, at: path)
         var written = 0
         while written < bytes.count {
             let more = bytes.withUnsafeBytes { write(output, $0.baseAddress! + written, bytes.count - written) }
@@ -53,7 +70,8 @@ package enum SyncedFile {
     }
 
     /// Copies a file into a new one, and waits until it is on the disk.
-    static func copy(_ source: String, to path: String) throws(Failure) {
+    /// - Parameter owner: to whom that is given; where there is none it is this user's.
+    static func copy(_ source: String, to path: String, for owner: FileOwner?) throws(Failure) {
         let input = open(source, O_RDONLY | O_CLOEXEC)
         guard input >= 0 else { throw Failure(source) }
         defer { close(input) }
@@ -62,6 +80,7 @@ package enum SyncedFile {
         let output = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard output >= 0 else { throw Failure(path) }
         defer { close(output) }
+        try owner?.take(output, at: path)
         var buffer = [UInt8](repeating: 0, count: 1 << 20)
         while true {
             let count = read(input, &buffer, buffer.count)

@@ -57,8 +57,7 @@ struct KeyFile {
         do {
             // What an earlier change left behind that was cut off.
             unlink(new)
-            try SyncedFile.make(new, holding: Array(try JSONText.data(content)) + [0x0a])
-            try giveToOwner(new)
+            try SyncedFile.make(new, holding: Array(try JSONText.data(content)) + [0x0a], for: owner)
             try SyncedFile.rename(new, to: path)
         } catch let failure as SyncedFile.Failure {
             throw Failure(description: "\(failure)")
@@ -68,9 +67,12 @@ struct KeyFile {
 
     private func takeLock() throws -> CInt {
         let name = path + ".lock"
-        let descriptor = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else { throw Failure(description: "\(name): \(String(cString: strerror(errno)))") }
-        try? giveToOwner(name)
+        let descriptor: CInt
+        do {
+            descriptor = try SyncedFile.openLock(name, for: owner)
+        } catch {
+            throw Failure(description: "\(error)")
+        }
         let deadline = ContinuousClock.now + Self.patience
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
             guard .now < deadline else {
@@ -83,11 +85,7 @@ struct KeyFile {
     }
 
     /// Root makes keys for the daemon's user, whose the directory is.
-    private func giveToOwner(_ path: String) throws(SyncedFile.Failure) {
-        var owner = stat()
-        guard geteuid() == 0, stat(SyncedFile.directory(of: path), &owner) == 0 else { return }
-        guard lchown(path, owner.st_uid, owner.st_gid) == 0 else { throw SyncedFile.Failure(path) }
-    }
+    private var owner: FileOwner? { FileOwner(ofDirectory: SyncedFile.directory(of: path)) }
 }
 
 extension KeyFile.Content {

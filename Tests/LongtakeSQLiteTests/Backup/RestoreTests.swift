@@ -51,6 +51,23 @@ struct RestoreTests {
         }
     }
 
+    /// Seen to fail where a lock file was taken that has another name: what root wrote into it, “closed”, was in the other file.
+    @Test("by root gives away no file that the owner has linked to", .enabled(if: geteuid() == 0))
+    func link() async throws {
+        let (backup, scratch) = try await (Self.backup(), Self.used())
+        let other = backup.scratch.path + "/secret"
+        try Data("a secret of root\n".utf8).write(to: URL(fileURLWithPath: other))
+        try #require(chown(scratch.path, 65_534, 65_534) == 0)
+        let lock = scratch.path + "/longtake.lock"
+        try FileManager.default.removeItem(atPath: lock)
+        try FileManager.default.linkItem(atPath: other, toPath: lock)
+        let restore = StorageRestore(into: scratch.path, clock: ManualClock())
+        #expect(throws: StorageRefusal.self) { try restore.run(backup.file, replaces: true, inspector: .init()) }
+        var status = stat()
+        #expect(stat(other, &status) == 0 && status.st_uid == 0)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: other)) == Data("a secret of root\n".utf8))
+    }
+
     /// At each step of it the power goes: what is there either starts as before, or says that the restore is to be run again.
     @Test(
         "that was cut off at any step is not begun, or is to be run again", arguments: ["copied", "moved", "log left"])
