@@ -93,10 +93,12 @@ extension KeyFile.Content {
     mutating func rotate(at time: Timestamp, keepingOld: Bool) {
         let longest = Duration.seconds(Limits.ticketSeconds.upperBound)
         let sorted = signingKeys.sorted { $0.createdAt < $1.createdAt }
+        // The newest signs, so the new one is that also where the clock was set back since the last was made.
+        let made = sorted.last.map { max(time, $0.createdAt.advanced(by: .milliseconds(1))) } ?? time
         // One signed until the next was made; tickets of that time are good for so long.
-        let kept = zip(sorted, sorted.dropFirst().map(\.createdAt) + [time]).filter { time < $1.advanced(by: longest) }
+        let kept = zip(sorted, sorted.dropFirst().map(\.createdAt) + [made]).filter { time < $1.advanced(by: longest) }
         signingKeys = keepingOld ? kept.map(\.0) : []
-        signingKeys.append(SigningKey(at: time, random: Self.random))
+        signingKeys.append(SigningKey(at: made, random: Self.random))
     }
 
     static func random() -> UInt64 {

@@ -97,6 +97,26 @@ import Testing
         }
     }
 
+    // Seen to fail where the new secret was stamped with the clock's time: the old one went on signing.
+    @Test("a new secret signs also where the clock was set back since the last was made")
+    func clockSetBack() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess("--speed", "100", environment: ["LONGTAKE_AUTH_MODE=keys"])
+            let owner = try Visitor.make(daemon, tenant: "acme").visitor
+            let job = try owner.submit()
+            let ticket = try owner.ticket([job])
+            let file = daemon.directory + "/data/keys.json"
+            let data = try #require(FileManager.default.contents(atPath: file))
+            let later = String(decoding: data, as: UTF8.self).replacing(
+                "\"created_at\":\"20", with: "\"created_at\":\"21")
+            #expect(later.contains("\"21"))
+            try Data(later.utf8).write(to: URL(fileURLWithPath: file))
+            #expect(try Visitor.run(daemon, "rotate").status == 0)
+            try Visitor.reload(daemon) { try owner.ticket([job]).prefix(12) != ticket.prefix(12) }
+            #expect(try Visitor(daemon: daemon).get("/v1/jobs/\(job)?ticket=\(ticket)").status == 200)
+        }
+    }
+
     @Test(
         "what is wrong with the wish for one is told",
         arguments: [
