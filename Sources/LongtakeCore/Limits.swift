@@ -148,6 +148,9 @@ public enum Limits {
     /// Connections at once, fewer where the system allows fewer descriptors. Beyond it those that wait for a request make room.
     public static let connections = 32_768
 
+    /// How long `readyz` goes by a write that succeeded: whoever asks, and anybody may, costs no more than one commit a second.
+    public static let readinessLasts: Duration = .seconds(1)
+
     // MARK: Tickets
 
     /// Jobs of one ticket: as many as one reader of the feed may name.

@@ -60,6 +60,7 @@ extension FaultTests {
             try Self.eventually { (try? daemon.get("/healthz").status) == 200 }
             let answer = try daemon.get("/readyz")
             #expect(answer.status == 503 && answer.body.contains("longtake.reserve: Is a directory"), "\(answer.body)")
+            #expect(!answer.body.contains(daemon.directory), "strangers are told no path: \(answer.body)")
             #expect(daemon.log.contains("longtake.reserve: Is a directory"))
             rmdir(reserve)
             try Self.eventually { try daemon.get("/readyz").status == 200 }

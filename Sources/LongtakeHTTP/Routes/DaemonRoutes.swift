@@ -3,10 +3,17 @@ import LongtakeCore
 
 /// What the daemon says about itself: health, readiness, and the pipelines it knows.
 struct DaemonRoutes: Sendable {
-    let journal: any Journal
     let catalog: PipelineCatalog
     let admission: Admission
     let version: String
+    private let readinessProbe: ReadinessProbe<ContinuousClock>
+
+    init(journal: any Journal, catalog: PipelineCatalog, admission: Admission, version: String) {
+        self.catalog = catalog
+        self.admission = admission
+        self.version = version
+        readinessProbe = ReadinessProbe(clock: ContinuousClock()) { try await journal.checkWritable() }
+    }
 
     func register(on routes: inout RouteTable) {
         routes.add("/healthz", [.get: .open(health)])
@@ -23,7 +30,7 @@ struct DaemonRoutes: Sendable {
     @Sendable private func readiness(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         guard admission.isOpen else { throw Problem.draining }
         do {
-            try await journal.checkWritable()
+            try await readinessProbe.run()
         } catch JournalError.cannotPersist(let reason) {
             throw Problem.unavailable("cannot-persist", "The database cannot persist at present: \(reason).")
         }
