@@ -32,8 +32,9 @@ package final class SmallDisk: Sendable {
             case .ext4:
                 [
                     ["truncate", "-s", "\(megabytes)M", image],
-                    // Nothing is kept for root, which the tests may be.
-                    ["mkfs.ext4", "-q", "-m", "0", image],
+                    // Nothing is kept for root, which the tests may be. Blocks of a page, as any disk of today has: with those of 1 KiB, which is
+                    // what so small a file system gets by itself, SQLite's shared memory may find no room under what it has mapped.
+                    ["mkfs.ext4", "-q", "-m", "0", "-b", "4096", image],
                     ["mount", "-o", "loop", image, self.path],
                 ]
             }

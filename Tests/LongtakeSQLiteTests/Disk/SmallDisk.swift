@@ -25,7 +25,7 @@ final class SmallDisk: Sendable {
 
     /// Takes all room that is left.
     func fill() throws {
-        let descriptor = open(path + "/ballast", O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        let descriptor = open(path + "/ballast", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         defer { close(descriptor) }
         let page = [UInt8](repeating: 7, count: 4096)
         while write(descriptor, page, page.count) > 0 {}
