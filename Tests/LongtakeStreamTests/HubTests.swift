@@ -250,7 +250,7 @@ private final class Stage: Sendable {
 
     /// Lets the loop run until the sink has seen it. The journal answers on other threads, so the test yields to them.
     func until(_ condition: @Sendable (RecordingSink.State) -> Bool) async throws {
-        let deadline = ContinuousClock.now + .seconds(20)
+        let deadline = ContinuousClock.now + .seconds(120)
         while !condition(sink.state.withLock { $0 }) {
             try #require(ContinuousClock.now < deadline, "\(sink.state.withLock { $0.text })")
             await loop.advanceTime(by: .milliseconds(10))
