@@ -71,7 +71,11 @@ public final class SQLiteJournal: Journal {
         onFatal: @escaping @Sendable (String) -> Void
     ) throws -> SQLiteJournal {
         let opening = StorageOpening(directory: directory, configuration: configuration)
-        let lock = try opening.lock()
+        let lock = try opening.lock {
+            logger.info(
+                "another daemon still has the directory; waiting for its end",
+                metadata: ["directory": "\(directory)", "at_most": "\(configuration.lockWait)"])
+        }
         let (wal, reserve) = (WALPages(), Reserve(directory: directory))
         let isLogGone = opening.isLogGone(lock)
         let pool = try opening.pool(wal, reserve)

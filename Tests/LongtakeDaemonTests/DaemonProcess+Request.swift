@@ -1,3 +1,4 @@
+import Glibc
 import LongtakeDaemonDriver
 import Testing
 
@@ -7,6 +8,16 @@ extension DaemonProcess {
         let lines = fields.map { $0 + "\r\n" }.joined()
         return try connect().exchange(
             "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\(lines)\r\n")
+    }
+
+    /// Begins to stop with so many streams of the job open, and returns when the first was told.
+    func beginDrain(before count: Int, of id: String) throws -> [EventReader] {
+        let readers = try (0..<count).map { _ in try follow(id, "?after=1") }
+        for reader in readers { #expect(try reader.next()?.event == "stream.hello") }
+        signal(SIGTERM)
+        var wanted = readers.map { pollfd(fd: $0.socket.descriptor, events: Int16(POLLIN), revents: 0) }
+        #expect(poll(&wanted, nfds_t(wanted.count), 20_000) > 0)
+        return readers
     }
 
     /// The request that submits a job with an idempotency key, as it goes over the wire.

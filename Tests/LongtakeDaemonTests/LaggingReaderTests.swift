@@ -109,11 +109,7 @@ import Testing
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
             let id = try daemon.submit()
-            let readers = try (0..<200).map { _ in try daemon.follow(id, "?after=1") }
-            for reader in readers { #expect(try reader.next()?.event == "stream.hello") }
-            daemon.signal(SIGTERM)
-            var wanted = readers.map { pollfd(fd: $0.socket.descriptor, events: Int16(POLLIN), revents: 0) }
-            #expect(poll(&wanted, nfds_t(wanted.count), 20_000) > 0)
+            let readers = try daemon.beginDrain(before: 200, of: id)
             // When the first is told, most are not: ends, and returns, come one after the other.
             #expect(readers.count { $0.socket.hasBytes } < 100)
             for reader in readers {

@@ -30,11 +30,7 @@ import Testing
             let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
             let id = try daemon.submit()
             // So many that their ends are spread over seconds, and the daemon is still there to be asked.
-            let readers = try (0..<200).map { _ in try daemon.follow(id, "?after=1") }
-            for reader in readers { #expect(try reader.next()?.event == "stream.hello") }
-            daemon.signal(SIGTERM)
-            var wanted = readers.map { pollfd(fd: $0.socket.descriptor, events: Int16(POLLIN), revents: 0) }
-            #expect(poll(&wanted, nfds_t(wanted.count), 20_000) > 0)
+            let readers = try daemon.beginDrain(before: 200, of: id)
 
             try Self.checkRefused(daemon, id, reason: "draining", status: 503)
             for accept in ["application/json", "text/event-stream"] {

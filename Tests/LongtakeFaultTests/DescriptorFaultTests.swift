@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    /// A daemon with nothing to do does nothing.
+    /// A daemon with nothing to do does nothing: measured over a time, which is why there is one here.
     private static func checkQuiet(_ reading: ProcessReading) throws {
         let (before, began) = (reading.cpuSeconds, ContinuousClock.now)
         poll(nil, 0, 1_500)

@@ -93,6 +93,7 @@ struct HostileClient {
             sockets.append(try connect())
             injections += 1
         }
+        // To be there and say nothing is what it does.
         while !deadline.isOver { poll(nil, 0, 50) }
         withExtendedLifetime(sockets) {}
     }

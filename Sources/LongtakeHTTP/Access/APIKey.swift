@@ -72,8 +72,8 @@ public struct KeyRecord: Hashable, Sendable, Codable {
     public let rights: [Right]
     /// What it is for, in the words of whoever made it; may be empty.
     public let name: String
-    /// SHA-256 of the key, in base64.
-    public let hash: String
+    /// SHA-256 of the key.
+    public let hash: Bits256
     public let createdAt: Timestamp
     /// From then on it opens nothing; `nil` while it does.
     public var revokedAt: Timestamp?
@@ -89,10 +89,7 @@ public struct KeyRecord: Hashable, Sendable, Codable {
         self.tenant = tenant
         self.rights = rights
         self.name = name
-        hash = Data(key.digest).base64EncodedString()
+        hash = Bits256(key.digest)
         createdAt = time
     }
-
-    /// The hash as bytes; `nil` where it is none.
-    var digest: Data? { Data(base64Encoded: hash).flatMap { $0.count == SHA256Digest.byteCount ? $0 : nil } }
 }

@@ -6,7 +6,7 @@ import Synchronization
 /// The keys that open something, in memory: no request waits for a disk to find out who sent it.
 public final class KeyRing: Sendable {
     private struct Entry {
-        let digest: Data
+        let hash: Bits256
         let caller: Caller
     }
 
@@ -18,9 +18,8 @@ public final class KeyRing: Sendable {
     public func replace(with records: [KeyRecord]) {
         var new: [KeyID: Entry] = [:]
         for record in records where record.revokedAt == nil {
-            guard let digest = record.digest else { continue }
             new[record.id] = Entry(
-                digest: digest, caller: Caller(tenant: record.tenant, rights: Set(record.rights), key: record.id))
+                hash: record.hash, caller: Caller(tenant: record.tenant, rights: Set(record.rights), key: record.id))
         }
         entries.withLock { $0 = new }
     }
@@ -33,7 +32,7 @@ public final class KeyRing: Sendable {
 
     /// Whose key it is; `nil` where it is nobody's. Compares in a time that does not depend on where the hashes differ.
     func caller(with key: APIKey) -> Caller? {
-        guard let entry = entries.withLock({ $0[key.id] }), key.digest == entry.digest else { return nil }
+        guard let entry = entries.withLock({ $0[key.id] }), key.digest == entry.hash.data else { return nil }
         return entry.caller
     }
 }

@@ -7,8 +7,7 @@ import Synchronization
 public struct SigningKey: Hashable, Sendable, Codable {
     /// Named in the tickets that it signed.
     public let id: KeyID
-    /// 256 bits, in base64.
-    public let secret: String
+    public let secret: Bits256
     public let createdAt: Timestamp
 
     private enum CodingKeys: String, CodingKey {
@@ -20,14 +19,7 @@ public struct SigningKey: Hashable, Sendable, Codable {
     public init(at time: Timestamp, random: () -> UInt64) {
         id = KeyID(random: random())
         createdAt = time
-        var bytes = Data()
-        for _ in 0..<4 { withUnsafeBytes(of: random()) { bytes.append(contentsOf: $0) } }
-        secret = bytes.base64EncodedString()
-    }
-
-    /// `nil` where the secret is none.
-    var symmetricKey: SymmetricKey? {
-        Data(base64Encoded: secret).flatMap { $0.count == 32 ? SymmetricKey(data: $0) : nil }
+        secret = Bits256(random: random)
     }
 }
 
@@ -49,7 +41,7 @@ public final class TicketSigner: Sendable {
     public func replace(with signing: [SigningKey]) {
         var new = Keys()
         for key in signing.sorted(by: { $0.createdAt < $1.createdAt }) {
-            guard let secret = key.symmetricKey else { continue }
+            let secret = SymmetricKey(data: key.secret.data)
             new.all[key.id] = secret
             new.newest = (key.id, secret)
         }

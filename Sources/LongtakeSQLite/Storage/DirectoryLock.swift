@@ -31,14 +31,18 @@ final class DirectoryLock: Sendable {
     }
 
     /// Blocks the thread for up to `wait`.
-    /// - Parameter owner: to whom the file is given; where there is none it stays whose it is.
-    init(directory: String, wait: Duration, for owner: FileOwner? = nil) throws(StorageRefusal) {
+    /// - Parameters:
+    ///   - owner: to whom the file is given; where there is none it stays whose it is.
+    ///   - whenHeld: called once where somebody else has it, before the wait.
+    init(
+        directory: String, wait: Duration, for owner: FileOwner? = nil, whenHeld: () -> Void = {}
+    ) throws(StorageRefusal) {
         do {
             descriptor = try SyncedFile.openLock(directory + "/longtake.lock", for: owner)
         } catch {
             throw StorageRefusal("cannot open \(error). Give the daemon a directory that it may write to.")
         }
-        guard Self.acquire(descriptor, within: wait) else {
+        guard Self.acquire(descriptor, within: wait, whenHeld) else {
             throw StorageRefusal(
                 "another daemon uses \(directory) (it holds longtake.lock). Stop it, or give this one a directory of its own."
             )
@@ -62,12 +66,14 @@ final class DirectoryLock: Sendable {
         }
     }
 
-    private static func acquire(_ descriptor: CInt, within wait: Duration) -> Bool {
+    private static func acquire(_ descriptor: CInt, within wait: Duration, _ whenHeld: () -> Void = {}) -> Bool {
+        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
+        whenHeld()
         let deadline = ContinuousClock.now + wait
-        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+        repeat {
             guard ContinuousClock.now < deadline else { return false }
             usleep(20_000)
-        }
+        } while flock(descriptor, LOCK_EX | LOCK_NB) != 0
         return true
     }
 

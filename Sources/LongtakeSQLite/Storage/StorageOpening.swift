@@ -10,7 +10,8 @@ struct StorageOpening {
 
     var path: String { directory + "/longtake.db" }
 
-    func lock() throws -> DirectoryLock {
+    /// - Parameter whenHeld: called once where somebody else has the directory, before the wait for it.
+    func lock(whenHeld: () -> Void) throws -> DirectoryLock {
         do {
             try FileManager.default.createDirectory(
                 atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -18,7 +19,7 @@ struct StorageOpening {
             throw StorageRefusal(
                 "cannot create \(directory): \(error). Give the daemon a directory that it may write to.")
         }
-        return try DirectoryLock(directory: directory, wait: configuration.lockWait)
+        return try DirectoryLock(directory: directory, wait: configuration.lockWait, whenHeld: whenHeld)
     }
 
     /// Whether somebody has removed the write-ahead log behind a crash: an orderly end leaves a note, and nothing else removes it.

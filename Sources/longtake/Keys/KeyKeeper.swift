@@ -1,3 +1,4 @@
+import Dispatch
 import Logging
 import LongtakeCore
 import LongtakeHTTP
@@ -10,6 +11,7 @@ struct KeyKeeper: Sendable {
     private let mode: AccessMode
     private let clock: any WallClock
     private let logger: Logger
+    private let queue = DispatchQueue(label: "longtake.keys")
 
     init(path: String, mode: AccessMode, clock: any WallClock, logger: Logger) {
         self.path = path
@@ -44,7 +46,17 @@ struct KeyKeeper: Sendable {
     }
 
     /// Reads the file again. Where that is not possible what was read before stays in force.
-    func reload() {
+    func reload() async {
+        // A disk that does not answer would hold up a thread of the cooperative pool.
+        await withCheckedContinuation { caller in
+            queue.async {
+                reloadBlocking()
+                caller.resume()
+            }
+        }
+    }
+
+    private func reloadBlocking() {
         do {
             let file = KeyFile(path: path)
             let content = try file.read()

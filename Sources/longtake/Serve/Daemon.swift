@@ -56,7 +56,7 @@ struct Daemon: Sendable {
         // The same, until the process ends.
         let reloading = Task {
             for await _ in reloads {
-                keeper.reload()
+                await keeper.reload()
                 server.keysChanged()
             }
         }

@@ -116,11 +116,19 @@ import Testing
             #expect(try Visitor.run(daemon, "list").output.contains("revoked"))
             #expect(try Visitor.run(daemon, "revoke", "000000000000").status == 1)
 
-            try Data("{".utf8).write(to: URL(filePath: daemon.directory + "/data/keys.json"))
-            try Visitor.reload(daemon) { daemon.log.contains("the keys were not read again") }
-            #expect(try other.get("/v1/jobs").status == 200)
-            #expect(try visitor.get("/v1/jobs").status == 401)
-            #expect(try Visitor.run(daemon, "list").status == 1)
+            let file = URL(filePath: daemon.directory + "/data/keys.json")
+            // A letter too many in each hash: a file that was edited by hand. Left out without a word, the keys would be gone.
+            let damaged = try String(contentsOf: file, encoding: .utf8).replacing(#""hash":""#, with: #""hash":"-"#)
+            for (time, text) in [damaged, "{"].enumerated() {
+                try Data(text.utf8).write(to: file)
+                try Visitor.reload(daemon) {
+                    daemon.log.components(separatedBy: "the keys were not read again").count == time + 2
+                }
+                #expect(try other.get("/v1/jobs").status == 200)
+                #expect(try visitor.get("/v1/jobs").status == 401)
+                let (status, output) = try Visitor.run(daemon, "list")
+                #expect(status == 1 && output.contains("is no file of keys"), "\(output)")
+            }
         }
     }
 

@@ -87,9 +87,10 @@ struct RefusalTests {
         let scratch = ScratchDirectory()
         let first = try await scratch.open()
         _ = try await first.submit(Samples.submission(1))
-        async let second = scratch.open(lockWait: .seconds(5))
-        // Long enough for the second to have tried.
-        try await ContinuousClock().sleep(for: .milliseconds(100))
+        let log = NoteLog()
+        async let second = scratch.open(lockWait: .seconds(5), logger: log.logger)
+        // The second has tried.
+        await log["another daemon still has the directory"].wait()
         try await first.close()
         let journal = try await second
         #expect(try await journal.job(Samples.submission(1).id, of: .anonymous) != nil)

@@ -11,12 +11,12 @@ struct PrunerTests {
     private let wall = ManualClock()
     private let scratch = ScratchDirectory()
     private let log = NoteLog()
+    private var pruned: Signal { log["pruned finished jobs"] }
 
     private func pruner(_ journal: SQLiteJournal, _ retention: Retention, rows: Int) -> Pruner {
-        let log = log
-        return Pruner(
+        Pruner(
             journal: journal, retention: retention, clock: TickingClock(base: clock), wallClock: wall, rows: rows,
-            logger: Logger(label: "test") { _ in log })
+            logger: log.logger)
     }
 
     private func advance(by duration: Duration) {
@@ -47,7 +47,7 @@ struct PrunerTests {
             advance(by: .seconds(3599))
             #expect(try await journal.job(Samples.submission(1).id, of: .anonymous) != nil)
             advance(by: .seconds(1))
-            await log.pruned.wait()
+            await pruned.wait()
             #expect(try await journal.job(Samples.submission(1).id, of: .anonymous) == nil)
             #expect(log.notes == ["pruned finished jobs events=7 jobs=1"])
         }
@@ -63,7 +63,7 @@ struct PrunerTests {
             clock.advance(by: .seconds(3600))
             await clock.sleepers(1)
             advance(by: .seconds(10))
-            await log.pruned.wait()
+            await pruned.wait()
             #expect(try await journal.job(Samples.submission(1).id, of: .anonymous) == nil)
         }
     }
@@ -77,7 +77,7 @@ struct PrunerTests {
                 try await journal.finishJob(number, prompt: prompt)
                 wall.advance(by: .seconds(1))
             }
-            await log.pruned.wait()
+            await pruned.wait()
             #expect(try await journal.job(Samples.submission(1).id, of: .anonymous) == nil)
             #expect(try await journal.job(Samples.submission(60).id, of: .anonymous) != nil)
         }
@@ -88,11 +88,11 @@ struct PrunerTests {
         let journal = try await scratch.open(wall)
         for number in 1...2 { _ = try await journal.submit(Samples.submission(number)) }
         try await pruning(journal, Retention(age: nil, maxBytes: 1)) { () async throws in
-            await log.blocked.wait()
+            await log["larger than storage.max_gigabytes"].wait()
             _ = try await journal.cancel(Samples.submission(1).id, of: .anonymous)
             await clock.sleepers(1)
             advance(by: .seconds(10))
-            await log.pruned.wait()
+            await pruned.wait()
             #expect(try await journal.job(Samples.submission(1).id, of: .anonymous) == nil)
             #expect(try await journal.job(Samples.submission(2).id, of: .anonymous) != nil)
         }
@@ -116,7 +116,7 @@ struct PrunerTests {
                 #expect(log.notes.isEmpty)
                 clock.advance(by: .seconds(1))
             }
-            await log.pruned.wait()
+            await pruned.wait()
             #expect(log.notes == ["pruned finished jobs events=67 jobs=1"])
             #expect(try await journal.jobs(JobQuery()).jobs.count == 3)
         }
@@ -135,32 +135,5 @@ private struct TickingClock: Clock {
 
     func sleep(until deadline: TestClock.Instant, tolerance: Duration?) async throws {
         try await base.sleep(until: deadline, tolerance: tolerance)
-    }
-}
-
-/// What was logged, and signals for what a test waits for.
-private final class NoteLog: LogHandler {
-    let pruned = Signal()
-    let blocked = Signal()
-    private let lines = Mutex<[String]>([])
-
-    var notes: [String] { lines.withLock { $0 } }
-    var logLevel: Logger.Level {
-        get { .info }
-        set {}
-    }
-    var metadata: Logger.Metadata {
-        get { [:] }
-        set {}
-    }
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { nil }
-        set {}
-    }
-
-    func log(event: LogEvent) {
-        let values = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }
-        lines.withLock { $0.append("\(event.message)" + values.joined()) }
-        if "\(event.message)".contains("pruned") { pruned.give() } else { blocked.give() }
     }
 }
