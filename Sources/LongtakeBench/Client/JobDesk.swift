@@ -34,9 +34,7 @@ struct JobDesk: Sendable {
         var jobs: [SubmittedJob] = []
         for number in numbers {
             let answer = try await connection.send(Self.submission(to: pipeline, number: number)).get()
-            guard answer.status == 201 else {
-                throw BenchFailure("a submission was answered with \(answer.status): \(String(buffer: answer.body))")
-            }
+            guard answer.status == 201 else { throw BenchFailure(refusing: answer) }
             jobs.append(try SubmittedJob(answer.json))
         }
         try await connection.close()

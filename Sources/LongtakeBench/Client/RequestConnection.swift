@@ -30,11 +30,9 @@ final class RequestConnection: Sendable {
         let answered = loop.makePromise(of: Answer.self)
         let (channel, handler) = (channel, handler)
         loop.execute(ifNotOnIt: {
-            handler.value.waiting.append(answered)
+            handler.value.expect(answered, on: channel)
             channel.writeAndFlush(request).cascadeFailure(to: answered)
         })
-        let expiry = loop.scheduleTask(in: .seconds(30)) { channel.close(promise: nil) }
-        answered.futureResult.whenComplete { _ in expiry.cancel() }
         return answered.futureResult
     }
 
@@ -61,14 +59,34 @@ extension EventLoop {
 private final class AnswerHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
-    var waiting = CircularBuffer<EventLoopPromise<Answer>>()
+    private var waiting = CircularBuffer<(promise: EventLoopPromise<Answer>, deadline: NIODeadline)>()
     private var scanner = AnswerScanner()
+    private var isWatched = false
+
+    /// The answer that comes behind all that is waited for.
+    func expect(_ promise: EventLoopPromise<Answer>, on channel: any Channel) {
+        waiting.append((promise, .now() + .seconds(30)))
+        watch(channel)
+    }
+
+    /// One timer, set anew when it rings, and not one for each request: those would cost more than the requests.
+    private func watch(_ channel: any Channel) {
+        guard !isWatched, let first = waiting.first else { return }
+        isWatched = true
+        let handler = NIOLoopBound(self, eventLoop: channel.eventLoop)
+        channel.eventLoop.scheduleTask(deadline: first.deadline) {
+            let handler = handler.value
+            handler.isWatched = false
+            guard let first = handler.waiting.first, first.deadline <= .now() else { return handler.watch(channel) }
+            channel.close(promise: nil)
+        }
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = unwrapInboundIn(data)
         scanner.feed(&bytes)
         do {
-            while let answer = try scanner.next() { waiting.popFirst()?.succeed(answer) }
+            while let answer = try scanner.next() { waiting.popFirst()?.promise.succeed(answer) }
         } catch {
             errorCaught(context: context, error: error)
         }
@@ -84,6 +102,6 @@ private final class AnswerHandler: ChannelInboundHandler {
     }
 
     private func failAll(_ error: any Error) {
-        while let promise = waiting.popFirst() { promise.fail(error) }
+        while let (promise, _) = waiting.popFirst() { promise.fail(error) }
     }
 }

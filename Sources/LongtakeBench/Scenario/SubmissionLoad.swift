@@ -27,15 +27,8 @@ struct SubmissionLoad: Sendable {
         let driver = ProcessMeter(processes: [getpid()])
         let (before, driverBefore) = (daemon.meter.read(), driver.read())
         let began = ContinuousClock.now
-        var outcome = try await withThrowingTaskGroup(of: Outcome.self) { group in
-            for line in lines {
-                group.addTask { try await submit(on: line, until: began + .seconds(seconds)) }
-            }
-            return try await group.reduce(into: Outcome()) { sum, one in
-                sum.accepted += one.accepted
-                sum.latencies.add(one.latencies)
-            }
-        }
+        let end = WallTime.microseconds() + Int64(seconds * 1_000_000)
+        var outcome = try await Submitter.run(on: lines, until: end)
         outcome.perSecond = Double(outcome.accepted) / ((ContinuousClock.now - began) / .seconds(1))
         outcome.driverCores = driver.usage(since: driverBefore).cores
         if !daemon.meter.isBlind { outcome.usage = daemon.meter.usage(since: before) }
@@ -49,20 +42,6 @@ struct SubmissionLoad: Sendable {
         var lines: [RequestConnection] = []
         for _ in 0..<count { lines.append(try await RequestConnection.open(port: port, on: WatcherGroup.loop)) }
         return lines
-    }
-
-    private func submit(on line: RequestConnection, until end: ContinuousClock.Instant) async throws -> Outcome {
-        var outcome = Outcome()
-        while ContinuousClock.now < end {
-            let sent = WallTime.microseconds()
-            let answer = try await line.send(JobDesk.submission(to: "quiet", number: outcome.accepted)).get()
-            guard answer.status == 201 else {
-                throw BenchFailure("a submission was answered with \(answer.status): \(String(buffer: answer.body))")
-            }
-            outcome.latencies.record(microseconds: WallTime.microseconds() - sent)
-            outcome.accepted += 1
-        }
-        return outcome
     }
 }
 

@@ -54,8 +54,11 @@ struct EventScanner {
             position = end + 4
         }
         while let end = bytes.place(of: "\n\n", from: position) {
-            visit(read(UnsafeRawBufferPointer(rebasing: bytes[position..<end])))
+            let block = UnsafeRawBufferPointer(rebasing: bytes[position..<end])
             position = end + 2
+            // What ends a chunk is taken with it: as the beginning of the next block it would be kept and put before all of that.
+            if position + 2 <= bytes.count, bytes[position] == 0x0d, bytes[position + 1] == 0x0a { position += 2 }
+            visit(read(block))
         }
         return position
     }
