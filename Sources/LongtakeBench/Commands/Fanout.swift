@@ -76,12 +76,15 @@ struct Fanout: AsyncParsableCommand {
 
     private func measureStuck(_ document: inout ResultDocument) async throws {
         var table = StuckComparison.Outcome.table
+        var tails = Rounds()
         let comparison = StuckComparison(watchers: watchers, stuck: stuck, seconds: seconds, settings: settings)
         for round in 1...rounds {
             ProgressLine.say("round \(round) of \(rounds): \(watchers) watchers alone")
-            try await comparison.measure(daemon, in: output.directory).report(round, &table, &document)
+            try await comparison.measure(daemon, in: output.directory).report(round, &table, &document, &tails)
         }
         document.tables.append(table)
+        document["p99_beside_stuck"] = tails.json
+        document.notes.append("others' p99 in ms, beside stuck readers / alone, medians: \(tails.described)")
     }
 
     private func measureInTurn(_ document: inout ResultDocument) async throws {

@@ -26,7 +26,8 @@ struct StuckComparison: Sendable {
         let group = try await WatcherGroup.make()
         try await group.open(Array(repeating: source.plan, count: watchers), port: source.port)
         try await group.awaitWarm(within: 30 + 4 / settings.rate)
-        let (alone, _) = try await group.measure(seconds, source.meter)
+        // With the same looks at the machine as later: with a thousand connections they take a part of the processors that others notice.
+        let alone = try await besiege([], source, group).latencies
         let before = MemoryReading(source.meter)
         ProgressLine.say("\(stuck) readers that never read, for up to \(Int(Self.patience(settings))) s")
         let request = WatchPlan.head(source.job.path)
@@ -40,7 +41,7 @@ struct StuckComparison: Sendable {
         try await group.close()
         try await source.stop()
         return Outcome(
-            alone: alone.latencies, beside: siege.latencies, siege: siege, before: before, after: after,
+            alone: alone, beside: siege.latencies, siege: siege, before: before, after: after,
             isBlind: source.meter.isBlind, deliveries: [delivery, resumed],
             faults: endings.compactMap(\.fault))
     }
@@ -86,7 +87,11 @@ extension StuckComparison.Outcome {
         "RSS KiB/reader", "RSS before MiB", "peak", "after", "buffers before MiB", "peak", "after",
     ])
 
-    func report(_ round: Int, _ table: inout ResultTable, _ document: inout ResultDocument) {
+    /// - Parameter tails: gets the others' p99 beside the stuck readers, and alone.
+    func report(
+        _ round: Int, _ table: inout ResultTable, _ document: inout ResultDocument, _ tails: inout Rounds
+    ) {
+        tails.add(ours: beside.p99, theirs: alone.p99)
         let readers = Double(siege.readers.count)
         let queued = Double(siege.queuedBytesMost) / readers
         let resident = isBlind ? .nan : Double(siege.peak.residentBytes - before.residentBytes) / readers
