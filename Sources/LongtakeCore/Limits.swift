@@ -1,4 +1,5 @@
-/// Every bound of the daemon that is not a setting, in one place, each with its reason.
+/// The daemon's bounds that are no settings and that somebody outside can feel, in one place, each with its reason. What concerns one part
+/// alone, the size of a cache or of a socket's buffer, is there.
 public enum Limits {
     // MARK: Jobs
 
@@ -77,6 +78,8 @@ public enum Limits {
     /// Events of a page that a client asks for with `?limit=`.
     public static let eventsPerClientPage = 1_000
     public static let jobsPerPage = 200
+    /// Texts of the jobs of one page of a list: 200 jobs as most are, and still 16 of the largest that there can be.
+    public static let jobBytesPerPage = 1024 * 1024
     /// Jobs that one reader of the feed may name; each is a seek of every read.
     public static let feedJobs = 64
     /// Events that one read of the feed looks at: bounds the read where a filter lets few of them through.
@@ -122,9 +125,12 @@ public enum Limits {
 
     /// Reads for streams that run at once; the others wait their turn, whatever the bound above.
     public static let streamReadsAtOnce = 64
-    /// Whoever waits longer for such a read is refused, in the hub's periods of five seconds: twice as long as it takes ten thousand who return
+    /// Reads of the feed that run at once, beside those: half of the connections to the database, so that the other half is always there for the logs of jobs.
+    public static let feedReadsAtOnce = 2
+    /// Whoever waits longer for a read is refused, in periods that a clock ticks, so 15 to 20 s: twice as long as it takes ten thousand who return
     /// together, on a slow machine, and less than the minute after which proxies give up.
-    public static let streamReadPeriods = 4
+    public static let readPeriods = 4
+    public static let readPeriod: Duration = .seconds(5)
 
     // MARK: HTTP
 
@@ -139,6 +145,12 @@ public enum Limits {
     public static let requestDeadline: Duration = .seconds(10)
     /// A kept connection without a request.
     public static let idleConnection: Duration = .seconds(60)
+    /// Bytes of an answer that a client has to take within ``writeDeadline``, again and again until it has all.
+    public static let answerPiece = 16 * 1024
+    /// Answers that are larger than a piece and that nobody has taken yet, in all and of one key and its tickets: hundreds of pages, which
+    /// whoever reads takes in milliseconds.
+    public static let answerBytes = 256 * 1024 * 1024
+    public static let answerBytesPerKey = 64 * 1024 * 1024
     /// A request that asks to wait (`Prefer: wait`, `?wait=`): below the 60 s at which most proxies give up.
     public static let waitSeconds = 50
     /// Requests that wait at once. A drain wakes them all in one moment and each reads once more, which has to fit into ``readsWaiting``.

@@ -14,7 +14,7 @@ public final class SQLiteJournal: Journal {
     private let wal: WALPages
     private let configuration: SQLiteConfiguration
     private let writer: GroupCommitWriter
-    private let reads = Mutex(0)
+    private let reads: ReadQueue
     private let pipelineTexts = PipelineTexts()
     private let deletionObservers = Mutex<[@Sendable () -> Void]>([])
     /// Held to the end: letting it go is what lets the next daemon in.
@@ -26,6 +26,7 @@ public final class SQLiteJournal: Journal {
     ) {
         self.path = path
         self.pool = pool
+        reads = ReadQueue(pool: pool)
         self.wal = wal
         self.configuration = configuration
         self.writer = writer
@@ -219,20 +220,8 @@ public final class SQLiteJournal: Journal {
         try pool.unsafeReentrantWrite(body)
     }
 
-    /// One short read transaction, or a refusal where too many wait: GRDB's own queue has no bound.
     private func read<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
-        let isFree = reads.withLock { waiting in
-            guard waiting < Limits.readsWaiting else { return false }
-            waiting += 1
-            return true
-        }
-        guard isFree else { throw JournalError.overloaded }
-        defer { reads.withLock { $0 -= 1 } }
         guard lock.withLock({ $0 != nil }) else { throw JournalError.closed }
-        do {
-            return try await pool.read(body)
-        } catch let error as DatabaseError {
-            throw JournalError.cannotPersist(CommitFailure.reason(error))
-        }
+        return try await reads.read(body)
     }
 }

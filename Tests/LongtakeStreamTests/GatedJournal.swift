@@ -11,6 +11,8 @@ final class GatedJournal: Journal {
     let failure = Mutex<JournalError?>(nil)
     /// What reads of the feed say was pruned.
     let prunedThrough = Mutex(EventPosition.beforeFirst)
+    /// What reads of the feed wait for, where there is one.
+    let feed = Mutex<Signal?>(nil)
 
     var epoch: Epoch { inner.epoch }
 
@@ -46,6 +48,7 @@ final class GatedJournal: Journal {
     func events(_ query: FeedQuery) async throws -> FeedPage {
         var page = try await inner.events(query)
         page.prunedThrough = prunedThrough.withLock { $0 }
+        await feed.withLock { $0 }?.wait()
         return page
     }
     func queues(of tenant: TenantName?) async throws -> [QueueStatus] { try await inner.queues(of: tenant) }

@@ -108,7 +108,7 @@ import Testing
         let stage = try await Stage(isHeld: true)
         try await stage.open(after: 0)
         await stage.journal.arrived.wait()
-        for _ in 1..<Limits.streamReadPeriods { await stage.loop.advanceTime(by: TimeAmount(Housekeeping.period)) }
+        for _ in 1..<Limits.readPeriods { await stage.loop.advanceTime(by: TimeAmount(Housekeeping.period)) }
         #expect(stage.hub.openStreams == 1)
         await stage.loop.advanceTime(by: TimeAmount(Housekeeping.period))
         try await stage.until { $0.isAborted }
@@ -147,6 +147,24 @@ import Testing
             }
             _ = try await stage.journal.cancel(stage.job, of: .anonymous)
             try await stage.until { _ in woken.isSet.withLock { $0 } }
+            try await group.waitForAll()
+        }
+    }
+
+    // Seen to hang with a wait that begins when its read has ended.
+    @Test("a wait is over when its time is, although the log cannot be read")
+    func waitingForTheDisk() async throws {
+        let stage = try await Stage(isHeld: true)
+        let woken = Flag()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                try await stage.hub.waitForEvent(of: stage.job, behind: .beforeFirst, upTo: .seconds(5)) {
+                    try await stage.journal.events(of: stage.job, of: .anonymous, after: .beforeFirst, limit: 1) == nil
+                }
+                woken.isSet.withLock { $0 = true }
+            }
+            try await stage.until { _ in woken.isSet.withLock { $0 } }
+            stage.journal.open.give()
             try await group.waitForAll()
         }
     }

@@ -1,3 +1,4 @@
+import LongtakeCore
 import LongtakeTesting
 import Synchronization
 import Testing
@@ -28,6 +29,27 @@ import Testing
         #expect(log.begun.withLock { $0 } == Array(1...50))
         #expect(gate.waiting == 0)
     }
+
+    // Seen to fail with one queue for all tenants.
+    @Test("a tenant with many readers that wait delays another's by one read")
+    func turns() async throws {
+        let gate = ReadGate(width: 1)
+        let first = Signal()
+        let log = Log()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await log.enter(0, gate, until: first) }
+            while log.begun.withLock({ $0.count }) < 1 { await Task.yield() }
+            let others = TenantName(unchecked: "one")
+            for (number, tenant) in [1, 2, 3, 4].map({ ($0, TenantName.anonymous) }) + [(10, others), (11, others)] {
+                let before = gate.waiting
+                group.addTask { await log.enter(number, gate, until: nil, as: tenant) }
+                while gate.waiting == before { await Task.yield() }
+            }
+            first.give()
+            try await group.waitForAll()
+        }
+        #expect(log.begun.withLock { $0 } == [0, 1, 10, 2, 11, 3, 4])
+    }
 }
 
 /// Who had their turn, in order.
@@ -36,8 +58,8 @@ private final class Log: Sendable {
 
     let begun = Mutex<[Int]>([])
 
-    func enter(_ number: Int, _ gate: ReadGate, until signal: Signal?) async {
-        try? await gate.pass {
+    func enter(_ number: Int, _ gate: ReadGate, until signal: Signal?, as tenant: TenantName = .anonymous) async {
+        try? await gate.pass(for: tenant) {
             begun.withLock { $0.append(number) }
             await signal?.wait()
             throw Failed()

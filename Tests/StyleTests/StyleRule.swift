@@ -105,7 +105,7 @@ enum ImportArrows {
     private static let system: Set<String> = ["Synchronization", "FoundationEssentials", "Dispatch", "Glibc", "Musl"]
 
     static let allowed: [String: Set<String>] = [
-        "LongtakeCore": ["FoundationEssentials"],
+        "LongtakeCore": ["FoundationEssentials", "Synchronization"],
         "LongtakeSQLite": system.union(["LongtakeCore", "GRDB", "GRDBSQLite", "Logging"]),
         "LongtakeEngine": ["LongtakeCore", "Logging", "Synchronization"],
         "LongtakeStream": ["LongtakeCore", "Logging", "NIOCore", "Synchronization"],

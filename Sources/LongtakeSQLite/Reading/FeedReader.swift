@@ -89,15 +89,16 @@ struct FeedReader {
 
     /// - Returns: whether the page takes more.
     private func add(_ row: Row, _ query: FeedQuery, _ page: inout FeedPage, _ bytes: inout Int) throws -> Bool {
-        let event = try event(row)
-        if event.tenant == query.tenant,
-            query.filter.accepts(job: event.job, pipeline: event.pipeline, type: event.type)
-        {
-            bytes += event.payload.utf8.count
-            guard bytes <= Limits.bytesPerPage || page.events.isEmpty else { return false }
-            page.events.append(event)
+        // Of other tenants nothing is made but the place behind them: a reader passes thousands of their events in one read.
+        if (row[6] as String) == query.tenant.description {
+            let event = try event(row)
+            if query.filter.accepts(job: event.job, pipeline: event.pipeline, type: event.type) {
+                bytes += event.payload.utf8.count
+                guard bytes <= Limits.bytesPerPage || page.events.isEmpty else { return false }
+                page.events.append(event)
+            }
         }
-        page.reached = event.position
+        page.reached = EventPosition(rawValue: row[0])
         return page.events.count < max(1, query.limit)
     }
 

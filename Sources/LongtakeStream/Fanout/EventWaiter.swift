@@ -24,7 +24,8 @@ final class EventWaiter: LogListener, Sendable {
     ///   - read: whether the log has what is waited for already.
     /// - Returns: how much of `limit` is left.
     func wait(
-        upTo limit: Duration, isDraining: @escaping @Sendable () -> Bool, read: @Sendable () async throws -> Bool
+        upTo limit: Duration, isDraining: @escaping @Sendable () -> Bool,
+        read: @escaping @Sendable () async throws -> Bool
     ) async throws -> Duration {
         let begin = shard.loop.now
         let number = try await shard.loop.submit {
@@ -33,9 +34,12 @@ final class EventWaiter: LogListener, Sendable {
             return self.shard.register(self, for: .job(self.job))
         }.get()
         let timer = shard.loop.scheduleTask(in: TimeAmount(limit)) { self.arrival.succeed() }
+        // Unstructured, since nobody can end a read that hangs, and a wait is over when it is over.
+        Task {
+            do { if try await read() { arrival.succeed() } } catch { arrival.fail(error) }
+        }
         let result: Result<Void, any Error>
         do {
-            if try await read() { arrival.succeed() }
             try await withTaskCancellationHandler {
                 try await arrival.futureResult.get()
             } onCancel: {

@@ -13,7 +13,7 @@ final class FrameRings: Sendable {
         fileprivate let number: Int
     }
 
-    private struct Generation {
+    fileprivate struct Generation {
         private(set) var rings: [JobID: FrameRing] = [:]
         private(set) var bytes = 0
 
@@ -53,14 +53,20 @@ final class FrameRings: Sendable {
     /// What all rings take in memory, about.
     var memoryBytes: Int { state.withLock { $0.young.bytes + $0.old.bytes } }
 
-    /// Lets go of the rings that nobody has asked for since the sweep before.
-    /// - Returns: what they took in memory, in bytes.
-    func sweep() -> Int {
-        let dropped = state.withLock { state in
+    /// What a sweep has taken out. Its memory is freed where this goes, which takes a while for hundreds of thousands of frames.
+    struct Swept: Sendable {
+        fileprivate let rings: Generation
+
+        /// What it takes in memory.
+        var bytes: Int { rings.bytes }
+    }
+
+    /// Takes out the rings that nobody has asked for since the sweep before.
+    func sweep() -> Swept {
+        state.withLock { state in
             defer { (state.old, state.young) = (state.young, Generation()) }
-            return state.old
+            return Swept(rings: state.old)
         }
-        return dropped.bytes
     }
 
     /// Makes sure that what is published from here on is collected. To be called before the log is read.

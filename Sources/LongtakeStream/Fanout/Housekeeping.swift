@@ -1,8 +1,10 @@
+import LongtakeCore
+
 /// When memory that is free is to be given back to the system: once a great coming and going of streams is over, and not in the middle of
 /// it, since it takes milliseconds in which others wait for memory.
 struct Housekeeping: Hashable, Sendable {
     /// How often the hub looks.
-    static let period: Duration = .seconds(5)
+    static let period = Limits.readPeriod
     /// Streams that came or went in a period, above which it is a great coming and going.
     private static let many = 500
     private static let manyBytes = 8 * 1024 * 1024

@@ -6,6 +6,8 @@ public final class LogReader: Sendable {
     private let journal: any Journal
     let rings: FrameRings
     let gate: ReadGate
+    /// Of the feed, whose reads are long where a filter lets little through: no reader of a job's log stands behind more of them than this.
+    let feedGate = ReadGate(width: Limits.feedReadsAtOnce)
     private let deadline = ReadDeadline()
     /// Takes ``pauseMilliseconds``.
     private let pause: @Sendable () async -> Void
@@ -40,6 +42,7 @@ public final class LogReader: Sendable {
     /// A period of ``Housekeeping`` has passed: who has waited for too long is refused with ``JournalError/overloaded``.
     func tick() {
         gate.tick()
+        feedGate.tick()
         deadline.tick()
     }
 
@@ -73,7 +76,7 @@ public final class LogReader: Sendable {
     /// A page of the feed.
     public func page(_ query: FeedQuery) async throws -> FeedPage {
         try await deadline.within { isWanted in
-            try await self.gate.pass {
+            try await self.feedGate.pass(for: query.tenant) {
                 guard isWanted() else { throw CancellationError() }
                 return try await self.patiently { try await self.journal.events(query) }
             }
@@ -83,7 +86,7 @@ public final class LogReader: Sendable {
     /// The job, for a reader whose cursor cannot be honoured. `nil` where this tenant has no such job.
     public func job(_ id: JobID, of tenant: TenantName) async throws -> Job? {
         try await deadline.within { isWanted in
-            try await self.gate.pass {
+            try await self.gate.pass(for: tenant) {
                 guard isWanted() else { throw CancellationError() }
                 return try await self.patiently { try await self.journal.job(id, of: tenant) }
             }
@@ -129,7 +132,7 @@ public final class LogReader: Sendable {
     }
 
     private func read(_ key: Key, knowing head: EventSequence) async throws -> FramePage? {
-        try await gate.pass {
+        try await gate.pass(for: key.tenant) {
             try leaveUnwanted(key)
             // While this waited for its turn, somebody else may have read what it needs, or all but the beginning.
             if let page = known(of: key.job, of: key.tenant, after: key.after, knowing: head) { return page }

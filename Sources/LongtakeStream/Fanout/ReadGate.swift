@@ -2,7 +2,8 @@ import LongtakeCore
 import NIOCore
 import Synchronization
 
-/// Lets so many reads run at once; others wait, in the order in which they came.
+/// Lets so many reads run at once; others wait, the tenants' in turn, and those of one tenant in the order in which they came: who has a
+/// thousand readers delays another's one by a read and not by a thousand.
 ///
 /// They wait rather than being refused, since there are never more of them than streams and each is short: ten thousand readers who
 /// return together are all served, while other requests find the journal as free as ever. Where the disk hangs they would wait for ever, so
@@ -17,20 +18,37 @@ final class ReadGate: Sendable {
         var free: Int
         /// As ``ReadDeadline`` counts them.
         var period = 0
-        /// In the order of arrival.
-        var waiters = CircularBuffer<Waiter>()
+        /// Each tenant's in the order of arrival.
+        var waiters: [TenantName: CircularBuffer<Waiter>] = [:]
+        /// The tenants that have some, in the order of their turns.
+        var turns = CircularBuffer<TenantName>()
+
+        mutating func add(_ waiter: Waiter, of tenant: TenantName) {
+            if waiters[tenant] == nil { turns.append(tenant) }
+            waiters[tenant, default: []].append(waiter)
+        }
 
         mutating func next() -> Waiter? {
-            if waiters.isEmpty { free += 1 }
-            return waiters.popFirst()
+            guard let tenant = turns.popFirst() else {
+                free += 1
+                return nil
+            }
+            let waiter = waiters[tenant]?.popFirst()
+            if waiters[tenant]?.isEmpty == false { turns.append(tenant) } else { waiters[tenant] = nil }
+            return waiter
         }
 
         mutating func takeLate() -> [Waiter] {
             period += 1
             var late: [Waiter] = []
-            while let first = waiters.first, period - first.arrival >= Limits.streamReadPeriods {
-                late.append(waiters.removeFirst())
+            for tenant in turns {
+                while let first = waiters[tenant]?.first, period - first.arrival >= Limits.readPeriods {
+                    late.append(first)
+                    waiters[tenant]?.removeFirst()
+                }
+                if waiters[tenant]?.isEmpty == true { waiters[tenant] = nil }
             }
+            turns.removeAll { waiters[$0] == nil }
             return late
         }
     }
@@ -40,7 +58,7 @@ final class ReadGate: Sendable {
     init(width: Int) { state = Mutex(State(free: width)) }
 
     /// How many wait.
-    var waiting: Int { state.withLock { $0.waiters.count } }
+    var waiting: Int { state.withLock { $0.waiters.values.reduce(0) { $0 + $1.count } } }
 
     /// A period has passed.
     func tick() {
@@ -49,14 +67,14 @@ final class ReadGate: Sendable {
 
     /// Runs `body` when it is its turn.
     /// - Throws: what `body` throws; ``JournalError/overloaded`` where its turn did not come.
-    func pass<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
+    func pass<Value: Sendable>(for tenant: TenantName, _ body: () async throws -> Value) async throws -> Value {
         try await withCheckedThrowingContinuation { turn in
             let isFree = state.withLock { state in
                 guard state.free == 0 else {
                     state.free -= 1
                     return true
                 }
-                state.waiters.append(Waiter(arrival: state.period, turn: turn))
+                state.add(Waiter(arrival: state.period, turn: turn), of: tenant)
                 return false
             }
             if isFree { turn.resume() }

@@ -124,7 +124,7 @@ public final class StreamHub: Sendable {
     @discardableResult
     public func waitForEvent(
         of job: JobID, behind cursor: EventSequence, upTo limit: Duration, isForFinal: Bool = false,
-        ending: (@escaping @Sendable () -> Void) -> Void = { _ in }, read: @Sendable () async throws -> Bool
+        ending: (@escaping @Sendable () -> Void) -> Void = { _ in }, read: @escaping @Sendable () async throws -> Bool
     ) async throws -> Duration {
         guard let shard = shards.first else { return limit }
         let waiter = EventWaiter(job: job, cursor: cursor, isForFinal: isForFinal, shard: shard)
@@ -183,9 +183,17 @@ public final class StreamHub: Sendable {
         ) { [weak self] task in
             guard let self else { return task.cancel() }
             log.tick()
-            let dropped = rings.sweep()
-            if census.withLock({ $0.housekeeping.isMemoryDue(dropped: dropped) }) { configuration.releaseMemory() }
+            let bytes = sweepAside()
+            if census.withLock({ $0.housekeeping.isMemoryDue(dropped: bytes) }) { configuration.releaseMemory() }
         }
+    }
+
+    /// - Returns: how much is swept, in bytes.
+    private func sweepAside() -> Int {
+        let swept = rings.sweep()
+        // Unstructured, so that what is swept is freed away from the loop, whose streams would wait for that.
+        Task { withExtendedLifetime(swept) {} }
+        return swept.bytes
     }
 
     func streamClosed() {

@@ -30,11 +30,11 @@ final class StreamShard: Sendable {
         var wheel = TimingWheel<Int>(slots: 256)
         var isTurning = false
         var turnedAt = NIODeadline.uptimeNanoseconds(0)
+        var counter = TickCounter(tick: StreamShard.tick)
     }
 
     /// The resolution of heartbeats, deadlines and drains.
     static let tick: Duration = .milliseconds(250)
-    private static let counter = TickCounter(tick: tick)
 
     init(loop: any EventLoop, mailboxBytes: Int = Limits.mailboxBytes) {
         self.loop = loop
@@ -159,7 +159,7 @@ extension StreamShard {
         let now = loop.now
         let elapsed = Duration.nanoseconds((now - table.value.turnedAt).nanoseconds)
         table.value.turnedAt = now
-        for _ in 0..<Self.counter.ticks(in: elapsed) {
+        for _ in 0..<table.value.counter.ticks(in: elapsed) {
             let due = table.value.wheel.advance()
             let tick = table.value.wheel.now
             for number in due { table.value.streams[number]?.tick(tick) }

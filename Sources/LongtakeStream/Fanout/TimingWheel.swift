@@ -42,14 +42,22 @@ struct TickCounter: Hashable, Sendable {
     let tick: Duration
     /// A timer that is later than this was not late but paused.
     let pause: Duration
+    /// What is left of a tick, for the next time: without it each late timer would put all deadlines off by its lateness.
+    private var rest: Duration = .zero
 
     init(tick: Duration, pause: Duration = Limits.pauseNoticed) {
         self.tick = tick
         self.pause = pause
     }
 
-    func ticks(in elapsed: Duration) -> Int {
-        guard elapsed < tick + pause else { return 1 }
-        return max(1, Int(elapsed / tick))
+    /// - Parameter elapsed: since the call before.
+    mutating func ticks(in elapsed: Duration) -> Int {
+        guard elapsed < tick + pause else {
+            rest = .zero
+            return 1
+        }
+        let ticks = max(1, Int((rest + elapsed) / tick))
+        rest = max(.zero, rest + elapsed - tick * ticks)
+        return ticks
     }
 }

@@ -87,6 +87,6 @@ public enum StreamEnd: String, Hashable, Sendable {
     case draining
     /// It has been open for as long as streams may be.
     case maxAge = "max_age"
-    /// The daemon has as many streams as it may have.
+    /// There is no more to be had: of streams or reads, of a database that cannot be read, or with a key that opens nothing any more.
     case limit
 }

@@ -1,11 +1,10 @@
-import LongtakeCore
 import Synchronization
 
 /// Bounds how long anybody waits for a read, whatever the disk does: who has waited for too long is refused, as by a journal that has too many
 /// reads waiting, and what the read gives later is for nobody. Who is cancelled stops waiting at once.
 ///
-/// Time is counted in periods of ``Housekeeping``, so that a machine that was paused refuses nobody for it.
-final class ReadDeadline: Sendable {
+/// Time is counted in periods of ``Limits/readPeriod``, so that a machine that was paused refuses nobody for it.
+package final class ReadDeadline: Sendable {
     private struct Caller {
         let arrival: Int
         let refuse: @Sendable (any Error) -> Void
@@ -18,7 +17,7 @@ final class ReadDeadline: Sendable {
 
         mutating func takeLate() -> [Caller] {
             period += 1
-            let late = callers.filter { period - $0.value.arrival >= Limits.streamReadPeriods }
+            let late = callers.filter { period - $0.value.arrival >= Limits.readPeriods }
             for ticket in late.keys { callers[ticket] = nil }
             return Array(late.values)
         }
@@ -26,23 +25,25 @@ final class ReadDeadline: Sendable {
 
     private let state = Mutex(State())
 
+    package init() {}
+
     private func open(_ ticket: Int, _ refuse: @escaping @Sendable (any Error) -> Void) {
         state.withLock { $0.callers[ticket] = Caller(arrival: $0.period, refuse: refuse) }
     }
 
     /// Whether the caller still waits.
-    func isOpen(_ ticket: Int) -> Bool { state.withLock { $0.callers[ticket] != nil } }
+    package func isOpen(_ ticket: Int) -> Bool { state.withLock { $0.callers[ticket] != nil } }
 
     /// - Returns: whether the caller still waits. Where not, it was refused.
-    func close(_ ticket: Int) -> Bool { state.withLock { $0.callers.removeValue(forKey: ticket) != nil } }
+    package func close(_ ticket: Int) -> Bool { state.withLock { $0.callers.removeValue(forKey: ticket) != nil } }
 
     /// A period has passed.
-    func tick() {
+    package func tick() {
         for caller in state.withLock({ $0.takeLate() }) { caller.refuse(JournalError.overloaded) }
     }
 
     /// Has a caller wait, until whoever has its ticket closes that and resumes it.
-    func wait<Value: Sendable>(
+    package func wait<Value: Sendable>(
         _ begin: @escaping @Sendable (Int, CheckedContinuation<Value, any Error>) -> Void
     ) async throws -> Value {
         let ticket = state.withLock { state in
@@ -66,8 +67,8 @@ final class ReadDeadline: Sendable {
     }
 
     /// What `read` gives, where it does so in time. It is given a word that says whether anybody still waits.
-    func within<Value: Sendable>(
-        _ read: @escaping @Sendable (_ isWanted: () -> Bool) async throws -> Value
+    package func within<Value: Sendable>(
+        _ read: @escaping @Sendable (_ isWanted: @escaping @Sendable () -> Bool) async throws -> Value
     ) async throws -> Value {
         try await wait { ticket, caller in
             // Unstructured, since nobody can end a read that hangs, and whoever waits for it has to be able to leave.

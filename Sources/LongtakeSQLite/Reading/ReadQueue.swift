@@ -1,0 +1,74 @@
+import Dispatch
+import GRDB
+import LongtakeCore
+import Synchronization
+
+/// The way to the connections that read: short transactions, so many of them waiting, and nobody waiting for longer than
+/// ``Limits/readPeriods``, whatever the disk does. GRDB's own queue has no bound of either kind.
+final class ReadQueue: Sendable {
+    private struct State {
+        /// Reads that wait or run, also those that nobody waits for any more.
+        var underWay = 0
+        var isTicking = false
+    }
+
+    private let pool: DatabasePool
+    private let deadline = ReadDeadline()
+    private let state = Mutex(State())
+    private let most: Int
+    private let period: Duration
+
+    /// - Parameter most: how many may wait or run at once.
+    init(pool: DatabasePool, most: Int = Limits.readsWaiting, period: Duration = Limits.readPeriod) {
+        self.pool = pool
+        self.most = most
+        self.period = period
+    }
+
+    /// One read transaction.
+    /// - Throws: ``JournalError/overloaded`` where too many wait, or this one has waited for too long.
+    func read<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+        try await deadline.within { [self] isWanted in
+            guard begin() else { throw JournalError.overloaded }
+            defer { end() }
+            do {
+                return try await pool.read { db in
+                    // Whoever left while it waited for a connection costs no more.
+                    guard isWanted() else { throw CancellationError() }
+                    return try body(db)
+                }
+            } catch let error as DatabaseError {
+                throw JournalError.cannotPersist(CommitFailure.reason(error))
+            }
+        }
+    }
+
+    private func begin() -> Bool {
+        let (isTaken, isFirst) = state.withLock { state in
+            guard state.underWay < most else { return (false, false) }
+            state.underWay += 1
+            defer { state.isTicking = true }
+            return (true, !state.isTicking)
+        }
+        if isFirst { tickLater() }
+        return isTaken
+    }
+
+    private func end() { state.withLock { $0.underWay -= 1 } }
+
+    private func tickLater() {
+        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(Int(period / .milliseconds(1)))) {
+            self.tick()
+        }
+    }
+
+    /// A period has passed.
+    func tick() {
+        deadline.tick()
+        let goesOn = state.withLock { state in
+            state.isTicking = state.underWay > 0
+            return state.isTicking
+        }
+        if goesOn { tickLater() }
+    }
+}
