@@ -10,7 +10,8 @@ struct AnswerTests {
     func pieces() throws {
         let stream =
             "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\ncontent-LENGTH:  4\r\ndate: now\r\n\r\n{1}\n"
-            + "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n" + "HTTP/1.1 429 Slow\r\nContent-Length: 2\r\n\r\n\r\n"
+            + "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"
+            + "HTTP/1.1 429 Slow\r\nContent-Length: 2\r\n\r\n\r\n"
         let bytes = Array(stream.utf8)
         for size in 1...bytes.count {
             var scanner = AnswerScanner()

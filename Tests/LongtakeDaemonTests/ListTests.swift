@@ -27,6 +27,55 @@ import Testing
         }
     }
 
+    /// 60 jobs of some 32 KB: twice what a page holds. Seen to fail with a page that ends at `limit` alone.
+    private static func fill(_ daemon: DaemonProcess) throws -> [String] {
+        let text = String(repeating: "\u{10348}", count: 4_000)
+        let body = #"{"input":{"prompt":"\#(text)","negative_prompt":"\#(text)"}}"#
+        let socket = try daemon.connect()
+        return try (0..<60).map { _ in
+            let answer = try socket.exchange(DaemonProcess.submission(body))
+            return try #require(try answer.object()["id"] as? String, "\(answer.body)")
+        }
+    }
+
+    @Test("a page of large jobs ends early, and the next goes on behind it")
+    func largePages() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
+            let ids = try Self.fill(daemon)
+            var (seen, cursor, pages): ([String], String?, Int) = ([], nil, 0)
+            repeat {
+                let page = try daemon.get("/v1/jobs?limit=200" + (cursor.map { "&cursor=\($0)" } ?? ""))
+                #expect(page.body.utf8.count < 1_300_000)
+                seen += try Self.ids(page.object())
+                cursor = try page.object()["next"] as? String
+                pages += 1
+            } while cursor != nil
+            #expect(seen == ids.reversed())
+            #expect(pages == 2)
+        }
+    }
+
+    // Seen to fail with a deadline of a minute.
+    @Test("who takes nothing of a large answer is cut off like a reader of a stream", .tags(.slow))
+    func unread() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
+            _ = try Self.fill(daemon)
+            let lazy = try daemon.connect(receiveBuffer: 4_096)
+            try lazy.send("GET /v1/jobs?limit=200 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            func connections() throws -> String? {
+                try daemon.get("/metrics").body.split(separator: "\n").first {
+                    $0.hasPrefix("longtake_connections_open ")
+                }.map(String.init)
+            }
+            let deadline = Deadline(40)
+            while try connections() != "longtake_connections_open 2" { try #require(!deadline.isOver, "not begun") }
+            while try connections() != "longtake_connections_open 1" { try #require(!deadline.isOver, "not cut off") }
+            withExtendedLifetime(lazy) {}
+        }
+    }
+
     @Test("the same key makes one job, also after a restart, and another body with it is a conflict")
     func idempotency() async throws {
         try await onOwnThread {

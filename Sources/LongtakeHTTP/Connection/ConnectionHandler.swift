@@ -205,7 +205,7 @@ final class ConnectionHandler: ChannelInboundHandler {
             guard answer.stream == nil else { return answerHead(answer.response) }
             write(.head(head(answer.response, length: answer.length)))
             guard !answer.isHead, answer.body.readableBytes > 0 else { return endResponse() }
-            writeWhole(answer.body)
+            writeWhole(answer.body, answer.room)
         }
     }
 
@@ -217,13 +217,26 @@ final class ConnectionHandler: ChannelInboundHandler {
         perform(state.responseEnded())
     }
 
-    /// Ends the response when the kernel has taken its body, so that who sends requests but reads no answers cannot pile them up here.
-    private func writeWhole(_ body: ByteBuffer) {
-        let written = channel.eventLoop.makePromise(of: Void.self)
+    /// Ends the response when the kernel has taken its body, so that who sends requests but reads no answers cannot pile them up here. Each
+    /// piece of it has a deadline, so a client that is slow gets all, and one that takes nothing is cut off.
+    /// - Parameter room: kept until then.
+    private func writeWhole(_ body: ByteBuffer, _ room: AnswerRoom.Part?) {
         let handler = NIOLoopBound(self, eventLoop: channel.eventLoop)
-        written.futureResult.whenComplete { _ in handler.value.endResponse() }
-        startTimer(TimeAmount(Limits.idleConnection))
-        write(.body(.byteBuffer(body)), promise: written)
+        startTimer(TimeAmount(Limits.writeDeadline))
+        var rest = body
+        while let piece = rest.readSlice(length: min(rest.readableBytes, Limits.answerPiece)), piece.readableBytes > 0 {
+            let isLast = rest.readableBytes == 0
+            let written = channel.eventLoop.makePromise(of: Void.self)
+            written.futureResult.whenComplete { result in
+                if isLast {
+                    withExtendedLifetime(room) {}
+                    handler.value.endResponse()
+                } else if case .success = result {
+                    handler.value.startTimer(TimeAmount(Limits.writeDeadline))
+                }
+            }
+            write(.body(.byteBuffer(piece)), promise: written)
+        }
         context?.flush()
     }
 
@@ -260,10 +273,13 @@ final class ConnectionHandler: ChannelInboundHandler {
         // Closing drops what the kernel has not taken, so the end goes first; a client that does not take it has a deadline.
         let channel = channel
         let written = channel.eventLoop.makePromise(of: Void.self)
-        written.futureResult.whenComplete { _ in channel.close(promise: nil) }
-        channel.eventLoop.scheduleTask(in: TimeAmount(Limits.writeDeadline)) {
+        let cut = channel.eventLoop.scheduleTask(in: TimeAmount(Limits.writeDeadline)) {
             // Cut, so that nobody takes what has arrived for the whole.
             StreamSocket(channel).resetAtClose()
+            channel.close(promise: nil)
+        }
+        written.futureResult.whenComplete { _ in
+            cut.cancel()
             channel.close(promise: nil)
         }
         writeEnd(promise: written)

@@ -15,6 +15,7 @@ final class RequestService: Sendable {
     private let requests: RequestCounts
     private let responder: RouterResponder<DaemonRequestContext>
     private let origins: OriginPolicy
+    private let room = AnswerRoom()
     private let clock: any WallClock
     private let random: @Sendable () -> UInt64
     private let logger: Logger
@@ -30,6 +31,8 @@ final class RequestService: Sendable {
         var stream: StreamOpening?
         var isHead: Bool
         var closesConnection: Bool
+        /// Of a body that is large: to be kept until the client has taken it.
+        var room: AnswerRoom.Part?
     }
 
     init(
@@ -56,6 +59,7 @@ final class RequestService: Sendable {
         var (closesConnection, isAbandoned) = (false, false)
         var response: Response
         var body: ByteBuffer
+        var part: AnswerRoom.Part?
         do {
             var head = try HTTPRequest(received.head, secure: false, splitCookie: false)
             if isHead { head.method = .get }
@@ -69,6 +73,10 @@ final class RequestService: Sendable {
                 response = try await responder.respond(to: request, context: context)
             }
             body = try await Self.collect(response.body)
+            if body.readableBytes > Limits.answerPiece {
+                part = room.take(body.readableBytes, for: exchange.account)
+                if part == nil { throw Problem.tooMuchUnread }
+            }
         } catch {
             let problem = Problem(error)
             if problem.status == .internalServerError {
@@ -90,7 +98,7 @@ final class RequestService: Sendable {
             ])
         return Answer(
             response: response, body: body, length: body.readableBytes, stream: exchange.takeStream(), isHead: isHead,
-            closesConnection: closesConnection)
+            closesConnection: closesConnection, room: part)
     }
 
     /// Adds what every answer tells a browser.

@@ -133,6 +133,8 @@ extension Problem {
     }
 
     static let draining = Problem.unavailable("draining", "The daemon is about to stop; nothing was accepted.")
+    static let tooMuchUnread = Problem.unavailable(
+        "overloaded", "Too many answers wait for clients that do not take them; ask again, or for less at once.")
     /// Queues become shorter in seconds at the soonest.
     static let tooManyQueued = Problem(
         kind: "too-many-queued", status: .tooManyRequests, title: "Too many queued jobs",

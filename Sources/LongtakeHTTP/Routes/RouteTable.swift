@@ -1,6 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import LongtakeCore
+import LongtakeStream
 import NIOCore
 import Synchronization
 
@@ -77,6 +78,7 @@ struct RouteTable {
         return { request, context in
             var context = context
             context.caller = try access.caller(of: request, for: right, takesTicket: route.takesTicket)
+            context.exchange.account = context.caller.owner.account
             // What a ticket is not for does not exist for whoever has it.
             if context.caller.jobs != nil, let text = context.parameters.get("id") {
                 guard let job = JobID(text), context.caller.sees(job) else { throw Problem.noSuchJob }

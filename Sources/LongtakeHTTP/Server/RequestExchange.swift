@@ -8,11 +8,18 @@ import Synchronization
 final class RequestExchange: Sendable {
     private let stream = Mutex<StreamOpening?>(nil)
     private let reader = Mutex(Reader())
+    private let caller = Mutex<String?>(nil)
 
     private struct Reader {
         var isNeeded = false
         var hasLeft = false
         var whenLeft: (@Sendable () -> Void)?
+    }
+
+    /// Whose limits the answer counts for, once that is known: a key's id; `nil` for nobody's.
+    var account: String? {
+        get { caller.withLock { $0 } }
+        set { caller.withLock { $0 = newValue } }
     }
 
     /// The answer is for somebody who stays: who says that he will send no more has left, and what it costs can be saved.

@@ -66,14 +66,23 @@ struct JobReader {
     func jobs(_ query: JobQuery, _ db: Database) throws -> JobPage {
         let limit = min(max(1, query.limit), Limits.jobsPerPage)
         let (sql, arguments) = Self.listQuery(query)
-        let rows = try Row.fetchAll(try db.cachedStatement(sql: sql), arguments: arguments + [limit + 1])
-        let shown = rows.prefix(limit)
-        let position = try FeedReader.head(db)
-        return JobPage(
-            jobs: try shown.map { try view($0, db) },
-            next: rows.count > limit ? shown.last.map { JobListCursor(rawValue: $0[0]) } : nil,
-            position: EventPosition(rawValue: position))
+        let rows = try Row.fetchCursor(try db.cachedStatement(sql: sql), arguments: arguments + [limit + 1])
+        var page = JobPage(jobs: [], next: nil, position: EventPosition(rawValue: try FeedReader.head(db)))
+        var (last, bytes): (Int64, Int) = (0, 0)
+        while let row = try rows.next() {
+            for column in Self.texts { bytes += try row.withUnsafeData(atIndex: column) { $0?.count ?? 0 } }
+            guard page.jobs.count < limit, bytes <= Limits.jobBytesPerPage || page.jobs.isEmpty else {
+                page.next = JobListCursor(rawValue: last)
+                break
+            }
+            last = row[0]
+            page.jobs.append(try view(row, db))
+        }
+        return page
     }
+
+    /// What clients have put into a job, and what comes of it: input, output, error, metadata.
+    private static let texts = [9, 10, 11, 12]
 
     private func view(_ row: Row, _ db: Database) throws -> Job {
         guard let id = JobID(row[1] as String), let state = JobState(rawValue: row[5]), let priority = Priority(row[8])

@@ -30,7 +30,9 @@ struct KeyFile {
     /// What is in the file; nothing where there is none.
     /// - Throws: ``Failure`` for a file that is there and cannot be read, or is none of ours.
     func read() throws -> Content {
-        guard FileManager.default.fileExists(atPath: path) else { return Content() }
+        var status = stat()
+        // Only a file that is not there is none. One behind a directory that may not be entered is one that cannot be read.
+        guard lstat(path, &status) == 0 || errno != ENOENT else { return Content() }
         guard let data = FileManager.default.contents(atPath: path) else {
             throw Failure(description: "\(path): cannot be read")
         }

@@ -51,7 +51,7 @@ extension Keys {
             discussion: """
                 The key alone goes to standard output, what it is to standard error: `KEY=$(longtake keys create --tenant acme)`. Only a hash of
                 it is stored. The rights are read (see the tenant's jobs), submit (submit, cancel, retry and delete them) and admin (what concerns
-                all tenants: pausing queues, backups).
+                all tenants: pausing queues, backups, metrics).
                 """)
 
         @OptionGroup var place: Place

@@ -200,7 +200,7 @@ struct Daemon: Sendable {
             configuration: HTTPServerConfiguration(
                 addresses: addresses, heartbeat: .seconds(settings.stream.heartbeatSeconds),
                 maxStreams: min(settings.stream.maxStreams, room.streams),
-                maxConnections: min(Limits.connections, room.connections),
+                maxConnections: room.connections,
                 queues: settings.workers, maxAge: maxAge > 0 ? .seconds(maxAge) : nil,
                 access: AccessConfiguration(
                     mode: settings.auth.mode, keys: keeper.keys, tickets: keeper.tickets,

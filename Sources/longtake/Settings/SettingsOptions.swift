@@ -12,13 +12,14 @@ struct SettingsOptions: ParsableArguments {
     var unixSocket: String?
     @Flag(name: .long, help: "Let a daemon without keys (auth.mode: none) listen beyond loopback.")
     var allowAnonymous = false
-    @Option(name: .long, help: ArgumentHelp("Keep the database in this directory.", valueName: "directory"))
+    @Option(name: .long, help: ArgumentHelp("The directory of the database.", valueName: "directory"))
     var data: String?
     @Option(name: .long, help: ArgumentHelp("Run simulated work this many times as fast.", valueName: "factor"))
     var speed: Double?
     @Option(
         name: .long,
-        help: ArgumentHelp("Log from this level on: trace, debug, info, notice, warning, error.", valueName: "level"))
+        help: ArgumentHelp(
+            "Log from this level on: trace, debug, info, notice, warning, error, critical.", valueName: "level"))
     var logLevel: String?
 
     /// The settings in force.

@@ -1,4 +1,5 @@
 import Glibc
+import LongtakeCore
 
 /// The number of files and sockets that the process may have open (setrlimit(2)).
 enum DescriptorLimit {
@@ -7,14 +8,13 @@ enum DescriptorLimit {
 
     /// How many connections there may be, and how many of them streams, so that what the daemon itself has open stays open, and requests
     /// get in where all streams are taken.
-    ///
-    /// To be asked when the database and the event loops have theirs.
-    static func room(in limit: Int) -> (connections: Int, streams: Int) {
-        let connections = max(4, limit - openCount - reserve(of: limit))
+    /// - Parameter open: how many descriptors are open now, when the database and the event loops have theirs.
+    static func room(in limit: Int, open: Int = openCount) -> (connections: Int, streams: Int) {
+        let connections = min(Limits.connections, max(4, limit - open - reserve(of: limit)))
         return (connections, connections - min(64, connections / 4))
     }
 
-    private static var openCount: Int {
+    static var openCount: Int {
         guard let directory = opendir("/proc/self/fd") else { return 0 }
         defer { closedir(directory) }
         var count = 0

@@ -86,6 +86,24 @@ import Testing
         }
     }
 
+    // Seen to fail with a look whether the file exists that takes every trouble for a no.
+    @Test(
+        "a file of keys that is there, or may be, and cannot be read stops a start",
+        arguments: ["dangling", "file/keys"])
+    func unreachable(name: String) async throws {
+        try await onOwnThread {
+            let scratch = try DaemonProcess()
+            #expect(scratch.stop() == 0)
+            try FileManager.default.createSymbolicLink(
+                atPath: scratch.directory + "/dangling", withDestinationPath: scratch.directory + "/nowhere")
+            try Data().write(to: URL(filePath: scratch.directory + "/file"))
+            let (status, output) = try DaemonProcess.run(
+                ["serve", "--data", scratch.directory + "/data", "--port", "0"],
+                environment: ["LONGTAKE_AUTH_MODE=keys", "LONGTAKE_AUTH_KEYS_FILE=\(scratch.directory)/\(name)"])
+            #expect(status == 1 && output.contains("cannot read the keys"), "\(output)")
+        }
+    }
+
     // Seen to fail without `endStreams` in `keysChanged`, and with a ring that keeps revoked keys.
     @Test(
         "a key that is revoked opens nothing after SIGHUP, and what it had opened ends; a file that cannot be read changes nothing"
