@@ -69,7 +69,8 @@ import Testing
                     $0.hasPrefix("longtake_connections_open ")
                 }.map(String.init)
             }
-            let deadline = Deadline(40)
+            // Before the kernel gives up, after 30 s (TCP_USER_TIMEOUT).
+            let deadline = Deadline(25)
             while try connections() != "longtake_connections_open 2" { try #require(!deadline.isOver, "not begun") }
             while try connections() != "longtake_connections_open 1" { try #require(!deadline.isOver, "not cut off") }
             withExtendedLifetime(lazy) {}

@@ -90,7 +90,7 @@ struct ReadDeadlineTests {
         // Who comes anew is served.
         #expect(try await page(2, reader)?.frames.count == 1)
     }
-    // Seen to hang with one gate for both, and without the `tick` of `feedGate` in LogReader.
+    // Seen to hang with one gate for both, and to fail without the `tick` of `feedGate` in LogReader.
     @Test("of the feed holds up nobody who reads a job's log, and is refused like any other")
     func feed() async throws {
         let reader = try await reader(readsAtOnce: 1)
