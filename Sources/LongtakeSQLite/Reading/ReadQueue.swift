@@ -28,18 +28,29 @@ final class ReadQueue: Sendable {
     /// One read transaction.
     /// - Throws: ``JournalError/overloaded`` where too many wait, or this one has waited for too long.
     func read<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
-        try await deadline.within { [self] isWanted in
-            guard begin() else { throw JournalError.overloaded }
-            defer { end() }
-            do {
-                return try await pool.read { db in
-                    // Whoever left while it waited for a connection costs no more.
-                    guard isWanted() else { throw CancellationError() }
-                    return try body(db)
-                }
-            } catch let error as DatabaseError {
-                throw JournalError.cannotPersist(CommitFailure.reason(error))
+        try await deadline.wait { [self] ticket, caller in
+            guard begin() else {
+                if deadline.close(ticket) { caller.resume(throwing: JournalError.overloaded) }
+                return
             }
+            // By callback, which saves a change of thread for each read.
+            pool.asyncRead { [self] connection in
+                defer { end() }
+                // Whoever left while it waited for a connection costs no more.
+                guard deadline.isOpen(ticket) else { return }
+                let result = Result { try Self.run(body, connection) }
+                if deadline.close(ticket) { caller.resume(with: result) }
+            }
+        }
+    }
+
+    private static func run<Value>(
+        _ body: (Database) throws -> Value, _ connection: Result<Database, any Error>
+    ) throws -> Value {
+        do {
+            return try body(try connection.get())
+        } catch let error as DatabaseError {
+            throw JournalError.cannotPersist(CommitFailure.reason(error))
         }
     }
 
