@@ -32,6 +32,11 @@ struct Fanout: AsyncParsableCommand {
     var messageBytes = 40
     @Option(help: "How many watchers more that never read, 0 to 1000.")
     var stuck = 0
+    @Flag(
+        help: """
+            Give the thread that reads for all watchers precedence over both servers (nice -15, for which it takes the right), as if it had             processors of its own.
+            """)
+    var readerFirst = false
     @OptionGroup var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
@@ -55,6 +60,8 @@ struct Fanout: AsyncParsableCommand {
 
     func measure() async throws -> ResultDocument {
         var document = ResultDocument("fanout")
+        if readerFirst { try await WatcherGroup.goFirst() }
+        document["reader_first"] = .bool(readerFirst)
         document["watchers"] = .measured(watchers)
         document["seconds"] = .number(seconds)
         document["rate"] = .number(rate)

@@ -53,19 +53,26 @@ final class FrameRings: Sendable {
     /// What all rings take in memory, about.
     var memoryBytes: Int { state.withLock { $0.young.bytes + $0.old.bytes } }
 
-    /// What a sweep has taken out. Its memory is freed where this goes, which takes a while for hundreds of thousands of frames.
-    struct Swept: Sendable {
-        fileprivate let rings: Generation
-
+    /// What a sweep has taken out.
+    final class Swept: Sendable {
         /// What it takes in memory.
-        var bytes: Int { rings.bytes }
+        let bytes: Int
+        private let rings: Mutex<Generation>
+
+        fileprivate init(_ rings: Generation) {
+            bytes = rings.bytes
+            self.rings = Mutex(rings)
+        }
+
+        /// Frees it, which takes a while for hundreds of thousands of frames.
+        func free() { rings.withLock { $0 = Generation() } }
     }
 
     /// Takes out the rings that nobody has asked for since the sweep before.
     func sweep() -> Swept {
         state.withLock { state in
             defer { (state.old, state.young) = (state.young, Generation()) }
-            return Swept(rings: state.old)
+            return Swept(state.old)
         }
     }
 

@@ -183,17 +183,15 @@ public final class StreamHub: Sendable {
         ) { [weak self] task in
             guard let self else { return task.cancel() }
             log.tick()
-            let bytes = sweepAside()
-            if census.withLock({ $0.housekeeping.isMemoryDue(dropped: bytes) }) { configuration.releaseMemory() }
+            let swept = rings.sweep()
+            let isMemoryDue = census.withLock { $0.housekeeping.isMemoryDue(dropped: swept.bytes) }
+            guard isMemoryDue || swept.bytes > 0 else { return }
+            // Unstructured, so that it is freed away from the loop, whose streams would wait for that; and before memory is given back.
+            Task { [configuration] in
+                swept.free()
+                if isMemoryDue { configuration.releaseMemory() }
+            }
         }
-    }
-
-    /// - Returns: how much is swept, in bytes.
-    private func sweepAside() -> Int {
-        let swept = rings.sweep()
-        // Unstructured, so that what is swept is freed away from the loop, whose streams would wait for that.
-        Task { withExtendedLifetime(swept) {} }
-        return swept.bytes
     }
 
     func streamClosed() {
