@@ -1,3 +1,4 @@
+import Glibc
 import LongtakeDaemonDriver
 import Testing
 
@@ -64,10 +65,12 @@ import Testing
             _ = try Self.fill(daemon)
             let lazy = try daemon.connect(receiveBuffer: 4_096)
             try lazy.send("GET /v1/jobs?limit=200 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            let observer = try daemon.connect()
             func connections() throws -> String? {
-                try daemon.get("/metrics").body.split(separator: "\n").first {
-                    $0.hasPrefix("longtake_connections_open ")
-                }.map(String.init)
+                let metrics = try observer.exchange("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").body
+                poll(nil, 0, 20)
+                return metrics.split(separator: "\n").first { $0.hasPrefix("longtake_connections_open ") }.map(
+                    String.init)
             }
             // Before the kernel gives up, after 30 s (TCP_USER_TIMEOUT).
             let deadline = Deadline(25)

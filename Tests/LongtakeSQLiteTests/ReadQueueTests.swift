@@ -41,6 +41,28 @@ struct ReadQueueTests {
         #expect(answer == 7)
     }
 
+    // Seen to fail without `interrupt`: the read went on, and kept the only place.
+    @Test("ends a read that computes without end when nobody waits for it any more")
+    func endless() async throws {
+        let pool = try DatabasePool(path: scratch.database)
+        let queue = ReadQueue(pool: pool, most: 1, period: .seconds(3_600))
+        let arrived = Signal()
+        async let refusal = refusal {
+            try await queue.read { db in
+                arrived.give()
+                return try Int.fetchOne(
+                    db, sql: "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n")
+            }
+        }
+        await arrived.wait()
+        for _ in 1...Limits.readPeriods { queue.tick() }
+        #expect(await refusal == .overloaded)
+        let deadline = ContinuousClock.now + .seconds(20)
+        while (try? await queue.read { try Int.fetchOne($0, sql: "SELECT 7") }) != 7 {
+            try #require(.now < deadline, "the place was not given back")
+        }
+    }
+
     // Seen to hang without `tickLater` in `begin`, and without it in `tick`.
     @Test("counts the time by itself")
     func clock() async throws {

@@ -107,4 +107,21 @@ struct ReadDeadlineTests {
         feed.give()
         #expect(try await reader.page(query).events.count == 2)
     }
+    // Seen to fail without `checkWanted` in LogReader: it was tried 500 times.
+    @Test("is not tried again for those who were refused meanwhile")
+    func unwanted() async throws {
+        journal.open.give()
+        journal.failure.withLock { $0 = .overloaded }
+        let box = Mutex<LogReader?>(nil)
+        for number in 1...2 { _ = try await journal.submit(Samples.submission(number)) }
+        let reader = LogReader(journal: journal, rings: FrameRings(capacityBytes: 1 << 20), readsAtOnce: 1) {
+            for _ in 1...Limits.readPeriods { box.withLock { $0 }?.tick() }
+        }
+        box.withLock { $0 = reader }
+        #expect(await refusal { try await page(1, reader) } == .overloaded)
+        journal.failure.withLock { $0 = nil }
+        #expect(try await page(2, reader)?.frames.count == 1)
+        #expect(journal.reads.withLock { $0 } == 2)
+        box.withLock { $0 = nil }
+    }
 }

@@ -43,7 +43,9 @@ package final class ReadDeadline: Sendable {
     }
 
     /// Has a caller wait, until whoever has its ticket closes that and resumes it.
+    /// - Parameter whenRefused: called with the ticket behind the refusal, or when the caller was cancelled.
     package func wait<Value: Sendable>(
+        whenRefused: @escaping @Sendable (Int) -> Void = { _ in },
         _ begin: @escaping @Sendable (Int, CheckedContinuation<Value, any Error>) -> Void
     ) async throws -> Value {
         let ticket = state.withLock { state in
@@ -52,7 +54,10 @@ package final class ReadDeadline: Sendable {
         }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (caller: CheckedContinuation<Value, any Error>) in
-                open(ticket) { caller.resume(throwing: $0) }
+                open(ticket) {
+                    caller.resume(throwing: $0)
+                    whenRefused(ticket)
+                }
                 begin(ticket, caller)
                 // The handler below may have run before there was anything to take back.
                 if Task.isCancelled { cancel(ticket) }

@@ -15,7 +15,7 @@ final class RequestService: Sendable {
     private let requests: RequestCounts
     private let responder: RouterResponder<DaemonRequestContext>
     private let origins: OriginPolicy
-    private let room = AnswerRoom()
+    private let room: AnswerRoom
     private let clock: any WallClock
     private let random: @Sendable () -> UInt64
     private let logger: Logger
@@ -37,7 +37,7 @@ final class RequestService: Sendable {
 
     init(
         responder: RouterResponder<DaemonRequestContext>, hub: StreamHub, connections: ConnectionRegister,
-        requests: RequestCounts, origins: OriginPolicy, clock: any WallClock,
+        requests: RequestCounts, origins: OriginPolicy, room: AnswerRoom, clock: any WallClock,
         random: @escaping @Sendable () -> UInt64, logger: Logger
     ) {
         self.responder = responder
@@ -45,6 +45,7 @@ final class RequestService: Sendable {
         self.connections = connections
         self.requests = requests
         self.origins = origins
+        self.room = room
         self.clock = clock
         self.random = random
         self.logger = logger
@@ -73,9 +74,10 @@ final class RequestService: Sendable {
                 response = try await responder.respond(to: request, context: context)
             }
             body = try await Self.collect(response.body)
-            if body.readableBytes > Limits.answerPiece {
-                part = room.take(body.readableBytes, for: exchange.account)
-                if part == nil { throw Problem.tooMuchUnread }
+            if !isHead {
+                // What was changed was changed, and whoever asked for that is told so, room or not.
+                part = try room.take(
+                    body.readableBytes, for: exchange.account, mayRefuse: received.head.method == .GET)
             }
         } catch {
             let problem = Problem(error)

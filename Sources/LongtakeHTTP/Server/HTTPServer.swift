@@ -73,7 +73,11 @@ public final class HTTPServer: Sendable {
         service = RequestService(
             responder: routes.router.buildResponder(), hub: hub,
             connections: connections, requests: requests,
-            origins: OriginPolicy(configuration.access), clock: clock, random: configuration.random, logger: logger)
+            origins: OriginPolicy(configuration.access),
+            // Where keys are asked for, those who have none get as much as one of them.
+            room: AnswerRoom(
+                mostOfNobody: configuration.access.mode == .keys ? Limits.answerBytesPerKey : Limits.answerBytes),
+            clock: clock, random: configuration.random, logger: logger)
     }
 
     /// The keys of ``HTTPServerConfiguration/access`` were replaced: streams that were opened with one that is gone end.

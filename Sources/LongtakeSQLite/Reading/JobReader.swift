@@ -76,13 +76,17 @@ struct JobReader {
                 break
             }
             last = row[0]
-            page.jobs.append(try view(row, db))
+            let job = try view(row, db)
+            bytes += job.stages.count * Self.stageBytes
+            page.jobs.append(job)
         }
         return page
     }
 
     /// What clients have put into a job, and what comes of it: input, output, error, metadata.
     private static let texts = [9, 10, 11, 12]
+    /// What a stage is in JSON, about.
+    private static let stageBytes = 128
 
     private func view(_ row: Row, _ db: Database) throws -> Job {
         guard let id = JobID(row[1] as String), let state = JobState(rawValue: row[5]), let priority = Priority(row[8])

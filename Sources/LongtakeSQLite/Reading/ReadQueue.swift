@@ -1,5 +1,6 @@
 import Dispatch
 import GRDB
+import GRDBSQLite
 import LongtakeCore
 import Synchronization
 
@@ -13,6 +14,9 @@ final class ReadQueue: Sendable {
     }
 
     private let pool: DatabasePool
+    /// The connections of reads that run, as the bits of their pointers, by ticket: `sqlite3_interrupt` is for any thread, as long as the connection
+    /// is open (sqlite.org/c3ref/interrupt.html).
+    private let running = Mutex<[Int: UInt]>([:])
     private let deadline = ReadDeadline()
     private let state = Mutex(State())
     private let most: Int
@@ -28,7 +32,7 @@ final class ReadQueue: Sendable {
     /// One read transaction.
     /// - Throws: ``JournalError/overloaded`` where too many wait, or this one has waited for too long.
     func read<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
-        try await deadline.wait { [self] ticket, caller in
+        try await deadline.wait(whenRefused: { [self] in interrupt($0) }) { [self] ticket, caller in
             guard begin() else {
                 if deadline.close(ticket) { caller.resume(throwing: JournalError.overloaded) }
                 return
@@ -36,16 +40,35 @@ final class ReadQueue: Sendable {
             // By callback, which saves a change of thread for each read.
             pool.asyncRead { [self] connection in
                 defer { end() }
-                // Whoever left while it waited for a connection costs no more.
-                guard deadline.isOpen(ticket) else { return }
-                let result = Result { try Self.run(body, connection) }
+                let result = Result {
+                    try Self.run(connection) { db in
+                        began(ticket, on: db)
+                        defer { running.withLock { $0[ticket] = nil } }
+                        // Whoever left while it waited for a connection costs no more.
+                        guard deadline.isOpen(ticket) else { throw CancellationError() }
+                        return try body(db)
+                    }
+                }
                 if deadline.close(ticket) { caller.resume(with: result) }
             }
         }
     }
 
+    private func began(_ ticket: Int, on db: Database) {
+        let connection = UInt(bitPattern: db.sqliteConnection)
+        running.withLock { $0[ticket] = connection }
+    }
+
+    /// Ends a read that nobody waits for any more, so that others get the connection. Under the lock, so that it is still that read.
+    private func interrupt(_ ticket: Int) {
+        running.withLock { running in
+            guard let bits = running[ticket], let connection = OpaquePointer(bitPattern: bits) else { return }
+            sqlite3_interrupt(connection)
+        }
+    }
+
     private static func run<Value>(
-        _ body: (Database) throws -> Value, _ connection: Result<Database, any Error>
+        _ connection: Result<Database, any Error>, _ body: (Database) throws -> Value
     ) throws -> Value {
         do {
             return try body(try connection.get())

@@ -35,7 +35,7 @@ final class EventWaiter: LogListener, Sendable {
         }.get()
         let timer = shard.loop.scheduleTask(in: TimeAmount(limit)) { self.arrival.succeed() }
         // Unstructured, since nobody can end a read that hangs, and a wait is over when it is over.
-        Task {
+        let reading = Task {
             do { if try await read() { arrival.succeed() } } catch { arrival.fail(error) }
         }
         let result: Result<Void, any Error>
@@ -51,6 +51,7 @@ final class EventWaiter: LogListener, Sendable {
             result = .failure(error)
         }
         timer.cancel()
+        reading.cancel()
         shard.loop.execute { self.shard.unregister(number, from: .job(self.job)) }
         try result.get()
         return limit - .nanoseconds((shard.loop.now - begin).nanoseconds)

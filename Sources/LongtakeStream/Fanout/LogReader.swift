@@ -77,8 +77,9 @@ public final class LogReader: Sendable {
     public func page(_ query: FeedQuery) async throws -> FeedPage {
         try await deadline.within { isWanted in
             try await self.feedGate.pass(for: query.tenant) {
-                guard isWanted() else { throw CancellationError() }
-                return try await self.patiently { try await self.journal.events(query) }
+                try await self.patiently({ if !isWanted() { throw CancellationError() } }) {
+                    try await self.journal.events(query)
+                }
             }
         }
     }
@@ -87,8 +88,9 @@ public final class LogReader: Sendable {
     public func job(_ id: JobID, of tenant: TenantName) async throws -> Job? {
         try await deadline.within { isWanted in
             try await self.gate.pass(for: tenant) {
-                guard isWanted() else { throw CancellationError() }
-                return try await self.patiently { try await self.journal.job(id, of: tenant) }
+                try await self.patiently({ if !isWanted() { throw CancellationError() } }) {
+                    try await self.journal.job(id, of: tenant)
+                }
             }
         }
     }
@@ -139,7 +141,7 @@ public final class LogReader: Sendable {
             let missing = rings.missing(of: key.job, of: key.tenant, after: key.after)
             let token = rings.prepare(key.job, of: key.tenant)
             do {
-                let page = try await patiently {
+                let page = try await patiently({ try leaveUnwanted(key) }) {
                     try await journal.events(
                         of: key.job, of: key.tenant, after: key.after,
                         limit: min(Limits.eventsPerPage, missing ?? Limits.eventsPerPage))
@@ -158,8 +160,12 @@ public final class LogReader: Sendable {
     }
 
     /// Tries again for ten seconds where the journal has too many other reads waiting: a stream that runs is not to end for that.
-    private func patiently<Value>(_ read: () async throws -> Value) async throws -> Value {
+    /// - Parameter checkWanted: throws where nobody waits any more.
+    private func patiently<Value>(
+        _ checkWanted: () throws -> Void, _ read: () async throws -> Value
+    ) async throws -> Value {
         for _ in 1..<Self.tries {
+            try checkWanted()
             do {
                 return try await read()
             } catch JournalError.overloaded {
