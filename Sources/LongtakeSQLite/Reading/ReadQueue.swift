@@ -32,7 +32,7 @@ final class ReadQueue: Sendable {
     /// One read transaction.
     /// - Throws: ``JournalError/overloaded`` where too many wait, or this one has waited for too long.
     func read<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
-        try await deadline.wait(whenRefused: { [self] in interrupt($0) }) { [self] ticket, caller in
+        try await deadline.wait(whenRefused: interrupt) { [self] ticket, caller in
             guard begin() else {
                 if deadline.close(ticket) { caller.resume(throwing: JournalError.overloaded) }
                 return
