@@ -25,7 +25,8 @@ def free_port():
 
 
 def wait_until_ready(url, daemon):
-    while daemon.poll() is None:
+    deadline = time.monotonic() + 60
+    while daemon.poll() is None and time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(f"{url}/readyz", timeout=5):
                 return
