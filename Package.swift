@@ -29,6 +29,8 @@ let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let httpTypesHTTP1: Target.Dependency = .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
+let structuredFields: Target.Dependency = .product(
+    name: "RawStructuredFieldValues", package: "swift-http-structured-headers")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 // The import arrows, one line a module. The picture and the reason for each arrow: docs/architecture.md.
@@ -42,6 +44,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-structured-headers", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -62,7 +65,7 @@ let package = Package(
             name: "LongtakeHTTP",
             dependencies: [
                 core, "LongtakeStream", crypto, hummingbird, httpTypes, httpTypesHTTP1, logging, nioCore, nioHTTP1,
-                nioPosix,
+                nioPosix, structuredFields,
             ],
             resources: [.embedInCode("OpenAPI/openapi.json"), .embedInCode("Home/home.html")],
             swiftSettings: strict

@@ -67,11 +67,42 @@ struct JSONTests {
             cancelRequested: false, retryOf: nil, createdAt: Timestamp(millisecondsSince1970: 0), startedAt: nil,
             finishedAt: nil, lastEvent: EventID(epoch: Epoch(rawValue: 1), sequence: EventSequence(rawValue: 1)))
         let path = "/v1/jobs/\(id)"
-        let rest =
-            #""retry_of":null,"stage":null,"stages":[{"attempt":0,"finished_at":null,"name":"s","progress":0,"queue":"q","started_at":null,"state":"pending"}],"started_at":null,"state":"queued"}"#
-        let head =
-            #"{"cancel_requested":false,"created_at":"1970-01-01T00:00:00.000Z","error":null,"finished_at":null,"id":"\#(id)","input":null,"last_event_id":"00000001-1","links":{"cancel":"\#(path)/cancel","events":"\#(path)/events","self":"\#(path)"},"metadata":{"y":"\"","z":"1"},"output":null,"pipeline":"p","priority":0,"progress":0,"#
-        #expect(try JSONText.encode(JobDocument(job)) == head + #""queue_position":null,"# + rest)
-        #expect(try JSONText.encode(JobDocument(job, includesQueuePosition: false)) == head + rest)
+        func text(_ position: String, _ base: String) -> String {
+            #"{"id":"\#(id)","state":"queued","progress":0,"stage":null,"pipeline":"p","stages":[{"name":"s","queue":"q","state":"pending","progress":0,"attempt":0,"started_at":null,"finished_at":null}],\#(position)"input":null,"output":null,"error":null,"priority":0,"metadata":{"y":"\"","z":"1"},"cancel_requested":false,"retry_of":null,"created_at":"1970-01-01T00:00:00.000Z","started_at":null,"finished_at":null,"last_event_id":"00000001-1","links":{"self":"\#(base)\#(path)","events":"\#(base)\#(path)/events","cancel":"\#(base)\#(path)/cancel"}}"#
+        }
+        #expect(JobDocument(job, linkBase: "").json == text(#""queue_position":null,"#, ""))
+        #expect(
+            JobDocument(job, includesQueuePosition: false, linkBase: "https://x.example.org/l").json
+                == text("", "https://x.example.org/l"))
+    }
+
+    @Test(
+        "escapes the characters that clients take for the end of a line, in events, jobs and documents",
+        arguments: ["\u{85}", "\u{2028}", "\u{2029}", "a\u{2028}b\u{85}", "\u{c2}\u{80}\u{86}\u{2027}\u{202a}\u{e2}"])
+    func lineBreaks(text: String) throws {
+        let place = StagePlace(stage: StageName(unchecked: "s"), index: 1, of: 1)
+        var writer = JSONWriter(capacity: 0)
+        writer.value(.object([text: .string(text)]))
+        for json in [
+            try JSONText.encode([text: text]), writer.text,
+            JobEvent(progress: .none, change: .stageProgress(place, progress: .none, message: text)).payload(),
+        ] {
+            #expect(!json.unicodeScalars.contains { ["\u{85}", "\u{2028}", "\u{2029}"].contains($0) }, "\(json)")
+            #expect(
+                try JSONText.decode(JSONValue.self, from: json)[text]
+                    ?? JSONText.decode(JSONValue.self, from: json)["message"] == .string(text))
+        }
+        #expect(try JSONText.canonical([text]) == "[\"\(text)\"]")
+    }
+
+    @Test(
+        "writes numbers in their shortest form",
+        arguments: [
+            (1.0, "1"), (0.5, "0.5"), (1e300, "1e+300"), (-0.1, "-0.1"), (9_007_199_254_740_992, "9007199254740992"),
+        ])
+    func numbers(number: Double, text: String) {
+        var writer = JSONWriter(capacity: 0)
+        writer.value(number)
+        #expect(writer.text == text)
     }
 }

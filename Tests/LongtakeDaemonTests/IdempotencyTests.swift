@@ -29,4 +29,25 @@ import Testing
             #expect(listed.count == 1)
         }
     }
+
+    // Seen to fail where the key keeps its quotes.
+    @Test("a key in quotes is the same key, for submissions and retries")
+    func quoted() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess()
+            let bare = try daemon.connect().exchange(DaemonProcess.submission(key: "order 1042"))
+            #expect(bare.status == 201, "\(bare.body)")
+            let quoted = try daemon.connect().exchange(DaemonProcess.submission(key: "\"order 1042\""))
+            #expect(quoted.status == 200 && quoted["idempotent-replayed"] == "true", "\(quoted.body)")
+            #expect(try quoted.text("id") == bare.text("id"))
+            #expect(try daemon.connect().exchange(DaemonProcess.submission(key: "\"order")).status == 400)
+            let id = try bare.text("id")
+            #expect(try daemon.request("POST", "/v1/jobs/\(id)/cancel").status < 300)
+            #expect(try daemon.get("/v1/jobs/\(id)", "Prefer: wait=20").text("state") == "canceled")
+            let first = try daemon.request("POST", "/v1/jobs/\(id)/retry", "Idempotency-Key: again")
+            let second = try daemon.request("POST", "/v1/jobs/\(id)/retry", "Idempotency-Key: \"again\"")
+            #expect(first.status == 201 && second.status == 200)
+            #expect(try first.text("id") == second.text("id"))
+        }
+    }
 }

@@ -1,4 +1,5 @@
 import HTTPTypes
+import NIOCore
 import NIOHTTP1
 import Testing
 
@@ -10,9 +11,13 @@ struct OriginPolicyTests {
         AccessConfiguration(hosts: ["longtake.example.org"], corsOrigins: ["https://app.example.org"]))
     private static let keyed = OriginPolicy(AccessConfiguration(mode: .keys, corsOrigins: ["https://app.example.org"]))
 
-    private static func refusal(_ policy: OriginPolicy, _ fields: [(String, String)]) -> String? {
+    private static func refusal(
+        _ policy: OriginPolicy, _ fields: [(String, String)], from peer: SocketAddress? = nil
+    ) -> String? {
         let head = HTTPRequestHead(version: .http1_1, method: .POST, uri: "/v1/jobs", headers: HTTPHeaders(fields))
-        return policy.refusal(of: OriginPolicy.Sender(head))?.kind
+        let proxies = TrustedProxies(["192.0.2.0/24"]) ?? .none
+        let forwarding = Forwarding(peer: peer, headers: head.headers, trusting: proxies)
+        return policy.refusal(of: OriginPolicy.Sender(head, forwarding))?.kind
     }
 
     @Test(
@@ -54,17 +59,55 @@ struct OriginPolicyTests {
         #expect(Self.refusal(Self.open, fields) == (isAllowed ? nil : "foreign-origin"))
     }
 
-    @Test("read answers where their origin is allowed, and caches are told that it matters")
+    @Test("of the public address are the daemon's own, whatever Host the proxy sends")
+    func publicURL() throws {
+        let url = try #require(PublicURL("https://Video.example.org/longtake/"))
+        let policy = OriginPolicy(AccessConfiguration(publicURL: url))
+        for host in ["127.0.0.1:8080", "video.example.org"] {
+            #expect(Self.refusal(policy, [("Host", host), ("Origin", "https://video.example.org")]) == nil)
+            #expect(
+                Self.refusal(policy, [("Host", host), ("Origin", "https://evil.example.org")]) == "foreign-origin")
+        }
+        #expect(Self.refusal(policy, [("Host", "evil.example.org")]) == "unknown-host")
+    }
+
+    @Test("behind a trusted proxy are compared with X-Forwarded-Host; from anybody else that header says nothing")
+    func forwardedHost() throws {
+        let proxy = try SocketAddress(ipAddress: "192.0.2.7", port: 1_000)
+        let stranger = try SocketAddress(ipAddress: "198.51.100.7", port: 1_000)
+        func fields(_ host: String, _ origin: String) -> [(String, String)] {
+            [("Host", "127.0.0.1:8080"), ("X-Forwarded-Host", host), ("Origin", origin)]
+        }
+        let own = fields("longtake.example.org", "https://longtake.example.org")
+        #expect(Self.refusal(Self.open, own, from: proxy) == nil)
+        #expect(Self.refusal(Self.open, own, from: stranger) == "foreign-origin")
+        // A page that made its name resolve to the proxy is no page of the daemon's.
+        let rebound = fields("evil.example.org", "https://evil.example.org")
+        #expect(Self.refusal(Self.open, rebound, from: proxy) == "unknown-host")
+    }
+
+    @Test("may read a response if their origin is allowed; each header stands there once, and Vary keeps what it had")
     func cors() {
-        let allowed = Self.keyed.headers(for: "https://app.example.org")
-        #expect(allowed[.accessControlAllowOrigin] == "https://app.example.org")
-        #expect(allowed[.vary] == "Origin")
-        let other = Self.keyed.headers(for: "https://evil.example.org")
+        func headers(_ policy: OriginPolicy, _ origin: String?, _ before: HTTPFields = [:]) -> HTTPFields {
+            var headers = before
+            policy.dress(&headers, for: origin)
+            return headers
+        }
+        let allowed = headers(Self.keyed, "https://app.example.org", [.vary: "Accept"])
+        #expect(allowed[values: .accessControlAllowOrigin] == ["https://app.example.org"])
+        #expect(allowed[values: .vary] == ["Accept, Origin"])
+        #expect(headers(Self.keyed, "https://app.example.org", allowed) == allowed)
+        for name in [
+            "Location", "ETag", "Retry-After", "Link", "Idempotent-Replayed", "Preference-Applied", "X-Request-Id",
+        ] {
+            #expect(allowed[.accessControlExposeHeaders]?.contains(name) == true, "\(name)")
+        }
+        let other = headers(Self.keyed, "https://evil.example.org")
         #expect(other[.accessControlAllowOrigin] == nil)
         #expect(other[.vary] == "Origin")
         let all = OriginPolicy(AccessConfiguration(mode: .keys, corsOrigins: ["*"]))
-        #expect(all.headers(for: "https://evil.example.org")[.accessControlAllowOrigin] == "*")
-        #expect(OriginPolicy(AccessConfiguration(mode: .keys)).headers(for: "https://a.example.org").isEmpty)
+        #expect(headers(all, "https://evil.example.org")[.accessControlAllowOrigin] == "*")
+        #expect(headers(OriginPolicy(AccessConfiguration(mode: .keys)), "https://a.example.org").isEmpty)
     }
 
     @Test("ask beforehand, and are told what they may send")

@@ -42,7 +42,7 @@ struct MemoryRecord: Sendable {
         let committed = CommittedEvent(
             id: id, position: EventPosition(rawValue: position), job: submission.id, tenant: submission.tenant,
             pipeline: submission.pipeline.name, type: event.type, at: time,
-            payload: try event.payload())
+            payload: event.payload())
         log.append(committed)
         switch event.change {
         case .succeeded(let output, _): self.output = output

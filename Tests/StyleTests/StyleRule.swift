@@ -112,7 +112,7 @@ enum ImportArrows {
         "LongtakeHTTP": system.union([
             "LongtakeCore", "LongtakeStream", "Logging", "Crypto", "Hummingbird", "HTTPTypes", "NIOCore", "NIOPosix",
             "NIOHTTP1",
-            "NIOHTTPTypesHTTP1",
+            "NIOHTTPTypesHTTP1", "RawStructuredFieldValues", "RawStructuredFieldValues",
         ]),
     ]
 }

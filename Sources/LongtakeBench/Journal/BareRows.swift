@@ -49,7 +49,7 @@ struct BareRows {
     /// Reports: a row of `event` for each, of `stages` jobs in turn.
     func reports(of stages: Int, in directory: String, for time: Duration) async throws -> Double {
         try await makeJournal(in: directory, jobs: stages)
-        let payloads = try (0..<9_000).map { try Samples.progress(Double($0) / 10_000).payload() }
+        let payloads = (0..<9_000).map { Samples.progress(Double($0) / 10_000).payload() }
         return try open(directory) { db in
             let event = try PreparedStatement(Self.insertEvent, db)
             var number = 0
@@ -123,7 +123,7 @@ private struct BareSubmission {
 
         init() throws {
             definition = try JSONText.encode(Samples.pipeline)
-            payload = try JobStateMachine(pipeline: Samples.pipeline).submit(priority: .normal).events[0].payload()
+            payload = JobStateMachine(pipeline: Samples.pipeline).submit(priority: .normal).events[0].payload()
         }
     }
 }

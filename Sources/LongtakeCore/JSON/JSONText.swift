@@ -1,6 +1,7 @@
 package import FoundationEssentials
 
-/// JSON as the daemon writes it outside the event log: members sorted by name, slashes plain, so that equal values are equal text.
+/// JSON through Foundation's coders, for values whose members need no order of their own: members sorted by name, slashes plain, so that
+/// equal values are equal text.
 package enum JSONText {
     // One of each for all threads: their options are set here, and never again.
     private static let encoder = {
@@ -18,7 +19,14 @@ package enum JSONText {
         String(decoding: try data(value), as: UTF8.self)
     }
 
-    package static func data(_ value: some Encodable) throws -> Data { try encoder.encode(value) }
+    package static func data(_ value: some Encodable) throws -> Data {
+        JSONLineBreaks.escaped(in: try encoder.encode(value))
+    }
+
+    /// Text that is compared and never shown: without the escapes of ``JSONLineBreaks``, which earlier versions did not write.
+    package static func canonical(_ value: some Encodable) throws -> String {
+        String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
 
     package static func decode<Value: Decodable>(_ type: Value.Type, from text: String) throws -> Value {
         try decode(type, fromUTF8: Data(text.utf8))

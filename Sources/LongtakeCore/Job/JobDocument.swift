@@ -1,99 +1,84 @@
-/// A job as clients see it in JSON: every member always there, `null` where there is no value.
-public struct JobDocument: Encodable, Sendable {
+/// A job as clients see it in JSON: every member is always there, `null` if it has no value, in the order of docs/api.md.
+public struct JobDocument: Sendable {
     public let job: Job
-    /// Lists leave `queue_position` out, since counting it costs a query for each job.
+    /// Lists leave `queue_position` out, because counting it costs a query for each job.
     public let includesQueuePosition: Bool
-    /// Goes into the link to the events, so that whoever is given it may open it; `nil` for none.
+    /// Is part of the link to the events, so that whoever gets the link may open it; `nil` for none.
     public let ticket: String?
+    /// Stands before the path in each link: the public address of the daemon, or nothing.
+    public let linkBase: String
 
-    public init(_ job: Job, includesQueuePosition: Bool = true, ticket: String? = nil) {
+    public init(_ job: Job, includesQueuePosition: Bool = true, ticket: String? = nil, linkBase: String) {
         self.job = job
         self.includesQueuePosition = includesQueuePosition
         self.ticket = ticket
+        self.linkBase = linkBase
     }
 
-    private enum Key: String, CodingKey {
-        case id, pipeline, state, progress, stage, stages, input, output, error, priority, metadata, links
-        case queuePosition = "queue_position"
-        case cancelRequested = "cancel_requested"
-        case retryOf = "retry_of"
-        case createdAt = "created_at"
-        case startedAt = "started_at"
-        case finishedAt = "finished_at"
-        case lastEventID = "last_event_id"
+    /// The document as one line of JSON.
+    public var json: String {
+        var json = JSONWriter(capacity: 1_536)
+        write(into: &json)
+        return json.text
     }
 
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: Key.self)
-        try container.encode(job.id.description, forKey: .id)
-        try container.encode(job.pipeline.description, forKey: .pipeline)
-        try container.encode(job.state.rawValue, forKey: .state)
-        try container.encode(job.progress.value, forKey: .progress)
-        try container.encode(orNull: job.stage?.description, forKey: .stage)
-        var stages = container.nestedUnkeyedContainer(forKey: .stages)
-        for stage in job.stages {
-            var nested = stages.nestedContainer(keyedBy: StageKey.self)
-            try encode(stage, into: &nested)
-        }
+    package func write(into json: inout JSONWriter) {
+        json.beginObject()
+        json.member("id", job.id.description)
+        json.member("state", job.state.rawValue)
+        json.member("progress", job.progress.value)
+        json.member("stage", orNull: job.stage?.description)
+        json.member("pipeline", job.pipeline.description)
+        json.name("stages")
+        json.beginArray()
+        for stage in job.stages { stage.write(into: &json) }
+        json.endArray()
         if includesQueuePosition {
-            try container.encode(orNull: job.queuePosition, forKey: .queuePosition)
+            json.name("queue_position")
+            if let position = job.queuePosition { json.value(Int64(position)) } else { json.null() }
         }
-        try container.encode(job.input, forKey: .input)
-        try container.encode(orNull: job.output, forKey: .output)
-        try container.encode(orNull: job.error, forKey: .error)
-        try container.encode(job.priority.rawValue, forKey: .priority)
-        var metadata = container.nestedContainer(keyedBy: MemberName.self, forKey: .metadata)
-        for (name, text) in job.metadata { try metadata.encode(text, forKey: MemberName(stringValue: name)) }
-        try container.encode(job.cancelRequested, forKey: .cancelRequested)
-        try container.encode(orNull: job.retryOf?.description, forKey: .retryOf)
-        try container.encode(job.createdAt.description, forKey: .createdAt)
-        try container.encode(orNull: job.startedAt?.description, forKey: .startedAt)
-        try container.encode(orNull: job.finishedAt?.description, forKey: .finishedAt)
-        try container.encode(job.lastEvent.description, forKey: .lastEventID)
-        let path = "/v1/jobs/\(job.id)"
-        var links = container.nestedContainer(keyedBy: LinkKey.self, forKey: .links)
-        try links.encode(path, forKey: .this)
-        try links.encode("\(path)/events" + (ticket.map { "?ticket=\($0)" } ?? ""), forKey: .events)
-        try links.encode("\(path)/cancel", forKey: .cancel)
+        json.member("input", job.input)
+        json.member("output", job.output ?? .null)
+        if let error = job.error { error.write(as: "error", into: &json) } else { json.member("error", .null) }
+        json.member("priority", Int64(job.priority.rawValue))
+        json.name("metadata")
+        json.beginObject()
+        for (name, text) in job.metadata.sorted(by: { $0.key < $1.key }) {
+            json.name(name)
+            json.value(text)
+        }
+        json.endObject()
+        json.member("cancel_requested", job.cancelRequested)
+        json.member("retry_of", orNull: job.retryOf?.description)
+        json.member("created_at", job.createdAt.description)
+        json.member("started_at", orNull: job.startedAt?.description)
+        json.member("finished_at", orNull: job.finishedAt?.description)
+        json.member("last_event_id", job.lastEvent.description)
+        writeLinks(into: &json)
+        json.endObject()
     }
 
-    private enum StageKey: String, CodingKey {
-        case name, queue, state, progress, attempt
-        case startedAt = "started_at"
-        case finishedAt = "finished_at"
-    }
-
-    private func encode(_ stage: Job.Stage, into container: inout KeyedEncodingContainer<StageKey>) throws {
-        try container.encode(stage.name.description, forKey: .name)
-        try container.encode(stage.queue.description, forKey: .queue)
-        try container.encode(stage.state.rawValue, forKey: .state)
-        try container.encode(stage.progress.value, forKey: .progress)
-        try container.encode(stage.attempt, forKey: .attempt)
-        try container.encode(orNull: stage.startedAt?.description, forKey: .startedAt)
-        try container.encode(orNull: stage.finishedAt?.description, forKey: .finishedAt)
-    }
-
-    private enum LinkKey: String, CodingKey {
-        case this = "self"
-        case events, cancel
+    private func writeLinks(into json: inout JSONWriter) {
+        let path = "\(linkBase)/v1/jobs/\(job.id)"
+        json.name("links")
+        json.beginObject()
+        json.member("self", path)
+        json.member("events", "\(path)/events" + (ticket.map { "?ticket=\($0)" } ?? ""))
+        json.member("cancel", "\(path)/cancel")
+        json.endObject()
     }
 }
 
-// Texts and numbers into nested containers, and not values of types of their own: for each of those the encoder asks its type several
-// questions first, and for this document that took longer than all the rest (docs/benchmarks.md).
-extension KeyedEncodingContainer {
-    fileprivate mutating func encode(orNull text: String?, forKey key: Key) throws {
-        guard let text else { return try encodeNil(forKey: key) }
-        try encode(text, forKey: key)
-    }
-
-    fileprivate mutating func encode(orNull number: Int?, forKey key: Key) throws {
-        guard let number else { return try encodeNil(forKey: key) }
-        try encode(number, forKey: key)
-    }
-
-    fileprivate mutating func encode(orNull value: (some Encodable)?, forKey key: Key) throws {
-        guard let value else { return try encodeNil(forKey: key) }
-        try encode(value, forKey: key)
+extension Job.Stage {
+    fileprivate func write(into json: inout JSONWriter) {
+        json.beginObject()
+        json.member("name", name.description)
+        json.member("queue", queue.description)
+        json.member("state", state.rawValue)
+        json.member("progress", progress.value)
+        json.member("attempt", Int64(attempt))
+        json.member("started_at", orNull: startedAt?.description)
+        json.member("finished_at", orNull: finishedAt?.description)
+        json.endObject()
     }
 }

@@ -18,4 +18,13 @@ public struct JobError: Hashable, Sendable, Codable {
         try container.encode(message, forKey: .message)
         try container.encode(stage, forKey: .stage)
     }
+
+    func write(as name: StaticString, into json: inout JSONWriter) {
+        json.name(name)
+        json.beginObject()
+        json.member("code", code)
+        json.member("message", message)
+        json.member("stage", orNull: stage?.description)
+        json.endObject()
+    }
 }

@@ -33,7 +33,7 @@ public struct Submission: Hashable, Sendable {
     /// Canonical text, compared as it is. Of a retry it is the job alone, since that is all that the client said.
     package func fingerprint() throws -> String {
         if let retryOf { return try Self.fingerprint(ofRetryOf: retryOf) }
-        return try JSONText.encode(
+        return try JSONText.canonical(
             Fingerprint(
                 pipeline: pipeline.name, input: input, priority: priority.rawValue, metadata: metadata,
                 simulation: simulation))
@@ -41,7 +41,7 @@ public struct Submission: Hashable, Sendable {
 
     /// As ``fingerprint()``, of any retry of this job.
     package static func fingerprint(ofRetryOf job: JobID) throws -> String {
-        try JSONText.encode(["retry_of": job.description])
+        try JSONText.canonical(["retry_of": job.description])
     }
 
     private struct Fingerprint: Encodable {

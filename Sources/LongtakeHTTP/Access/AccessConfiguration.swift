@@ -17,18 +17,24 @@ public struct AccessConfiguration: Sendable {
     public var requestsPerSecondPerKey: Int
     /// Host names that the daemon goes by besides `localhost` and plain addresses.
     public var hosts: [String]
+    /// The address at which clients reach the daemon; `nil` if links stay relative.
+    public var publicURL: PublicURL?
+    public var trustedProxies: TrustedProxies
     /// Origins whose pages may read answers, such as `https://app.example.org`; `*` for all.
     public var corsOrigins: [String]
 
     public init(
         mode: AccessMode = .none, keys: KeyRing = KeyRing(), tickets: TicketSigner = TicketSigner(),
-        requestsPerSecondPerKey: Int = 0, hosts: [String] = [], corsOrigins: [String] = []
+        requestsPerSecondPerKey: Int = 0, hosts: [String] = [], publicURL: PublicURL? = nil,
+        trustedProxies: TrustedProxies = .none, corsOrigins: [String] = []
     ) {
         self.mode = mode
         self.keys = keys
         self.tickets = tickets
         self.requestsPerSecondPerKey = requestsPerSecondPerKey
         self.hosts = hosts
+        self.publicURL = publicURL
+        self.trustedProxies = trustedProxies
         self.corsOrigins = corsOrigins
     }
 }

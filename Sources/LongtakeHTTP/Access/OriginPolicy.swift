@@ -7,79 +7,105 @@ import NIOHTTP1
 struct OriginPolicy: Sendable {
     private let isGuarded: Bool
     private let hosts: Set<String>
+    private let publicURL: PublicURL?
     private let origins: Set<String>
     private let allowsAll: Bool
 
     init(_ configuration: AccessConfiguration) {
         isGuarded = configuration.mode == .none
         hosts = Set(configuration.hosts.map { $0.lowercased() } + ["localhost"])
+        publicURL = configuration.publicURL
         origins = Set(configuration.corsOrigins.map { $0.lowercased() })
         allowsAll = origins.contains("*")
     }
 
     /// What a request says about where it comes from.
     struct Sender: Sendable {
-        /// `Host`; all of them, where there are several.
-        var host: [String]
+        /// The host that the client asked for: `X-Forwarded-Host` of a trusted proxy, otherwise `Host`; `nil` without either.
+        var host: String?
+        /// `Host` as it arrived.
+        var ownHost: String?
         var origin: String?
         var site: String?
         var mode: String?
 
-        init(_ head: HTTPRequestHead) {
-            host = head.headers["host"]
+        init(_ head: HTTPRequestHead, _ forwarding: Forwarding) {
+            ownHost = head.headers.first(name: "host")
+            host = forwarding.host ?? ownHost
             origin = head.headers.first(name: "origin")
             site = head.headers.first(name: "sec-fetch-site")
             mode = head.headers.first(name: "sec-fetch-mode")
         }
     }
 
-    /// Why a request is refused before anybody looks at what it wants; `nil` where it is not.
+    /// Why a request is refused before a route sees it; `nil` if it is not.
     ///
-    /// A page that had its own name lead to this machine sends that name as `Host`; so a name has to be known. Addresses cannot be made to lead
-    /// elsewhere. A page of another origin says so in `Origin`, or, where a browser leaves that out, in `Sec-Fetch-Site` (W3C Fetch
-    /// Metadata); a link that somebody follows is let through.
+    /// A page can make its own name resolve to this machine (DNS rebinding). The browser sends that name as `Host`, so the host has to be
+    /// known. Addresses cannot be redirected that way. A page of another origin is recognised by `Origin` or, if the browser leaves that
+    /// out, by `Sec-Fetch-Site` (W3C Fetch Metadata). A link that somebody follows is allowed.
     func refusal(of sender: Sender) -> Problem? {
         guard isGuarded else { return nil }
-        if let host = sender.host.first, !isKnown(host) { return .unknownHost }
+        if let host = sender.host, !isKnown(host) { return .unknownHost }
         if let origin = sender.origin {
-            return isSame(origin, sender.host.first) || allows(origin) ? nil : .foreignOrigin
+            let isOwn =
+                origin.lowercased() == publicURL?.origin || isSame(origin, sender.host)
+                || isSame(origin, sender.ownHost)
+            return isOwn || allows(origin) ? nil : .foreignOrigin
         }
         let isForeign = sender.site == "cross-site" || sender.site == "same-site"
         return isForeign && sender.mode != "navigate" ? .foreignOrigin : nil
     }
 
-    /// The headers by which a page of that origin may read the answer; empty where it may not.
-    func headers(for origin: String?) -> HTTPFields {
-        guard !origins.isEmpty else { return [:] }
-        var fields: HTTPFields = allowsAll ? [:] : [.vary: "Origin"]
-        guard let origin, allows(origin) else { return fields }
-        fields[.accessControlAllowOrigin] = allowsAll ? "*" : origin
-        fields[.accessControlExposeHeaders] = Self.exposed
-        return fields
+    /// Adds the headers by which a page of `origin` may read the response (Fetch §3.3.3).
+    ///
+    /// Every response gets them here and nowhere else, because a browser refuses a response in which one of them occurs twice.
+    /// - Parameter origin: of the page that sent the request; `nil` if no page did.
+    func dress(_ headers: inout HTTPFields, for origin: String?) {
+        guard !origins.isEmpty else { return }
+        if !allowsAll { Self.addVary("Origin", to: &headers) }
+        guard let origin, allows(origin) else { return }
+        headers[.accessControlAllowOrigin] = allowsAll ? "*" : origin
+        headers[.accessControlExposeHeaders] = Self.exposed
     }
 
-    /// The answer to a question whether a request would be allowed (Fetch §4.8); `nil` where that is none, or the origin is not allowed.
+    /// Adds `name` to the `Vary` list unless the list already has it (RFC 9110 §12.5.5).
+    private static func addVary(_ name: String, to headers: inout HTTPFields) {
+        let names = headers[values: .vary].flatMap { $0.split(separator: ",") }.map(\.trimmed)
+        guard !names.contains(where: { $0.lowercased() == name.lowercased() }) else { return }
+        headers[.vary] = (names + [name]).joined(separator: ", ")
+    }
+
+    /// The headers that answer a preflight request (Fetch §4.8), without those that ``dress(_:for:)`` adds to every response.
+    /// - Returns: `nil` if the request is no preflight, or if its origin is not allowed.
     func preflight(_ head: HTTPRequestHead) -> HTTPFields? {
         guard head.method == .OPTIONS, head.headers.contains(name: "access-control-request-method"),
             let origin = head.headers.first(name: "origin"), allows(origin)
         else { return nil }
-        var fields = headers(for: origin)
-        fields[.accessControlExposeHeaders] = nil
-        fields[.accessControlAllowMethods] = "GET, POST, DELETE"
-        fields[.accessControlAllowHeaders] =
-            "Accept, Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer"
-        fields[.accessControlMaxAge] = "600"
-        return fields
+        return [
+            .accessControlAllowMethods: "GET, POST, DELETE",
+            .accessControlAllowHeaders: Self.accepted,
+            // Ten minutes: a change of `http.cors_origins` reaches pages that stay open after that.
+            .accessControlMaxAge: "600",
+        ]
     }
 
-    private static let exposed =
-        "ETag, Idempotent-Replayed, Location, Preference-Applied, Retry-After, X-Request-Id"
+    /// Request headers that a page may send: those that the API reads, and those that common tracing and HTTP libraries add by themselves
+    /// (W3C Trace Context, W3C Baggage, Sentry). The daemon ignores the latter, but without them here the browser refuses the request.
+    private static let accepted = [
+        "Accept", "Authorization", "Baggage", "Cache-Control", "Content-Type", "Idempotency-Key", "If-None-Match",
+        "Last-Event-ID", "Prefer", "Sentry-Trace", "Traceparent", "Tracestate", "X-Request-Id", "X-Requested-With",
+    ].joined(separator: ", ")
+
+    /// Response headers that a page may read beyond those that Fetch always allows.
+    private static let exposed = [
+        "ETag", "Idempotent-Replayed", "Link", "Location", "Preference-Applied", "Retry-After", "X-Request-Id",
+    ].joined(separator: ", ")
 
     private func allows(_ origin: String) -> Bool { allowsAll || origins.contains(origin.lowercased()) }
 
     private func isKnown(_ host: String) -> Bool {
         guard let name = Self.name(in: host) else { return false }
-        return hosts.contains(name) || (try? SocketAddress(ipAddress: name, port: 0)) != nil
+        return hosts.contains(name) || name == publicURL?.host || (try? SocketAddress(ipAddress: name, port: 0)) != nil
     }
 
     /// Without the port, and an IPv6 address without its brackets; `nil` for what is no host (RFC 3986 §3.2.2).

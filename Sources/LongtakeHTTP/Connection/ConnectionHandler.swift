@@ -186,7 +186,8 @@ final class ConnectionHandler: ChannelInboundHandler {
         isHTTP10 = request.head.version == .http1_0
         let (service, loop) = (service, channel.eventLoop)
         let handler = NIOLoopBound(self, eventLoop: loop)
-        let exchange = RequestExchange()
+        let exchange = RequestExchange(
+            forwarding: service.forwarding(of: request.head.headers, from: channel.remoteAddress))
         self.exchange = exchange
         // Routes are asynchronous and the loop is not; the task ends with its answer, and is cancelled with the connection.
         answer = Task {

@@ -15,6 +15,7 @@ final class RequestService: Sendable {
     private let requests: RequestCounts
     private let responder: RouterResponder<DaemonRequestContext>
     private let origins: OriginPolicy
+    private let trustedProxies: TrustedProxies
     private let room: AnswerRoom
     private let clock: any WallClock
     private let random: @Sendable () -> UInt64
@@ -37,14 +38,15 @@ final class RequestService: Sendable {
 
     init(
         responder: RouterResponder<DaemonRequestContext>, hub: StreamHub, connections: ConnectionRegister,
-        requests: RequestCounts, origins: OriginPolicy, room: AnswerRoom, clock: any WallClock,
+        requests: RequestCounts, access: AccessConfiguration, room: AnswerRoom, clock: any WallClock,
         random: @escaping @Sendable () -> UInt64, logger: Logger
     ) {
         self.responder = responder
         self.hub = hub
         self.connections = connections
         self.requests = requests
-        self.origins = origins
+        origins = OriginPolicy(access)
+        trustedProxies = access.trustedProxies
         self.room = room
         self.clock = clock
         self.random = random
@@ -55,7 +57,7 @@ final class RequestService: Sendable {
     func answer(_ received: ConnectionState.Received, _ exchange: RequestExchange) async -> Answer {
         let isHead = received.head.method == .HEAD
         var logger = logger
-        let id = String(random(), radix: 16)
+        let id = exchange.forwarding.requestID ?? String(random(), radix: 16)
         logger[metadataKey: "request_id"] = "\(id)"
         var (closesConnection, isAbandoned) = (false, false)
         var response: Response
@@ -65,7 +67,9 @@ final class RequestService: Sendable {
             var head = try HTTPRequest(received.head, secure: false, splitCookie: false)
             if isHead { head.method = .get }
             guard RouteTable.methods.contains(head.method) else { throw Problem.unknownMethod }
-            if let refusal = origins.refusal(of: OriginPolicy.Sender(received.head)) { throw refusal }
+            if let refusal = origins.refusal(of: OriginPolicy.Sender(received.head, exchange.forwarding)) {
+                throw refusal
+            }
             if let headers = origins.preflight(received.head) {
                 response = Response(status: .noContent, headers: headers)
             } else {
@@ -103,10 +107,15 @@ final class RequestService: Sendable {
             closesConnection: closesConnection, room: part)
     }
 
-    /// Adds what every answer tells a browser.
-    /// - Parameter origin: of the page that asked; `nil` where none did, or nobody knows.
+    /// What is known about the client that sent a request.
+    func forwarding(of headers: HTTPHeaders, from peer: SocketAddress?) -> Forwarding {
+        Forwarding(peer: peer, headers: headers, trusting: trustedProxies)
+    }
+
+    /// Adds the headers that every response carries for browsers.
+    /// - Parameter origin: of the page that sent the request; `nil` if no page did, or if the request could not be read.
     func dress(_ response: inout Response, for origin: String?) {
-        response.headers.append(contentsOf: origins.headers(for: origin))
+        origins.dress(&response.headers, for: origin)
         SecurityHeaders.add(to: &response.headers)
     }
 

@@ -1,24 +1,34 @@
 import LongtakeCore
 
-/// What a client would like, as its `Prefer` header says (RFC 7240). Preferences that are not known here are passed over, as that asks.
+/// The preferences of a request's `Prefer` header (RFC 7240).
+///
+/// A preference is never a reason to refuse a request: one that is unknown or cannot be read is ignored (§2).
 struct Preferences: Sendable {
-    /// How long the client would wait for what it asks about; `nil` where it does not say.
+    /// How long the client wants to wait for what it asks about, at most ``Limits/waitSeconds``; `nil` if it does not say.
     let wait: Duration?
+    /// What `Preference-Applied` says if the wait is honoured: `wait`, with a value if it is not the one that the client sent (§3).
+    let applied: String
 
-    /// - Throws: ``Problem`` with 400 where `wait` is no whole number of seconds, or more of them than anybody may wait.
-    init(_ header: String?) throws(Problem) {
-        // Of a preference that is given twice the first counts (RFC 7240 §2).
-        guard let value = Self.value(of: "wait", in: header ?? "") else {
-            wait = nil
+    init(_ header: String?) {
+        // If a preference occurs twice, the first one counts (§2).
+        let value = Self.value(of: "wait", in: header ?? "")
+        guard let value, let seconds = Self.wholeSeconds(in: value) else {
+            (wait, applied) = (nil, "")
             return
         }
-        guard let seconds = Int(digits: value), seconds <= Limits.waitSeconds else {
-            throw .badHeader("Prefer", "can ask to wait for a whole number of seconds up to \(Limits.waitSeconds)")
-        }
         wait = .seconds(seconds)
+        applied = Int(digits: value) == seconds ? "wait" : "wait=\(seconds)"
     }
 
-    /// `nil` where the preference is not there, empty where it has no value.
+    /// The whole seconds of a number with or without a fraction, capped at ``Limits/waitSeconds``; `nil` if the text is no such number.
+    private static func wholeSeconds(in text: String) -> Int? {
+        let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }) else { return nil }
+        // What does not fit is a long wait too.
+        return min(Int(parts[0]) ?? .max, Limits.waitSeconds)
+    }
+
+    /// The value of a preference: `nil` if the header does not have it, empty if it has no value.
     private static func value(of name: String, in header: String) -> String? {
         for preference in header.parts(separatedBy: UInt8(ascii: ",")) {
             // What follows a semicolon are parameters; those that we know have none.
@@ -34,7 +44,7 @@ struct Preferences: Sendable {
 }
 
 extension String {
-    /// What stands between the separators outside of quoted strings (RFC 9110 §5.6.4), without the white space around it; at least one part.
+    /// The parts between separators outside of quoted strings (RFC 9110 §5.6.4), without the white space around them; at least one part.
     func parts(separatedBy separator: UInt8, most: Int = .max) -> [String] {
         var parts: [[UInt8]] = [[]]
         var (isQuoted, isEscaped) = (false, false)

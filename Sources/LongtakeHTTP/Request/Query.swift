@@ -22,11 +22,17 @@ struct Query: Sendable {
     /// All values of a name that may be repeated, in order.
     func all(_ name: String) -> [String] { values[name] ?? [] }
 
-    /// The text of the cursor: the first of the three places that has one.
+    /// The text of the cursor: the first that is not empty of the header `Last-Event-ID` and the parameters ``cursorNames``.
     func cursor(of request: Request) -> String? {
-        let places = [request.headers[.lastEventID], self["last_event_id"], self["after"]]
-        return places.compactMap { $0?.trimmed }.first { !$0.isEmpty }
+        ([request.headers[.lastEventID]] + Self.cursorNames.map { self[$0] })
+            .compactMap { $0?.trimmed }.first { !$0.isEmpty }
     }
+
+    /// The parameters that can hold a cursor, by precedence.
+    ///
+    /// `lastEventId` is what polyfills of `EventSource` append when they reconnect. It comes first, because the page wrote the others
+    /// before the stream began.
+    static let cursorNames = ["lastEventId", "last_event_id", "after"]
 
     /// A whole number of `range`; `nil` where the name is absent.
     func integer(_ name: String, in range: ClosedRange<Int>) throws(Problem) -> Int? {

@@ -17,8 +17,11 @@ struct QueryNames: Hashable, Sendable {
         self.repeatable = repeatable
     }
 
-    /// The same, and one more that may be given once.
-    func adding(_ name: String) -> QueryNames { QueryNames(single: single + [name], repeatable: repeatable) }
+    /// The same, and more that may be given once.
+    func adding(_ names: String...) -> QueryNames { QueryNames(single: single + names, repeatable: repeatable) }
+
+    /// The same, and the parameters that hold a cursor.
+    var withCursor: QueryNames { QueryNames(single: Query.cursorNames + single, repeatable: repeatable) }
 
     /// - Throws: ``Problem`` with 400 for a parameter that is unknown here, or given more often than it may be.
     func check(_ query: Query) throws(Problem) {

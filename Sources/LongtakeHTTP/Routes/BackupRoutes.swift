@@ -6,6 +6,8 @@ struct BackupRoutes: Sendable {
     let backups: any Backups
     /// Red while the daemon stops.
     let admission: Admission
+    /// Stands before the path in each link.
+    let linkBase: String
 
     func register(on routes: inout RouteTable) {
         routes.add("/v1/backups", [.get: .needs(.admin, list), .post: .needs(.admin, begin)])
@@ -18,12 +20,14 @@ struct BackupRoutes: Sendable {
         do {
             let backup = try await backups.begin()
             var response = try Response.json(BackupDocument(backup), status: .accepted)
-            response.headers[.location] = "/v1/backups/\(backup.id)"
+            response.headers[.location] = location(of: backup.id)
             return response
         } catch let running as BackupRunning {
-            throw Problem.backupRunning(running.id)
+            throw Problem.backupRunning(running.id, location: location(of: running.id))
         }
     }
+
+    private func location(of id: BackupID) -> String { "\(linkBase)/v1/backups/\(id)" }
 
     @Sendable private func list(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         try request.requireJSON()
@@ -46,9 +50,9 @@ extension Problem {
     static let noSuchBackup = Problem(
         kind: "no-such-backup", status: .notFound, title: "No such backup", detail: "There is no backup with this id.")
 
-    static func backupRunning(_ id: BackupID) -> Problem {
+    static func backupRunning(_ id: BackupID, location: String) -> Problem {
         Problem(
             kind: "backup-running", status: .conflict, title: "A backup is being made",
-            detail: "One is made at a time, and \(id) is not done yet.", headers: [.location: "/v1/backups/\(id)"])
+            detail: "One is made at a time, and \(id) is not done yet.", headers: [.location: location])
     }
 }

@@ -5,12 +5,24 @@ struct DocumentRoutes: Sendable {
     /// Compiled in from `OpenAPI/openapi.json`, without the end of its last line.
     static let document = PackageResources.openapi_json.dropLast()
 
-    func register(on routes: inout RouteTable) {
-        routes.add("/openapi.json", [.get: .open(document)])
+    /// How the document names the server.
+    private static let server = #"{"url": "/"}"#
+
+    private let document: [UInt8]
+
+    /// - Parameter publicURL: the server that the document names; `nil` for the one that gives the document out.
+    init(publicURL: PublicURL?) {
+        let text = String(decoding: Self.document, as: UTF8.self)
+        document = Array(
+            (publicURL.map { text.replacing(Self.server, with: #"{"url": "\#($0)"}"#) } ?? text).utf8)
     }
 
-    @Sendable private func document(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
+    func register(on routes: inout RouteTable) {
+        routes.add("/openapi.json", [.get: .open(show)])
+    }
+
+    @Sendable private func show(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         try request.requireJSON()
-        return .json(bytes: Self.document)
+        return .json(bytes: document)
     }
 }

@@ -14,7 +14,7 @@ struct EventRoutes: Sendable {
     }
 
     /// Of all representations; those that are another's than the one that is asked for change nothing.
-    private static let query = QueryNames("last_event_id", "after", "format", "heartbeat", "limit", "wait")
+    private static let query = QueryNames("format", "heartbeat", "limit", "wait").withCursor
 
     @Sendable private func events(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         let query = Query(request)

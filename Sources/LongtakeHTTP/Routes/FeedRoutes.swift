@@ -11,7 +11,8 @@ struct FeedRoutes: Sendable {
     }
 
     private static let query = QueryNames(
-        "last_event_id", "after", "format", "heartbeat", repeatable: ["job", "pipeline", "type"])
+        "format", "heartbeat", repeatable: ["job", "pipeline", "type"]
+    ).withCursor
 
     /// Only as Server-Sent Events: a line of NDJSON could not carry the position that a reader goes on from.
     @Sendable private func events(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {

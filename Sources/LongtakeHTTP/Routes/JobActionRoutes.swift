@@ -10,6 +10,8 @@ struct JobActionRoutes: Sendable {
     /// Red while the daemon stops.
     let admission: Admission
     let random: @Sendable () -> UInt64
+    /// See ``JobDocument/linkBase``.
+    let linkBase: String
 
     func register(on routes: inout RouteTable) {
         routes.add("/v1/jobs/{id}/cancel", [.post: .needs(.submit, cancel)])
@@ -21,7 +23,7 @@ struct JobActionRoutes: Sendable {
         guard let job = try await journal.cancel(try context.jobID(), of: context.caller.tenant) else {
             throw Problem.noSuchJob
         }
-        return try .json(JobDocument(job), status: job.state.isFinal ? .ok : .accepted)
+        return .json(JobDocument(job, linkBase: linkBase), status: job.state.isFinal ? .ok : .accepted)
     }
 
     /// Registered beside what else the job's own address does.
@@ -49,8 +51,8 @@ struct JobActionRoutes: Sendable {
 
     private func answer(_ outcome: SubmissionOutcome) throws -> Response {
         guard let job = outcome.job else { throw Problem.keyConflict }
-        var response = try Response.json(JobDocument(job), status: outcome.isReplay ? .ok : .created)
-        response.headers[.location] = "/v1/jobs/\(job.id)"
+        var response = Response.json(JobDocument(job, linkBase: linkBase), status: outcome.isReplay ? .ok : .created)
+        response.headers[.location] = "\(linkBase)/v1/jobs/\(job.id)"
         if outcome.isReplay { response.headers[.idempotentReplayed] = "true" }
         return response
     }

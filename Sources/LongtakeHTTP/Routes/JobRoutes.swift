@@ -14,6 +14,8 @@ struct JobRoutes: Sendable {
     /// Red while the daemon stops.
     let admission: Admission
     let random: @Sendable () -> UInt64
+    /// See ``JobDocument/linkBase``.
+    let linkBase: String
     /// Of the job's own address.
     let delete: RouteTable.Handler
 
@@ -38,7 +40,7 @@ struct JobRoutes: Sendable {
         }
         let lasting = try ticketLasts(request, context.caller)
         guard admission.isOpen else { throw Problem.draining }
-        let wait = try Preferences(request.headers[.prefer]).wait
+        let preferences = Preferences(request.headers[.prefer])
         let key = try request.idempotencyKey()
         if key == nil, let cursor = request.headers[.lastEventID], !cursor.isEmpty {
             throw Problem.badRequest(
@@ -63,10 +65,10 @@ struct JobRoutes: Sendable {
             let ticket = try lasting.flatMap {
                 try access.ticket(for: context.caller, jobs: [job.id], lasting: $0)?.text
             }
-            response = try await .job(
-                ended(job, wait, context), status: outcome.isReplay ? .ok : .created, ticket: ticket)
+            let (job, applied) = await ended(job, preferences, context)
+            response = show(job, applied, status: outcome.isReplay ? .ok : .created, ticket: ticket)
         }
-        response.headers[.location] = "/v1/jobs/\(job.id)"
+        response.headers[.location] = "\(linkBase)/v1/jobs/\(job.id)"
         if outcome.isReplay { response.headers[.idempotentReplayed] = "true" }
         return response
     }
@@ -81,18 +83,20 @@ struct JobRoutes: Sendable {
         return .seconds(seconds)
     }
 
-    /// The job that was submitted; where the client would wait for that, when it is final.
-    private func ended(_ job: Job, _ wait: Duration?, _ context: DaemonRequestContext) async -> (Job, isWaited: Bool) {
-        guard let wait else { return (job, false) }
+    /// The job that was submitted, after the wait that the client asked for.
+    private func ended(
+        _ job: Job, _ preferences: Preferences, _ context: DaemonRequestContext
+    ) async -> (Job, applied: String?) {
+        guard let wait = preferences.wait else { return (job, nil) }
         do {
             return (
                 try await JobWait(
                     journal: journal, hub: hub, limit: wait, caller: context.caller, exchange: context.exchange
-                ).end(of: job), true
+                ).end(of: job), preferences.applied
             )
         } catch {
-            // The job is there, and no trouble with waiting for it is a reason to say anything else.
-            return (job, false)
+            // The job is stored, so the client gets it even if the wait fails.
+            return (job, nil)
         }
     }
 
@@ -116,53 +120,55 @@ struct JobRoutes: Sendable {
             wanted.after = cursor
         }
         let page = try await journal.jobs(wanted)
-        return try .json(JobList(page: page, epoch: journal.epoch))
+        return .json(JobList(page: page, epoch: journal.epoch, linkBase: linkBase))
     }
 
     @Sendable private func show(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         try request.requireJSON()
-        let wait = try Preferences(request.headers[.prefer]).wait
+        let preferences = Preferences(request.headers[.prefer])
         let known = try KnownTags.read(request.headers[.ifNoneMatch])
         guard var job = try await journal.job(try context.jobID(), of: context.caller.tenant) else {
             throw Problem.noSuchJob
         }
-        if let wait {
+        if let limit = preferences.wait {
             let wait = JobWait(
-                journal: journal, hub: hub, limit: wait, caller: context.caller, exchange: context.exchange)
+                journal: journal, hub: hub, limit: limit, caller: context.caller, exchange: context.exchange)
             job = if let known { try await wait.change(of: job, from: known) } else { try await wait.end(of: job) }
         }
-        var response = try Response.job((job, isWaited: wait != nil))
+        var response = show(job, preferences.wait == nil ? nil : preferences.applied)
         if known?.contains(EntityTag(job)) == true { (response.status, response.body) = (.notModified, .init()) }
         return response
     }
-}
 
-extension Response {
-    /// A job, and by which tag it is known.
-    fileprivate static func job(
-        _ job: (job: Job, isWaited: Bool), status: HTTPResponse.Status = .ok, ticket: String? = nil
-    ) throws -> Response {
-        var response = try json(JobDocument(job.job, ticket: ticket), status: status)
-        response.headers[.eTag] = "\(EntityTag(job.job))"
-        if job.isWaited { response.headers[.preferenceApplied] = "wait" }
+    /// A job with its `ETag`.
+    /// - Parameter applied: what `Preference-Applied` says; `nil` if no preference was honoured.
+    private func show(
+        _ job: Job, _ applied: String?, status: HTTPResponse.Status = .ok, ticket: String? = nil
+    ) -> Response {
+        var response = Response.json(JobDocument(job, ticket: ticket, linkBase: linkBase), status: status)
+        response.headers[.eTag] = "\(EntityTag(job))"
+        response.headers[.preferenceApplied] = applied
         return response
     }
 }
 
-private struct JobList: Encodable {
+/// A page of jobs.
+private struct JobList: JSONDocument {
     let page: JobPage
     let epoch: Epoch
+    let linkBase: String
 
-    private enum Key: String, CodingKey {
-        case jobs, next
-        case lastEventID = "last_event_id"
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: Key.self)
-        try container.encode(page.jobs.map { JobDocument($0, includesQueuePosition: false) }, forKey: .jobs)
-        try container.encode(page.next?.description, forKey: .next)
-        try container.encode("\(FeedID(epoch: epoch, position: page.position))", forKey: .lastEventID)
+    func write(into json: inout JSONWriter) {
+        json.beginObject()
+        json.name("jobs")
+        json.beginArray()
+        for job in page.jobs {
+            JobDocument(job, includesQueuePosition: false, linkBase: linkBase).write(into: &json)
+        }
+        json.endArray()
+        json.member("next", orNull: page.next?.description)
+        json.member("last_event_id", "\(FeedID(epoch: epoch, position: page.position))")
+        json.endObject()
     }
 }
 

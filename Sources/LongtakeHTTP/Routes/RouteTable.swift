@@ -115,7 +115,20 @@ extension Request {
     }
 }
 
+/// A document whose members have an order of their own.
+protocol JSONDocument {
+    func write(into json: inout JSONWriter)
+}
+
+extension JobDocument: JSONDocument {}
+
 extension Response {
+    static func json(_ document: some JSONDocument, status: HTTPResponse.Status = .ok) -> Response {
+        var json = JSONWriter(capacity: 1_536)
+        document.write(into: &json)
+        return .json(bytes: json.bytes, status: status)
+    }
+
     static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
         .json(bytes: try JSONText.data(value), status: status)
     }

@@ -8,6 +8,8 @@ import NIOCore
 struct StreamOpener: Sendable {
     let journal: any Journal
     let hub: StreamHub
+    /// See ``JobDocument/linkBase``.
+    let linkBase: String
 
     /// How the reader wants it.
     struct Wish: Sendable {
@@ -110,7 +112,7 @@ struct StreamOpener: Sendable {
         add(
             [
                 .reset(reason: reason, requested: requested),
-                .snapshot(id: job.lastEvent, job: try JSONText.encode(JobDocument(job))),
+                .snapshot(id: job.lastEvent, job: JobDocument(job, linkBase: linkBase).json),
             ], to: &opening)
         opening.cursor = LogPlace(job.lastEvent.sequence)
         opening.isEnded = job.state.isFinal

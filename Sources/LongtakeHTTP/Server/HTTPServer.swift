@@ -43,14 +43,17 @@ public final class HTTPServer: Sendable {
             logger: logger)
         var routes = RouteTable(router: Router(context: DaemonRequestContext.self), access: access)
         routes.router.add(middleware: ProblemMiddleware())
-        let opener = StreamOpener(journal: journal, hub: hub)
+        let publicURL = configuration.access.publicURL
+        let linkBase = publicURL?.description ?? ""
+        let opener = StreamOpener(journal: journal, hub: hub, linkBase: linkBase)
         let actions = JobActionRoutes(
-            journal: journal, catalog: catalog, clock: clock, admission: admission, random: configuration.random)
+            journal: journal, catalog: catalog, clock: clock, admission: admission, random: configuration.random,
+            linkBase: linkBase)
         actions.register(on: &routes)
         JobRoutes(
             journal: journal, catalog: catalog, clock: clock, opener: opener, hub: hub, access: access,
             admission: admission,
-            random: configuration.random, delete: actions.delete
+            random: configuration.random, linkBase: linkBase, delete: actions.delete
         ).register(on: &routes)
         QueueRoutes(journal: journal, workers: configuration.queues).register(on: &routes)
         EventRoutes(journal: journal, hub: hub, opener: opener).register(on: &routes)
@@ -59,9 +62,9 @@ public final class HTTPServer: Sendable {
         DaemonRoutes(journal: journal, catalog: catalog, admission: admission, version: configuration.version)
             .register(on: &routes)
         TicketRoutes(journal: journal, access: access).register(on: &routes)
-        BackupRoutes(backups: backups, admission: admission).register(on: &routes)
-        DocumentRoutes().register(on: &routes)
-        HomeRoutes().register(on: &routes)
+        BackupRoutes(backups: backups, admission: admission, linkBase: linkBase).register(on: &routes)
+        DocumentRoutes(publicURL: publicURL).register(on: &routes)
+        HomeRoutes(publicURL: publicURL).register(on: &routes)
         let connections = ConnectionRegister(
             most: configuration.maxConnections, loops: group.makeIterator().map { $0 })
         MetricsRoutes(
@@ -73,7 +76,7 @@ public final class HTTPServer: Sendable {
         service = RequestService(
             responder: routes.router.buildResponder(), hub: hub,
             connections: connections, requests: requests,
-            origins: OriginPolicy(configuration.access),
+            access: configuration.access,
             // Where keys are asked for, those who have none get as much as one of them.
             room: AnswerRoom(
                 mostOfNobody: configuration.access.mode == .keys ? Limits.answerBytesPerKey : Limits.answerBytes),

@@ -9,6 +9,9 @@ final class RequestExchange: Sendable {
     private let stream = Mutex<StreamOpening?>(nil)
     private let reader = Mutex(Reader())
     private let caller = Mutex<String?>(nil)
+    let forwarding: Forwarding
+
+    init(forwarding: Forwarding) { self.forwarding = forwarding }
 
     private struct Reader {
         var isNeeded = false

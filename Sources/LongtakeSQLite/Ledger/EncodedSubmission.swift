@@ -24,7 +24,7 @@ struct EncodedSubmission: Sendable {
         let event = decision.events[0]
         life = decision.life
         firstEvent = event.type
-        payload = try event.payload()
+        payload = event.payload()
     }
 
     /// The job as a reader finds it right after the commit.

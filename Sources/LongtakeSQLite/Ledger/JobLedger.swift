@@ -180,7 +180,7 @@ final class JobLedger {
 
     private func append(_ event: JobEvent, to job: inout ActiveJob, at time: Timestamp, _ db: Database) throws -> Int64
     {
-        try append(event.type, try event.payload(), to: &job, at: time, db)
+        try append(event.type, event.payload(), to: &job, at: time, db)
     }
 
     /// - Returns: the event's position.

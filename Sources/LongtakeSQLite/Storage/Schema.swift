@@ -13,8 +13,18 @@ enum Schema {
         migrator.registerMigration("3-pruning", foreignKeyChecks: .immediate) { try $0.execute(sql: pruning) }
         migrator.registerMigration("4-deletion", foreignKeyChecks: .immediate) { try $0.execute(sql: deletion) }
         migrator.registerMigration("5-pause", foreignKeyChecks: .immediate) { try $0.execute(sql: pause) }
+        migrator.registerMigration("6-bare-idempotency-keys", foreignKeyChecks: .immediate) {
+            try $0.execute(sql: bareKeys)
+        }
         return migrator
     }
+
+    /// A key in quotes is the key without them. Earlier versions stored the quotes, and a client that repeats such a request after the
+    /// upgrade must still find its job. A key that also exists without quotes keeps them: its job stays the one that the bare key names.
+    private static let bareKeys = """
+        UPDATE OR IGNORE idempotency SET key = substr(key, 2, length(key) - 2)
+        WHERE length(key) > 2 AND key GLOB '"*"' AND instr(substr(key, 2, length(key) - 2), '"') = 0 AND instr(key, '\\') = 0
+        """
 
     /// What a reader of the feed can select by type without reading the log through. Reports, which are most of it, pay nothing.
     private static let feed = "CREATE INDEX event_by_type ON event (type, position) WHERE type <> 'stage.progress'"

@@ -205,7 +205,10 @@ struct Daemon: Sendable {
                 access: AccessConfiguration(
                     mode: settings.auth.mode, keys: keeper.keys, tickets: keeper.tickets,
                     requestsPerSecondPerKey: settings.limits.requestsPerSecondPerKey,
-                    hosts: settings.http.allowedHosts + [settings.http.host], corsOrigins: settings.http.corsOrigins),
+                    hosts: settings.http.allowedHosts + [settings.http.host],
+                    publicURL: PublicURL(settings.http.publicURL),
+                    trustedProxies: TrustedProxies(settings.http.trustedProxies) ?? .none,
+                    corsOrigins: settings.http.corsOrigins),
                 maxStreamsPerKey: settings.stream.maxStreamsPerKey, version: DaemonVersion.text,
                 uptime: { .now - begin },
                 random: {

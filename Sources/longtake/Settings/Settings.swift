@@ -24,6 +24,10 @@ struct Settings: Hashable, Sendable {
         var unixSocket = ""
         /// Names that the daemon goes by, besides `localhost` and addresses.
         var allowedHosts: [String] = []
+        /// The address at which clients reach the daemon; empty if links are to stay relative.
+        var publicURL = ""
+        /// Addresses and networks of proxies, and `unix` for peers on a Unix domain socket.
+        var trustedProxies: [String] = []
         /// Origins whose pages may use the daemon; `*` for all.
         var corsOrigins: [String] = []
     }

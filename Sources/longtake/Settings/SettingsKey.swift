@@ -1,5 +1,6 @@
 import Logging
 import LongtakeCore
+import LongtakeHTTP
 
 /// One scalar setting: its key, its rule in words, and how it is read into ``Settings`` and shown.
 struct SettingsKey: Sendable {
@@ -20,6 +21,12 @@ struct SettingsKey: Sendable {
             isHostName),
         list(
             "http.cors_origins", \.http.corsOrigins, "origins such as https://app.example.org, or *", isOrigin),
+        text(
+            "http.public_url", \.http.publicURL, "an address such as https://video.example.org/longtake, or empty",
+            { $0.isEmpty || PublicURL($0) != nil }),
+        list(
+            "http.trusted_proxies", \.http.trustedProxies,
+            "addresses and networks such as 10.0.0.0/8, and unix for Unix sockets", { TrustedProxies([$0]) != nil }),
         text("storage.path", \.storage.path, "a directory", { !$0.isEmpty }),
         text("storage.backup_path", \.storage.backupPath, "a directory", { _ in true }),
         integer("storage.retention_hours", \.storage.retentionHours, 0...87_600),
