@@ -1,18 +1,17 @@
 import HTTPTypes
-import NIOCore
 import NIOHTTP1
 
 /// What web pages may do with the daemon: the Fetch standard's CORS protocol, and, where nobody is asked for a key, a look at `Host` and
 /// `Origin`, since then any page in a browser on the machine could otherwise drive it.
 struct OriginPolicy: Sendable {
     private let isGuarded: Bool
-    private let hosts: Set<String>
+    private let hosts: AllowedHosts
     private let origins: Set<String>
     private let allowsAll: Bool
 
     init(_ configuration: AccessConfiguration) {
         isGuarded = configuration.mode == .none
-        hosts = Set(configuration.hosts.map { $0.lowercased() } + ["localhost"])
+        hosts = AllowedHosts(configuration.hosts)
         origins = Set(configuration.corsOrigins.map { $0.lowercased() })
         allowsAll = origins.contains("*")
     }
@@ -24,8 +23,11 @@ struct OriginPolicy: Sendable {
         var origin: String?
         var site: String?
         var mode: String?
+        /// Whether the request is for `/healthz` or `/readyz`. A load balancer probes these by address and sends a `Host` of its own.
+        var isProbe: Bool
 
         init(_ head: HTTPRequestHead) {
+            isProbe = ["/healthz", "/readyz"].contains(head.uri.prefix { $0 != "?" })
             host = head.headers["host"]
             origin = head.headers.first(name: "origin")
             site = head.headers.first(name: "sec-fetch-site")
@@ -40,7 +42,7 @@ struct OriginPolicy: Sendable {
     /// Metadata); a link that somebody follows is let through.
     func refusal(of sender: Sender) -> Problem? {
         guard isGuarded else { return nil }
-        if let host = sender.host.first, !isKnown(host) { return .unknownHost }
+        if let host = sender.host.first, !sender.isProbe, !hosts.contains(host) { return .unknownHost }
         if let origin = sender.origin {
             return isSame(origin, sender.host.first) || allows(origin) ? nil : .foreignOrigin
         }
@@ -76,23 +78,6 @@ struct OriginPolicy: Sendable {
         "ETag, Idempotent-Replayed, Location, Preference-Applied, Retry-After, X-Request-Id"
 
     private func allows(_ origin: String) -> Bool { allowsAll || origins.contains(origin.lowercased()) }
-
-    private func isKnown(_ host: String) -> Bool {
-        guard let name = Self.name(in: host) else { return false }
-        return hosts.contains(name) || (try? SocketAddress(ipAddress: name, port: 0)) != nil
-    }
-
-    /// Without the port, and an IPv6 address without its brackets; `nil` for what is no host (RFC 3986 §3.2.2).
-    private static func name(in host: String) -> String? {
-        let host = host.lowercased()
-        let end = host.hasPrefix("[") ? host.firstIndex(of: "]").map(host.index(after:)) : host.firstIndex(of: ":")
-        let name = host[..<(end ?? host.endIndex)]
-        let port = host[(end ?? host.endIndex)...]
-        guard port.isEmpty || port.hasPrefix(":") && port.dropFirst().utf8.allSatisfy({ (0x30...0x39).contains($0) })
-        else { return nil }
-        guard name.hasPrefix("[") else { return String(name) }
-        return name.hasSuffix("]") ? String(name.dropFirst().dropLast()) : nil
-    }
 
     /// Whether a page from there was given out by this daemon. A proxy in front may speak TLS, so only host and port are compared.
     private func isSame(_ origin: String, _ host: String?) -> Bool {
