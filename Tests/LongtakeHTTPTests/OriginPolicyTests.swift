@@ -12,9 +12,10 @@ struct OriginPolicyTests {
     private static let keyed = OriginPolicy(AccessConfiguration(mode: .keys, corsOrigins: ["https://app.example.org"]))
 
     private static func refusal(
-        _ policy: OriginPolicy, _ fields: [(String, String)], from peer: SocketAddress? = nil
+        _ policy: OriginPolicy, _ fields: [(String, String)], uri: String = "/v1/jobs",
+        from peer: SocketAddress? = nil
     ) -> String? {
-        let head = HTTPRequestHead(version: .http1_1, method: .POST, uri: "/v1/jobs", headers: HTTPHeaders(fields))
+        let head = HTTPRequestHead(version: .http1_1, method: .POST, uri: uri, headers: HTTPHeaders(fields))
         let proxies = TrustedProxies(["192.0.2.0/24"]) ?? .none
         let forwarding = Forwarding(peer: peer, headers: head.headers, trusting: proxies)
         return policy.refusal(of: OriginPolicy.Sender(head, forwarding))?.kind
@@ -33,6 +34,20 @@ struct OriginPolicyTests {
         #expect(Self.refusal(Self.open, [("Host", host)]) == (isKnown ? nil : "unknown-host"))
         // Who has to show a key cannot be led anywhere by a name.
         #expect(Self.refusal(Self.keyed, [("Host", host)]) == nil)
+    }
+
+    @Test(
+        "answers a probe of a load balancer whatever its Host is, and no other route",
+        arguments: [
+            ("/healthz", true), ("/readyz", true), ("/healthz?from=balancer", true), ("/healthz/", false),
+            ("/healthz/../v1/jobs", false), ("//healthz", false), ("/%68ealthz", false), ("/metrics", false),
+            ("/v1/jobs?/healthz", false), ("", false), ("*", false),
+        ])
+    func probes(_ uri: String, _ isAnswered: Bool) {
+        let host = [("Host", "balancer.example.org")]
+        #expect(Self.refusal(Self.open, host, uri: uri) == (isAnswered ? nil : "unknown-host"))
+        let page = host + [("Origin", "https://evil.example.org")]
+        #expect(Self.refusal(Self.open, page, uri: uri) == (isAnswered ? "foreign-origin" : "unknown-host"))
     }
 
     @Test(

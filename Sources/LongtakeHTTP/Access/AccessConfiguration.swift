@@ -15,7 +15,7 @@ public struct AccessConfiguration: Sendable {
     public var tickets: TicketSigner
     /// For each key; 0 for no limit.
     public var requestsPerSecondPerKey: Int
-    /// Host names that the daemon goes by besides `localhost` and plain addresses.
+    /// The entries of ``AllowedHosts``. Only a daemon without keys checks `Host`.
     public var hosts: [String]
     /// The address at which clients reach the daemon; `nil` if links stay relative.
     public var publicURL: PublicURL?

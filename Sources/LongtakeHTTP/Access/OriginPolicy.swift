@@ -1,19 +1,18 @@
 import HTTPTypes
-import NIOCore
 import NIOHTTP1
 
 /// What web pages may do with the daemon: the Fetch standard's CORS protocol, and, where nobody is asked for a key, a look at `Host` and
 /// `Origin`, since then any page in a browser on the machine could otherwise drive it.
 struct OriginPolicy: Sendable {
     private let isGuarded: Bool
-    private let hosts: Set<String>
+    private let hosts: AllowedHosts
     private let publicURL: PublicURL?
     private let origins: Set<String>
     private let allowsAll: Bool
 
     init(_ configuration: AccessConfiguration) {
         isGuarded = configuration.mode == .none
-        hosts = Set(configuration.hosts.map { $0.lowercased() } + ["localhost"])
+        hosts = AllowedHosts(configuration.hosts + [configuration.publicURL?.host].compactMap(\.self))
         publicURL = configuration.publicURL
         origins = Set(configuration.corsOrigins.map { $0.lowercased() })
         allowsAll = origins.contains("*")
@@ -28,8 +27,11 @@ struct OriginPolicy: Sendable {
         var origin: String?
         var site: String?
         var mode: String?
+        /// Whether the request is for `/healthz` or `/readyz`. A load balancer probes these by address and sends a `Host` of its own.
+        var isProbe: Bool
 
         init(_ head: HTTPRequestHead, _ forwarding: Forwarding) {
+            isProbe = ["/healthz", "/readyz"].contains(head.uri.prefix { $0 != "?" })
             ownHost = head.headers.first(name: "host")
             host = forwarding.host ?? ownHost
             origin = head.headers.first(name: "origin")
@@ -45,7 +47,7 @@ struct OriginPolicy: Sendable {
     /// out, by `Sec-Fetch-Site` (W3C Fetch Metadata). A link that somebody follows is allowed.
     func refusal(of sender: Sender) -> Problem? {
         guard isGuarded else { return nil }
-        if let host = sender.host, !isKnown(host) { return .unknownHost }
+        if let host = sender.host, !sender.isProbe, !hosts.contains(host) { return .unknownHost }
         if let origin = sender.origin {
             let isOwn =
                 origin.lowercased() == publicURL?.origin || isSame(origin, sender.host)
@@ -102,23 +104,6 @@ struct OriginPolicy: Sendable {
     ].joined(separator: ", ")
 
     private func allows(_ origin: String) -> Bool { allowsAll || origins.contains(origin.lowercased()) }
-
-    private func isKnown(_ host: String) -> Bool {
-        guard let name = Self.name(in: host) else { return false }
-        return hosts.contains(name) || name == publicURL?.host || (try? SocketAddress(ipAddress: name, port: 0)) != nil
-    }
-
-    /// Without the port, and an IPv6 address without its brackets; `nil` for what is no host (RFC 3986 §3.2.2).
-    private static func name(in host: String) -> String? {
-        let host = host.lowercased()
-        let end = host.hasPrefix("[") ? host.firstIndex(of: "]").map(host.index(after:)) : host.firstIndex(of: ":")
-        let name = host[..<(end ?? host.endIndex)]
-        let port = host[(end ?? host.endIndex)...]
-        guard port.isEmpty || port.hasPrefix(":") && port.dropFirst().utf8.allSatisfy({ (0x30...0x39).contains($0) })
-        else { return nil }
-        guard name.hasPrefix("[") else { return String(name) }
-        return name.hasSuffix("]") ? String(name.dropFirst().dropLast()) : nil
-    }
 
     /// Whether a page from there was given out by this daemon. A proxy in front may speak TLS, so only host and port are compared.
     private func isSame(_ origin: String, _ host: String?) -> Bool {

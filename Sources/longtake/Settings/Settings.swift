@@ -22,7 +22,7 @@ struct Settings: Hashable, Sendable {
         var port = 8080
         /// Empty for none.
         var unixSocket = ""
-        /// Names that the daemon goes by, besides `localhost` and addresses.
+        /// See ``AllowedHosts``; `*` with keys only.
         var allowedHosts: [String] = []
         /// The address at which clients reach the daemon; empty if links are to stay relative.
         var publicURL = ""

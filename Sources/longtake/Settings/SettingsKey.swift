@@ -17,8 +17,9 @@ struct SettingsKey: Sendable {
         integer("http.port", \.http.port, 0...65_535),
         text("http.unix_socket", \.http.unixSocket, "a path of at most 100 bytes", { $0.utf8.count <= 100 }),
         list(
-            "http.allowed_hosts", \.http.allowedHosts, "host names such as longtake.example.org, without a port",
-            isHostName),
+            "http.allowed_hosts", \.http.allowedHosts,
+            "host names without a port, such as longtake.example.org or *.example.org, or * with keys",
+            AllowedHosts.isEntry),
         list(
             "http.cors_origins", \.http.corsOrigins, "origins such as https://app.example.org, or *", isOrigin),
         text(
@@ -149,14 +150,6 @@ struct SettingsKey: Sendable {
             },
             show: { settings in "[" + settings[keyPath: path].map { "\"\($0)\"" }.joined(separator: ", ") + "]" },
             isList: true)
-    }
-
-    private static func isHostName(_ text: String) -> Bool {
-        (1...253).contains(text.utf8.count)
-            && text.utf8.allSatisfy {
-                (0x61...0x7a).contains($0 | 0x20) || (0x30...0x39).contains($0) || $0 == 0x2d || $0 == 0x2e
-                    || $0 == 0x5f
-            }
     }
 
     /// A scheme, a host and perhaps a port (RFC 6454 §6.2), with nothing behind them.

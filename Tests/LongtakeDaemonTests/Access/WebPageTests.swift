@@ -23,6 +23,32 @@ import Testing
         }
     }
 
+    // Seen to fail without `Sender.isProbe`, and without `*.` in `AllowedHosts`.
+    @Test("answers probes under any Host, and other routes under the names of http.allowed_hosts only")
+    func allowedHosts() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess(
+                environment: ["LONGTAKE_HTTP_ALLOWED_HOSTS=longtake.example.com,*.example.org"])
+            func status(_ path: String, _ host: String) throws -> Int {
+                try daemon.connect().exchange("GET \(path) HTTP/1.1\r\nHost: \(host)\r\n\r\n").status
+            }
+            for path in ["/healthz", "/readyz"] { #expect(try status(path, "10-0-0-7.balancer.internal") == 200) }
+            for path in ["/", "/openapi.json", "/v1/jobs", "/metrics"] {
+                #expect(try status(path, "10-0-0-7.balancer.internal") == 421, "\(path)")
+                for host in ["longtake.example.com", "a.example.org", "a.b.example.org:8443"] {
+                    #expect(try status(path, host) == 200, "\(path) \(host)")
+                }
+                #expect(try status(path, "example.org") == 421, "\(path)")
+            }
+            let refused = try DaemonProcess.run(["check"], environment: ["LONGTAKE_HTTP_ALLOWED_HOSTS=*"])
+            #expect(refused.status == 78 && refused.output.contains("auth.mode"), "\(refused.output)")
+            let keyed = try DaemonProcess(
+                environment: ["LONGTAKE_AUTH_MODE=keys", "LONGTAKE_HTTP_ALLOWED_HOSTS=*"])
+            let answer = try keyed.connect().exchange("GET /v1/jobs HTTP/1.1\r\nHost: any.example\r\n\r\n")
+            #expect(answer.status == 401)
+        }
+    }
+
     @Test("a page that may use it is told so with every answer, errors and streams too, and beforehand")
     func cors() async throws {
         try await onOwnThread {
