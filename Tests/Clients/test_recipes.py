@@ -22,6 +22,14 @@ PYTHON = sys.executable
 RUNS = {
     "curl": ("follow.sh", "curl", ["bash", "follow.sh"]),
     "python-requests": ("follow.py", PYTHON, [PYTHON, "follow.py"]),
+    "python-httpx-sse": ("follow.py", PYTHON, [PYTHON, "follow.py"]),
+    "python-aiohttp": ("follow.py", PYTHON, [PYTHON, "follow.py"]),
+    "node": ("follow.mjs", "node", ["node", "follow.mjs"]),
+    "java": ("Follow.java", "javac", ["java", "Follow.java"]),
+    "go": ("follow.go", "go", ["go", "run", "follow.go"]),
+    "ruby": ("follow.rb", "ruby", ["ruby", "follow.rb"]),
+    "php": ("follow.php", "php", ["php", "follow.php"]),
+    "swift": ("main.swift", "swiftc", ["sh", "-c", "swiftc -swift-version 6 -o follow main.swift && ./follow"]),
 }
 
 
@@ -48,7 +56,7 @@ class RecipeTests(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.pool = concurrent.futures.ThreadPoolExecutor(4)
+        cls.pool = concurrent.futures.ThreadPoolExecutor(8)
         cls.runs = {
             name: cls.pool.submit(run, name, text)
             for name, text in recipes().items()
