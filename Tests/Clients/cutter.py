@@ -6,6 +6,7 @@ It passes bytes on as they are, except in the body of an event stream. Each stre
 - ("end", n): after n events the body ends as if it were whole, though the job goes on;
 - ("half", n): after n events the next one ends in the middle, and the body ends as if it were whole, as behind a proxy that speaks HTTP/1.0;
 - ("restart", n): after n events the connection ends, and the daemon is killed and started again; meanwhile requests get 502;
+- ("restore", n): as "restart", but the daemon starts from a backup that is made when n events have passed;
 - ("freeze", n): after n events nothing comes any more, and the connection stays open;
 - ("refuse", status): the request gets this status instead of a stream;
 - ("pass",): nothing is done to it. This is also what follows the plan.
@@ -22,7 +23,6 @@ class Cutter:
         self.plan = list(plan)
         self.done = []
         self.heads = []
-        self.restarting = threading.Event()
         self.lock = threading.Lock()
         self.frozen = []
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -133,6 +133,8 @@ class Cutter:
             # The client comes back while the daemon is down.
             self.daemon.kill()
             threading.Timer(1, self.daemon.start).start()
+        elif action == "restore":
+            threading.Thread(target=self.daemon.restore, daemon=True).start()
         return False
 
 

@@ -65,6 +65,17 @@ class Daemon:
         self.process.kill()
         self.process.wait()
 
+    def restore(self):
+        """Starts it again from a backup of this moment."""
+        backup = self.request("/v1/backups", {})
+        deadline = time.monotonic() + PATIENCE
+        while backup["state"] == "running" and time.monotonic() < deadline:
+            backup = self.request(f"/v1/backups/{backup['id']}")
+        self.kill()
+        command = [BINARY, "restore", backup["path"], "--data", self.data, "--replace"]
+        subprocess.run(list(map(str, command)), env=ENVIRONMENT, check=True, capture_output=True)
+        self.start()
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(PATIENCE)
