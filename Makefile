@@ -12,10 +12,10 @@ SCHEDULES ?= 20000
 BUILD_FLAGS = --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak fuzz bench install format lint dependencies
+.PHONY: help run test test-clients soak fuzz bench install format lint dependencies
 
 help: ## lists these targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
 run: dependencies ## builds the daemon and serves on http://127.0.0.1:8080 (ARGS="--speed 20" is passed on)
 	@$(SWIFT) build $(BUILD_FLAGS) --product longtake
@@ -39,6 +39,16 @@ fuzz: dependencies ## sends what the OpenAPI document allows, and what it does n
 	fi
 	$(SWIFT) build $(BUILD_FLAGS) --product longtake
 	.build/fuzz/bin/python Tests/Fuzz/fuzz.py .build/debug/longtake $(ARGS)
+
+test-clients: dependencies ## runs the programs of docs/clients.md, a real Chromium and a real nginx (ARGS=curl picks by name)
+	@if ! cmp -s Tests/Clients/requirements.txt .build/clients/requirements.txt; then \
+		echo 'The tests of clients need libraries of Python: installing them from PyPI into .build/clients.'; \
+		rm -rf .build/clients && python3 -m venv .build/clients \
+			&& .build/clients/bin/pip install -q --disable-pip-version-check --no-deps -r Tests/Clients/requirements.txt \
+			&& cp Tests/Clients/requirements.txt .build/clients/; \
+	fi
+	$(SWIFT) build $(BUILD_FLAGS) --product longtake
+	.build/clients/bin/python Tests/Clients/clients.py .build/debug/longtake $(ARGS)
 
 bench: dependencies ## measures a release build on this machine (ARGS="fanout --peer nchan"; ARGS=--help lists what there is)
 	$(SWIFT) build $(BUILD_FLAGS) -c release --product longtake

@@ -1,0 +1,114 @@
+"""A daemon of its own for a test: it can be killed, started again at the same port, and asked for the log of a job."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+BINARY = os.environ.get("LONGTAKE_BINARY", ".build/debug/longtake")
+PATIENCE = 60
+# A daemon refuses variables with its prefix that it does not know.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("LONGTAKE_")}
+READY = re.compile(r'"addresses":"http://127\.0\.0\.1:(\d+)')
+
+
+class Daemon:
+    """`settings` are variables without their prefix, such as HTTP_CORS_ORIGINS. `speed` is that of simulated work."""
+
+    def __init__(self, speed=20, keys=False, **settings):
+        self.directory = tempfile.TemporaryDirectory(prefix="longtake-clients-")
+        self.data = pathlib.Path(self.directory.name, "data")
+        self.log = pathlib.Path(self.directory.name, "log")
+        self.speed = speed
+        self.settings = {f"LONGTAKE_{name}": str(value) for name, value in settings.items()}
+        self.port = 0
+        self.key = self._create_key() if keys else None
+        if keys:
+            self.settings["LONGTAKE_AUTH_MODE"] = "keys"
+        self.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+        self.directory.cleanup()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self):
+        """The first start takes a free port; the later ones take it again."""
+        command = [BINARY, "serve", "--data", self.data, "--port", str(self.port), "--speed", str(self.speed)]
+        with self.log.open("w") as output:
+            self.process = subprocess.Popen(
+                list(map(str, command)),
+                env=ENVIRONMENT | self.settings,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        deadline = time.monotonic() + PATIENCE
+        while not (ready := READY.search(self.log.read_text())):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the daemon does not start:\n{self.log.read_text()}")
+            time.sleep(0.02)
+        self.port = int(ready[1])
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def restore(self):
+        """Starts it again from a backup of this moment."""
+        backup = self.request("/v1/backups", {})
+        deadline = time.monotonic() + PATIENCE
+        while backup["state"] == "running" and time.monotonic() < deadline:
+            backup = self.request(f"/v1/backups/{backup['id']}")
+        self.kill()
+        command = [BINARY, "restore", backup["path"], "--data", self.data, "--replace"]
+        subprocess.run(list(map(str, command)), env=ENVIRONMENT, check=True, capture_output=True)
+        self.start()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+    def request(self, path, body=None, **headers):
+        """The parsed answer to a request of the test itself, which goes straight to the daemon."""
+        if self.key:
+            headers["Authorization"] = f"Bearer {self.key}"
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"} | headers)
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+            return json.load(response)
+
+    def submit(self, **members):
+        return self.request("/v1/jobs", {"input": {"prompt": "a paper boat in the rain"}} | members)
+
+    def jobs(self):
+        return self.request("/v1/jobs")["jobs"]
+
+    def events(self, job):
+        """The whole log of a job that has ended; waits for its end."""
+        events, cursor, deadline = [], "0", time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            page = self.request(f"/v1/jobs/{job}/events?wait=10&after={cursor}", Accept="application/json")
+            events += page["events"]
+            cursor = page["last_event_id"]
+            if page["finished"] and cursor == page["head"]:
+                return events
+        raise RuntimeError(f"{job} does not end")
+
+    def _create_key(self):
+        command = [BINARY, "keys", "create", "--data", self.data, "--tenant", "acme", "--name", "tests"]
+        self.data.mkdir(mode=0o700)
+        made = subprocess.run(list(map(str, command)), env=ENVIRONMENT, check=True, capture_output=True, text=True)
+        return made.stdout.strip()

@@ -1,0 +1,115 @@
+"""Runs each program of docs/clients.md, as it is printed, through a proxy that cuts its streams, and compares what it saw with the log."""
+
+import concurrent.futures
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from cutter import Cutter
+from document import recipes
+from longtake import Daemon
+
+# What a stream goes through, one step a connection. `freeze` is last but one, since it takes as long as the program's patience.
+PLAN = [("cut", 3), ("end", 2), ("half", 2), ("restart", 2), ("refuse", 503), ("freeze", 2), ("cut", 1)]
+# The job goes on from a backup that was made after the first events, in a database that knows none of the cursors from before.
+RESTORED = [("restore", 3), ("cut", 1)]
+PATIENCE = 150
+PYTHON = sys.executable
+
+# How a reader runs a program: the file's name, what has to be installed, and the command. Each is run in the folder of the file.
+RUNS = {
+    "curl": ("follow.sh", "curl", ["bash", "follow.sh"]),
+    "python-requests": ("follow.py", PYTHON, [PYTHON, "follow.py"]),
+    "python-httpx-sse": ("follow.py", PYTHON, [PYTHON, "follow.py"]),
+    "python-aiohttp": ("follow.py", PYTHON, [PYTHON, "follow.py"]),
+    "node": ("follow.mjs", "node", ["node", "follow.mjs"]),
+    "java": ("Follow.java", "javac", ["java", "Follow.java"]),
+    "go": ("follow.go", "go", ["go", "run", "follow.go"]),
+    "ruby": ("follow.rb", "ruby", ["ruby", "follow.rb"]),
+    "php": ("follow.php", "php", ["php", "follow.php"]),
+    "swift": ("main.swift", "swiftc", ["sh", "-c", "[ -x follow ] || swiftc -swift-version 6 -o follow main.swift && ./follow"]),
+}
+
+
+def run(name, folder, plan):
+    """Gives the lines that the program printed, the log of its job, and the steps that the proxy took."""
+    file, _, command = RUNS[name]
+    with Daemon() as daemon, Cutter(daemon, plan) as cutter:
+        pathlib.Path(folder, file).write_text(recipes()[name])
+        environment = os.environ | {"LONGTAKE_URL": cutter.url}
+        program = subprocess.run(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE
+        )
+        if program.returncode != 0:
+            raise AssertionError(f"{name} ended with {program.returncode}:\n{program.stdout}\n{program.stderr}")
+        jobs = daemon.jobs()
+        if len(jobs) != 1:
+            raise AssertionError(f"{name} submitted {len(jobs)} jobs")
+        return program.stdout.splitlines(), [named(event) for event in daemon.events(jobs[0]["id"])], cutter.done
+
+
+def run_both(name):
+    with tempfile.TemporaryDirectory(prefix="longtake-clients-") as folder:
+        return run(name, folder, PLAN), run(name, folder, RESTORED)
+
+
+def named(event):
+    return f"{event['id']} {event['type']}"
+
+
+class RecipeTests(unittest.TestCase):
+    """Has two tests for each program of the document. The programs run side by side, since most of their time is waiting."""
+
+    wanted = set()
+
+    def __init__(self, method):
+        super().__init__(method)
+        self.wanted.add(getattr(type(self), method).recipe)
+
+    @classmethod
+    def setUpClass(cls):
+        cls.pool = concurrent.futures.ThreadPoolExecutor(8)
+        # Those that take the longest come first.
+        names = sorted(filter(lambda name: shutil.which(RUNS[name][1]), cls.wanted), key=["swift", "go", "java"].count, reverse=True)
+        cls.runs = {name: cls.pool.submit(run_both, name) for name in names}
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.pool.shutdown(cancel_futures=True)
+
+    def result(self, name):
+        if name not in self.runs:
+            self.skipTest(f"{RUNS[name][1]} is not installed")
+        return self.runs[name].result()
+
+    def check_cut(self, name):
+        printed, log, steps = self.result(name)[0]
+        self.assertEqual(printed, log)
+        self.assertEqual(steps[: len(PLAN)], PLAN, "the program ended before the proxy had done all that it does")
+
+    def check_restored(self, name):
+        printed, log, steps = self.result(name)[1]
+        self.assertEqual(steps[: len(RESTORED)], RESTORED)
+        place = next(index for index, line in enumerate(printed) if line.endswith(" job.snapshot"))
+        cursor = printed[place].split()[0]
+        behind = [line for line in log if int(line.split()[0].split("-")[1]) > int(cursor.split("-")[1])]
+        self.assertEqual(printed[place + 1 :], behind)
+        self.assertEqual(len(printed[:place]), 3)
+
+
+def add_test(name, kind, check, promise):
+    def test(self):
+        check(self, name)
+
+    test.__doc__ = f"the {name} recipe {promise}"
+    test.recipe = name
+    setattr(RecipeTests, f"test_{name.replace('-', '_')}_{kind}", test)
+
+
+for name in RUNS:
+    add_test(name, "cut", RecipeTests.check_cut, "shows each event once, whatever happens to its connections")
+    add_test(name, "restored", RecipeTests.check_restored, "goes on behind the snapshot when the daemon was restored from a backup")
