@@ -33,6 +33,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     /// Whether a stream runs without the handlers that speak HTTP.
     private var isBare = false
     private var removal: EventLoopFuture<Void>?
+    /// Bytes behind a request that the old parser handed on when it left, for the new one.
+    private var leftOver = ByteBuffer()
 
     /// How long a refused client may go on sending before the connection is cut: long enough for the answer to arrive.
     private static let lingering = TimeAmount.seconds(2)
@@ -76,9 +78,13 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isBare else {
-            // A request, or the beginning of one, that came together with the stream's. The connection closes behind the stream, and a client
-            // that sent more without waiting sends it again (RFC 9112 §9.3.2).
-            _ = state.drain()
+            if state.state == .streaming {
+                // A request, or the beginning of one, that came together with the stream's. The connection closes behind the stream, and a
+                // client that sent more without waiting sends it again (RFC 9112 §9.3.2).
+                _ = state.drain()
+            } else if let watch {
+                leftOver.writeImmutableBuffer(watch.unwrapInboundIn(data))
+            }
             return
         }
         switch unwrapInboundIn(data) {
@@ -269,6 +275,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         guard case .close = action else {
             perform(action)
             writeEnd()
+            if state.parserStops == true, !isBare { replaceParser() }
             return
         }
         // Closing drops what the kernel has not taken, so the end goes first; a client that does not take it has a deadline.
@@ -304,7 +311,14 @@ final class ConnectionHandler: ChannelInboundHandler {
         removal?.whenComplete { _ in handler.value.learnHTTP() }
     }
 
-    /// Behind a stream, for the connection's next request.
+    /// Behind a response whose request asked to change the protocol: the parser reads nothing behind such a request.
+    private func replaceParser() {
+        isBare = true
+        let handler = NIOLoopBound(self, eventLoop: channel.eventLoop)
+        HTTPHandlers.remove(from: channel).whenComplete { _ in handler.value.learnHTTP() }
+    }
+
+    /// Adds new HTTP handlers for the connection's next request.
     private func learnHTTP() {
         isBare = false
         removal = nil
@@ -312,8 +326,12 @@ final class ConnectionHandler: ChannelInboundHandler {
         do {
             try HTTPHandlers.add(to: channel.pipeline.syncOperations, behind: watch)
         } catch {
-            channel.close(promise: nil)
+            return channel.close(promise: nil)
         }
+        guard leftOver.readableBytes > 0 else { return }
+        let bytes = leftOver
+        leftOver = ByteBuffer()
+        watch.deliver(bytes)
     }
 
     /// The status line and headers: ours, with what every response has. `length` is `nil` where the body's end is not known.

@@ -52,6 +52,9 @@ struct ConnectionState: Sendable {
     private var received: Received?
     /// Whether another request may follow on this connection.
     private(set) var isKept = true
+    /// Whether the parser reads nothing behind the request that is under way, so that the next one needs a new parser; `nil` if that is
+    /// unknown.
+    private(set) var parserStops: Bool? = false
     private var isInputClosed = false
 
     mutating func bytesArrived() -> Action {
@@ -70,8 +73,9 @@ struct ConnectionState: Sendable {
     mutating func headArrived(_ head: HTTPRequestHead) -> Action {
         guard state == .receiving || state == .idle else { return .nothing }
         state = .receiving
-        // Behind a request to change the protocol the parser reads no other, whether anybody changes it or not; and nobody does here.
-        isKept = isKept && head.isKeepAlive && head.method != .CONNECT && !head.headers.contains(name: "upgrade")
+        // `Upgrade` may be ignored (RFC 9110 §7.8). The parser stops behind it, and behind CONNECT; only the former gets a new parser.
+        parserStops = HeadRules.stopsParser(head)
+        isKept = isKept && head.isKeepAlive && head.method != .CONNECT && parserStops != nil
         received = Received(head: head, body: ByteBuffer())
         if Self.size(head.headers) + head.uri.utf8.count > Limits.requestHeadBytes { return refuse(.headTooLarge) }
         if let problem = HeadRules.problem(with: head) { return refuse(problem) }

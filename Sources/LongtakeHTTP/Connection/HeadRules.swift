@@ -22,6 +22,15 @@ enum HeadRules {
         return codings.count == 1 ? nil : .unknownTransferCoding
     }
 
+    /// Whether the parser takes this request for one that changes the protocol: `Upgrade` is there, and `Connection` names it.
+    /// - Returns: `nil` if `Connection` is written in a way that another reader may understand differently.
+    static func stopsParser(_ head: HTTPRequestHead) -> Bool? {
+        guard head.headers.contains(name: "upgrade") else { return false }
+        let options = head.headers["connection"].flatMap { $0.split(separator: ",") }.map { $0.trimmed.lowercased() }
+        if options.contains("upgrade") { return true }
+        return options.contains { $0.contains("upgrade") } ? nil : false
+    }
+
     /// Whether these are the characters of a host and a port (RFC 3986 §3.2). It may be empty.
     private static func isHost(_ text: String) -> Bool {
         text.trimmed.utf8.allSatisfy { hostBytes.contains($0) }

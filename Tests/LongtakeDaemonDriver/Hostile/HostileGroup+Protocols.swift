@@ -18,18 +18,21 @@ extension HostileGroup {
                 get(
                     "/healthz",
                     "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                ), closes: 200),
+                ), 200),
             HostileInput(
                 "a change to HTTP/2",
                 get(
                     "/healthz",
                     "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n"
-                ), closes: 200),
+                ), 200),
             HostileInput(
                 "a change to HTTP/2 with a body",
-                head("Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 24\r\n") + ok, closes: 201),
+                head("Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 24\r\n") + ok, 201),
             HostileInput(
-                "a change to TLS", get("/healthz", "Connection: Upgrade\r\nUpgrade: TLS/1.2\r\n"), closes: 200),
+                "a change to TLS", get("/healthz", "Connection: Upgrade\r\nUpgrade: TLS/1.2\r\n"), 200),
+            HostileInput(
+                "a change written so that readers may differ",
+                get("/healthz", "Connection: x-upgrade;y\r\nUpgrade: h2c\r\n"), closes: 200),
             HostileInput(
                 "a field that is only for this hop", get("/healthz", "Connection: close, Host\r\n"), closes: 200),
             HostileInput("a connection of quotes", get("/healthz", "Connection: \"close\"\r\n"), 200),
