@@ -22,13 +22,16 @@ public struct StreamOpening: Sendable {
     public var diagnostics: DiagnosticsPlan?
     /// Whether the body ends behind them.
     public var isEnded: Bool
+    /// The reason that the prelude gives for the end; `nil` if the body does not end there, or ends with the final event.
+    public var end: StreamEnd?
     /// The stream's place among those that may be open; `nil` where it ends at once.
     public var slot: StreamSlot?
 
     public init(
         source: StreamSource, tenant: TenantName, format: StreamFormat, heartbeatEvents: Bool = false,
         prelude: ByteBuffer = ByteBuffer(), events: [EventFrame] = [], cursor: LogPlace, told: LogPlace? = nil,
-        prunedThrough: EventPosition = .beforeFirst, isEnded: Bool = false, slot: StreamSlot?
+        prunedThrough: EventPosition = .beforeFirst, isEnded: Bool = false, end: StreamEnd? = nil,
+        slot: StreamSlot?
     ) {
         self.source = source
         self.tenant = tenant
@@ -40,6 +43,7 @@ public struct StreamOpening: Sendable {
         self.told = told
         self.prunedThrough = prunedThrough
         self.isEnded = isEnded
+        self.end = end
         self.slot = slot
     }
 }

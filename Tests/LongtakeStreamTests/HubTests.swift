@@ -303,9 +303,9 @@ private final class RecordingSink: StreamSink, Sendable {
         return pieces
     }
 
-    func finish() { state.withLock { $0.isFinished = true } }
+    func finish(_ close: StreamClose) { state.withLock { $0.isFinished = true } }
 
-    func abort() {
+    func abort(_ close: StreamClose) {
         state.withLock { $0.isAborted = true }
     }
 }

@@ -25,6 +25,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var answer: Task<Void, Never>?
     /// While the routes answer.
     private var exchange: RequestExchange?
+    /// Of the request that is under way; `nil` if the access log does not want it.
+    private var record: AccessRecord?
     private var stream: StreamSubscriber?
     private var socket: StreamSocket?
     private var isHTTP10 = false
@@ -67,6 +69,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         state.connectionClosed()
+        writeRecord(.client)
         silence()
         setIdle(false)
         answer?.cancel()
@@ -192,9 +195,9 @@ final class ConnectionHandler: ChannelInboundHandler {
         isHTTP10 = request.head.version == .http1_0
         let (service, loop) = (service, channel.eventLoop)
         let handler = NIOLoopBound(self, eventLoop: loop)
-        let exchange = RequestExchange(
-            forwarding: service.forwarding(of: request.head.headers, from: channel.remoteAddress))
+        let exchange = service.exchange(request.head.headers, from: channel.remoteAddress)
         self.exchange = exchange
+        record = service.accessLog.begin(request.head, exchange, at: loop.now)
         // Routes are asynchronous and the loop is not; the task ends with its answer, and is cancelled with the connection.
         answer = Task {
             let answer = await service.answer(request, exchange)
@@ -205,6 +208,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     private func answered(_ answer: RequestService.Answer) {
         (self.answer, exchange) = (nil, nil)
         guard context != nil else { return }
+        record?.status = answer.response.status.code
         if let opening = answer.stream, !answer.isHead {
             begin(opening, answer.response)
         } else {
@@ -212,6 +216,7 @@ final class ConnectionHandler: ChannelInboundHandler {
             guard answer.stream == nil else { return answerHead(answer.response) }
             write(.head(head(answer.response, length: answer.length)))
             guard !answer.isHead, answer.body.readableBytes > 0 else { return endResponse() }
+            record?.bytes = answer.body.readableBytes
             writeWhole(answer.body, answer.room)
         }
     }
@@ -221,6 +226,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         _ = state.drain()
         write(.head(head(response, length: nil)))
         context?.flush()
+        writeRecord(nil)
         perform(state.responseEnded())
     }
 
@@ -269,7 +275,15 @@ final class ConnectionHandler: ChannelInboundHandler {
         watch?.readOn()
     }
 
-    private func endResponse() {
+    /// Writes the access log's line of the request, unless it is written already.
+    private func writeRecord(_ end: StreamClose?) {
+        guard let record else { return }
+        self.record = nil
+        service.accessLog.write(record, end: end, at: channel.eventLoop.now)
+    }
+
+    private func endResponse(_ end: StreamClose? = nil) {
+        writeRecord(end)
         // Writing the end delivers a pipelined request before it returns, so the state is ready for one by then.
         let action = state.responseEnded()
         guard case .close = action else {
@@ -357,7 +371,12 @@ final class ConnectionHandler: ChannelInboundHandler {
         service.count(refusal: problem)
         let body = problem.body
         var response = problem.response()
-        service.dress(&response, for: origin)
+        let exchange = service.exchange(HTTPHeaders(), from: channel.remoteAddress)
+        service.dress(&response, for: origin, exchange)
+        record = service.accessLog.begin(nil, exchange, at: channel.eventLoop.now)
+        record?.status = problem.status.code
+        record?.bytes = body.readableBytes
+        writeRecord(nil)
         let head = head(response, length: body.readableBytes)
         below.write(NIOAny(HTTPServerResponsePart.head(head)), promise: nil)
         below.write(NIOAny(HTTPServerResponsePart.body(.byteBuffer(body))), promise: nil)
@@ -385,6 +404,7 @@ extension ConnectionHandler: StreamSink {
 
     func send(_ bytes: ByteBuffer) -> Int {
         guard let socket else { return 0 }
+        if let record { record.bytes += bytes.readableBytes }
         let taken = socket.send(bytes)
         // Nothing else is touched on the way that nearly all take: thousands of connections do not fit the processor's cache.
         if taken > 0, taken == bytes.readableBytes { return 0 }
@@ -395,15 +415,16 @@ extension ConnectionHandler: StreamSink {
         return socket.queue(rest, on: below) { stream.kernelTook() }
     }
 
-    func finish() {
+    func finish(_ close: StreamClose) {
         let isIdle = socket?.isIdle ?? true
         (stream, socket) = (nil, nil)
         // Where bytes still wait for the kernel, the connection ends with them, by a deadline.
         if !isIdle { _ = state.drain() }
-        endResponse()
+        endResponse(close)
     }
 
-    func abort() {
+    func abort(_ close: StreamClose) {
+        writeRecord(close)
         socket?.resetAtClose()
         (stream, socket) = (nil, nil)
         context?.close(promise: nil)

@@ -21,6 +21,7 @@ final class RequestService: Sendable {
     private let random: @Sendable () -> UInt64
     private let logger: Logger
     /// Thousands of responses a second have the same date.
+    let accessLog: AccessLog
     private let lastDate = Mutex((second: Int64.min, text: ""))
 
     /// A response that is complete but for its connection's part.
@@ -38,13 +39,15 @@ final class RequestService: Sendable {
 
     init(
         responder: RouterResponder<DaemonRequestContext>, hub: StreamHub, connections: ConnectionRegister,
-        requests: RequestCounts, access: AccessConfiguration, room: AnswerRoom, clock: any WallClock,
+        requests: RequestCounts, access: AccessConfiguration, accessLog: AccessLogMode, room: AnswerRoom,
+        clock: any WallClock,
         random: @escaping @Sendable () -> UInt64, logger: Logger
     ) {
         self.responder = responder
         self.hub = hub
         self.connections = connections
         self.requests = requests
+        self.accessLog = AccessLog(accessLog, logger: logger)
         origins = OriginPolicy(access)
         trustedProxies = access.trustedProxies
         self.room = room
@@ -57,8 +60,7 @@ final class RequestService: Sendable {
     func answer(_ received: ConnectionState.Received, _ exchange: RequestExchange) async -> Answer {
         let isHead = received.head.method == .HEAD
         var logger = logger
-        let id = exchange.forwarding.requestID ?? String(random(), radix: 16)
-        logger[metadataKey: "request_id"] = "\(id)"
+        logger[metadataKey: "request_id"] = "\(exchange.requestID)"
         var (closesConnection, isAbandoned) = (false, false)
         var response: Response
         var body: ByteBuffer
@@ -94,8 +96,7 @@ final class RequestService: Sendable {
         }
         // What nobody is there for any more is no answer, and its 503 no sign of trouble.
         if !isAbandoned { requests.count(received.head.method.rawValue, status: response.status.code) }
-        response.headers[.requestID] = id
-        dress(&response, for: received.head.headers.first(name: "origin"))
+        dress(&response, for: received.head.headers.first(name: "origin"), exchange)
         logger.debug(
             "request",
             metadata: [
@@ -107,14 +108,17 @@ final class RequestService: Sendable {
             closesConnection: closesConnection, room: part)
     }
 
-    /// What is known about the client that sent a request.
-    func forwarding(of headers: HTTPHeaders, from peer: SocketAddress?) -> Forwarding {
-        Forwarding(peer: peer, headers: headers, trusting: trustedProxies)
+    /// A request that begins.
+    /// - Parameter headers: of the request; none if it could not be read.
+    func exchange(_ headers: HTTPHeaders, from peer: SocketAddress?) -> RequestExchange {
+        RequestExchange(
+            forwarding: Forwarding(peer: peer, headers: headers, trusting: trustedProxies), random: random)
     }
 
-    /// Adds the headers that every response carries for browsers.
+    /// Adds the headers that every response carries: the request's id, and those for browsers.
     /// - Parameter origin: of the page that sent the request; `nil` if no page did, or if the request could not be read.
-    func dress(_ response: inout Response, for origin: String?) {
+    func dress(_ response: inout Response, for origin: String?, _ exchange: RequestExchange) {
+        response.headers[.requestID] = exchange.requestID
         origins.dress(&response.headers, for: origin)
         SecurityHeaders.add(to: &response.headers)
     }

@@ -59,16 +59,26 @@ struct RouteTable {
         for method in Self.methods {
             if let route = routes[method] {
                 entries.append(Entry(path: path, method: method, right: route.right, query: route.query))
-                router.on(RouterPath(path), method: method, use: guarded(route))
+                router.on(RouterPath(path), method: method, use: named(path, guarded(route)))
             } else if method == .options {
-                router.on(RouterPath(path), method: method) { _, _ in
-                    Response(status: .noContent, headers: [.allow: allowed])
+                router.on(RouterPath(path), method: method) { _, context in
+                    context.exchange.route = path
+                    return Response(status: .noContent, headers: [.allow: allowed])
                 }
             } else {
-                router.on(RouterPath(path), method: method) { _, _ -> Response in
+                router.on(RouterPath(path), method: method) { _, context -> Response in
+                    context.exchange.route = path
                     throw Problem.methodNotAllowed(allowed)
                 }
             }
+        }
+    }
+
+    /// Notes the route, for the access log.
+    private func named(_ path: String, _ handler: @escaping Handler) -> Handler {
+        { request, context in
+            context.exchange.route = path
+            return try await handler(request, context)
         }
     }
 
@@ -78,7 +88,7 @@ struct RouteTable {
         return { request, context in
             var context = context
             context.caller = try access.caller(of: request, for: right, takesTicket: route.takesTicket)
-            context.exchange.account = context.caller.owner.account
+            context.exchange.caller = context.caller
             // What a ticket is not for does not exist for whoever has it.
             if context.caller.jobs != nil, let text = context.parameters.get("id") {
                 guard let job = JobID(text), context.caller.sees(job) else { throw Problem.noSuchJob }

@@ -165,7 +165,7 @@ struct StreamOpener: Sendable {
         exchange.become(
             StreamOpening(
                 source: .feed(FeedFilter()), tenant: .anonymous, format: wish.format, prelude: end.bytes(wish.format),
-                cursor: LogPlace(EventPosition.beforeFirst), isEnded: true, slot: nil))
+                cursor: LogPlace(EventPosition.beforeFirst), isEnded: true, end: reason, slot: nil))
     }
 
     /// Told to caches and proxies: keep nothing, change nothing, hold nothing back.

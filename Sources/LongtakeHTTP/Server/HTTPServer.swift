@@ -76,7 +76,7 @@ public final class HTTPServer: Sendable {
         service = RequestService(
             responder: routes.router.buildResponder(), hub: hub,
             connections: connections, requests: requests,
-            access: configuration.access,
+            access: configuration.access, accessLog: configuration.accessLog,
             // Where keys are asked for, those who have none get as much as one of them.
             room: AnswerRoom(
                 mostOfNobody: configuration.access.mode == .keys ? Limits.answerBytesPerKey : Limits.answerBytes),

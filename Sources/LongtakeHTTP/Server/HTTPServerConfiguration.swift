@@ -13,6 +13,7 @@ public struct HTTPServerConfiguration: Sendable {
     /// After this long a stream is ended and its reader comes back; `nil` for never.
     public var maxAge: Duration?
     public var access: AccessConfiguration
+    public var accessLog: AccessLogMode
     /// With the same key, or with tickets made with it.
     public var maxStreamsPerKey: Int
     /// A clock that only goes forward.
@@ -30,6 +31,7 @@ public struct HTTPServerConfiguration: Sendable {
         addresses: [ListenAddress], heartbeat: Duration = .seconds(15), maxStreams: Int = 20_000,
         maxConnections: Int = 32_768,
         queues: [QueueName: Int] = [:], maxAge: Duration? = nil, access: AccessConfiguration = AccessConfiguration(),
+        accessLog: AccessLogMode = .off,
         maxStreamsPerKey: Int = 1_000, version: String, uptime: @escaping @Sendable () -> Duration,
         random: @escaping @Sendable () -> UInt64,
         releaseMemory: @escaping @Sendable () -> Void = {},
@@ -42,6 +44,7 @@ public struct HTTPServerConfiguration: Sendable {
         self.queues = queues
         self.maxAge = maxAge
         self.access = access
+        self.accessLog = accessLog
         self.maxStreamsPerKey = maxStreamsPerKey
         self.uptime = uptime
         self.version = version

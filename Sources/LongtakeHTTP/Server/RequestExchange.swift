@@ -8,10 +8,21 @@ import Synchronization
 final class RequestExchange: Sendable {
     private let stream = Mutex<StreamOpening?>(nil)
     private let reader = Mutex(Reader())
-    private let caller = Mutex<String?>(nil)
+    private let facts = Mutex(Facts())
     let forwarding: Forwarding
+    /// Stands in the response and in the logger's lines: the proxy's if that counts, otherwise a new one.
+    let requestID: String
 
-    init(forwarding: Forwarding) { self.forwarding = forwarding }
+    private struct Facts {
+        var caller: Caller?
+        var route: String?
+    }
+
+    /// - Parameter random: draws the id of a request that has none.
+    init(forwarding: Forwarding, random: () -> UInt64) {
+        self.forwarding = forwarding
+        requestID = forwarding.requestID ?? String(random(), radix: 16)
+    }
 
     private struct Reader {
         var isNeeded = false
@@ -19,11 +30,20 @@ final class RequestExchange: Sendable {
         var whenLeft: (@Sendable () -> Void)?
     }
 
-    /// Whose limits the answer counts for, once that is known: a key's id; `nil` for nobody's.
-    var account: String? {
-        get { caller.withLock { $0 } }
-        set { caller.withLock { $0 = newValue } }
+    /// Who sent the request; `nil` until that is known, and on routes that are open to all.
+    var caller: Caller? {
+        get { facts.withLock { $0.caller } }
+        set { facts.withLock { $0.caller = newValue } }
     }
+
+    /// The route that answers, such as `/v1/jobs/{id}`; `nil` if there is none.
+    var route: String? {
+        get { facts.withLock { $0.route } }
+        set { facts.withLock { $0.route = newValue } }
+    }
+
+    /// Whose limits the answer counts for: a key's id; `nil` for nobody's.
+    var account: String? { caller?.owner.account }
 
     /// The answer is for somebody who stays: who says that he will send no more has left, and what it costs can be saved.
     /// - Throws: `CancellationError` where that has happened already.

@@ -12,7 +12,7 @@ public protocol StreamSink: AnyObject {
     ///   call, and ``StreamSubscriber/connectionClosed()`` be called before it returns.
     func send(_ bytes: ByteBuffer) -> Int
     /// Ends the body cleanly.
-    func finish()
+    func finish(_ close: StreamClose)
     /// Closes the connection in the middle of the body, so that the reader sees a cut and comes back.
-    func abort()
+    func abort(_ close: StreamClose)
 }

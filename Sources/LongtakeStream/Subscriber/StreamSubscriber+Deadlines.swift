@@ -12,7 +12,7 @@ extension StreamSubscriber {
         guard sink != nil else { return }
         switch deadlines.due(at: now) {
         case .nothing: break
-        case .giveUp: return abort()
+        case .giveUp: return abort(.slow)
         case .end(let reason): return endNow(reason)
         case .heartbeat: beat()
         }
@@ -34,7 +34,7 @@ extension StreamSubscriber {
     private func endNow(_ reason: StreamEnd) {
         if let id = takeUntold() { send(.movedOn(to: id)) }
         send(.end(reason: reason, retryMilliseconds: hub.drawRetry()))
-        finish()
+        finish(.told(reason))
     }
 
     /// Has the wheel call back at the earliest of the deadlines.

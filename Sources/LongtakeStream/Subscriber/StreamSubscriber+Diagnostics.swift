@@ -26,7 +26,7 @@ extension StreamSubscriber {
         send(.diagnosticsEvent(number, of: plan.events, at: plan.clock.now()))
         guard number < plan.events else {
             send(.diagnosticsEnd(after: plan.events))
-            return finish()
+            return finish(.complete)
         }
         let stream = NIOLoopBound(self, eventLoop: shard.loop)
         // A timer of its own: the wheel that all streams share has ticks of a quarter second, and few ever ask for this.

@@ -54,7 +54,7 @@ extension StreamSubscriber {
         reading = nil
         guard sink != nil, state.phase == .replaying else { return }
         // The job was deleted under its reader; a cut makes it come back and get its 404.
-        guard let page else { return abort() }
+        guard let page else { return abort(.removed) }
         send(page.frames, upTo: LogPlace(page.last ?? page.head))
         arrived(last: page.last.map { LogPlace($0) }, head: LogPlace(page.head), isFinal: page.isFinal)
     }
@@ -63,7 +63,7 @@ extension StreamSubscriber {
         reading = nil
         guard sink != nil, state.phase == .replaying else { return }
         // What was removed before the reader got there is missing for ever; a cut makes it come back and be told so.
-        if page.prunedThrough > prunedThrough, state.cursor < LogPlace(page.prunedThrough) { return abort() }
+        if page.prunedThrough > prunedThrough, state.cursor < LogPlace(page.prunedThrough) { return abort(.removed) }
         let reached = LogPlace(page.reached)
         send(page.events.map { EventFrame($0) }, upTo: reached)
         arrived(last: reached > state.cursor ? reached : nil, head: LogPlace(page.head), isFinal: false)
@@ -78,6 +78,6 @@ extension StreamSubscriber {
         reading = nil
         guard sink != nil else { return }
         hub.logger.warning("stream read failed", metadata: ["log": "\(source.log)", "error": "\(error)"])
-        abort()
+        abort(.unreadable)
     }
 }

@@ -60,7 +60,7 @@ public final class StreamSubscriber {
         }
         // Also where it is empty: the response's head waits for it.
         send(form.framed(opening.events, behind: opening.prelude))
-        if opening.isEnded { return finish() }
+        if opening.isEnded { return finish(opening.end.map(StreamClose.told) ?? .final) }
         if let plan = opening.diagnostics { begin(plan) } else { roomChanged() }
         if hub.isDraining {
             end(after: 1, .draining)
@@ -96,7 +96,7 @@ public final class StreamSubscriber {
         case .read(let cursor):
             read(after: cursor)
         case .end:
-            finish()
+            finish(.final)
         }
     }
 
@@ -124,18 +124,18 @@ public final class StreamSubscriber {
         return FeedID(epoch: hub.journal.epoch, position: EventPosition(rawValue: told.rawValue))
     }
 
-    func finish() {
+    func finish(_ close: StreamClose) {
         guard let sink else { return }
         state.end()
         leave()
-        sink.finish()
+        sink.finish(close)
     }
 
-    func abort() {
+    func abort(_ close: StreamClose) {
         guard let sink else { return }
         state.end()
         leave()
-        sink.abort()
+        sink.abort(close)
     }
 
     private func leave() {

@@ -22,22 +22,32 @@ struct LineLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
-        let fields = metadata.merging(event.metadata ?? [:]) { $1 }.mapValues { "\($0)" }
+        let fields = metadata.merging(event.metadata ?? [:]) { $1 }
         StandardStreams.write(line(event.level, "\(event.message)", fields) + "\n", to: .error)
     }
 
     /// `ts`, `level` and `msg` stand first in text; in JSON the members are sorted.
-    private func line(_ level: Logger.Level, _ message: String, _ fields: [String: String]) -> String {
+    private func line(_ level: Logger.Level, _ message: String, _ fields: Logger.Metadata) -> String {
         let time = clock.now().description
         switch form {
         case .json:
-            let members = fields.merging(["ts": time, "level": level.rawValue, "msg": message]) { $1 }
+            let own: [String: JSONValue] = [
+                "ts": .string(time), "level": .string(level.rawValue), "msg": .string(message),
+            ]
+            let members = fields.mapValues(Self.json).merging(own) { $1 }
             return (try? JSONText.encode(members))
                 ?? "{\"level\":\"error\",\"msg\":\"a log record could not be written\"}"
         case .text:
-            let shown = fields.sorted { $0.key < $1.key }.map { "\($0.key)=\(Self.quoted($0.value))" }
+            let shown = fields.sorted { $0.key < $1.key }.map { "\($0.key)=\(Self.quoted("\($0.value)"))" }
             return ([time, level.rawValue.uppercased(), Self.oneLine(message)] + shown).joined(separator: " ")
         }
+    }
+
+    /// Numbers stay numbers, everything else is text.
+    private static func json(_ value: Logger.MetadataValue) -> JSONValue {
+        guard case .stringConvertible(let number) = value else { return .string("\(value)") }
+        return (number as? Int).map { .integer(Int64($0)) } ?? (number as? Double).map(JSONValue.number)
+            ?? .string("\(value)")
     }
 
     /// Nothing that a client sends may begin a line of its own.

@@ -209,6 +209,7 @@ struct Daemon: Sendable {
                     publicURL: PublicURL(settings.http.publicURL),
                     trustedProxies: TrustedProxies(settings.http.trustedProxies) ?? .none,
                     corsOrigins: settings.http.corsOrigins),
+                accessLog: settings.log.access,
                 maxStreamsPerKey: settings.stream.maxStreamsPerKey, version: DaemonVersion.text,
                 uptime: { .now - begin },
                 random: {

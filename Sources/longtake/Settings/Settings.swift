@@ -92,6 +92,7 @@ struct Settings: Hashable, Sendable {
     struct Log: Hashable, Sendable {
         var level = Logger.Level.info
         var format = Format.auto
+        var access = AccessLogMode.off
 
         enum Format: String, Hashable, Sendable, CaseIterable, Codable {
             /// Text on a terminal, JSON otherwise.

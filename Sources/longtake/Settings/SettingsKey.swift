@@ -48,6 +48,7 @@ struct SettingsKey: Sendable {
         integer("shutdown.grace_seconds", \.shutdown.graceSeconds, 1...600),
         choice("log.level", \.log.level),
         choice("log.format", \.log.format),
+        choice("log.access", \.log.access),
     ]
 
     static func find(_ name: String) -> SettingsKey? { all.first { $0.name == name } }

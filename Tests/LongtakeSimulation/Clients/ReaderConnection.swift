@@ -166,14 +166,14 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
         return 0
     }
 
-    func finish() {
+    func finish(_ close: StreamClose) {
         guard boot.isAlive, !isGone else { return }
         stage.verdict.check(hasFinal || hasLastWord, .oneEnd, "a body of \(reader.source) ends without a word")
         isFinished = true
         if underWay.isEmpty { arrive(sent) }
     }
 
-    func abort() {
+    func abort(_ close: StreamClose) {
         guard boot.isAlive, !isGone else { return }
         stage.verdict.check(
             wasStuck || boot.readsFail || boot.readsHang, .resume, "a reader of \(reader.source) is cut that reads")
