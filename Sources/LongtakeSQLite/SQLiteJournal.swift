@@ -77,6 +77,10 @@ public final class SQLiteJournal: Journal {
                 "another daemon still has the directory; waiting for its end",
                 metadata: ["directory": "\(directory)", "at_most": "\(configuration.lockWait)"])
         }
+        for failure in opening.makeFilesPrivate() {
+            logger.warning(
+                "others than its owner may use a file of the data directory", metadata: ["error": "\(failure)"])
+        }
         let (wal, reserve) = (WALPages(), Reserve(directory: directory))
         let isLogGone = opening.isLogGone(lock)
         let pool = try opening.pool(wal, reserve)

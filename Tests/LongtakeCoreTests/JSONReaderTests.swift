@@ -33,6 +33,10 @@ import Testing
             #expect(throws: fault, "\(text)") { try Self.read(text) }
         }
         #expect(throws: JSONFault.notUTF8) { try JSONReader.read([0x22, 0xff, 0x22]) }
+        #expect(throws: JSONFault.byteOrderMark) { try Self.read("\u{feff}{}") }
+        #expect(throws: JSONFault.byteOrderMark) { try Self.read("\u{feff}") }
+        #expect(throws: JSONFault.malformed(at: 1)) { try Self.read(" \u{feff}{}") }
+        #expect(throws: Never.self) { try Self.read("\"\u{feff}\"") }
         let deepest = String(repeating: "[", count: Limits.jsonDepth) + String(repeating: "]", count: Limits.jsonDepth)
         #expect(throws: Never.self) { try Self.read(deepest) }
     }

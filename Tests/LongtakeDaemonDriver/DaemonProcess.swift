@@ -192,13 +192,14 @@ package final class DaemonProcess: @unchecked Sendable {
         return pid
     }
 
-    /// Runs the binary to its end.
-    package static func run(_ arguments: [String], environment: [String] = [], within seconds: Double = 20) throws -> (
-        status: CInt, output: String
-    ) {
+    /// Runs the binary to its end, which is forced after so many seconds.
+    /// - Parameter wrapper: a command that becomes the binary in the same process, such as `setpriv`, with its arguments.
+    package static func run(
+        _ arguments: [String], environment: [String] = [], wrapper: [String] = [], within seconds: Double = 20
+    ) throws -> (status: CInt, output: String) {
         let directory = try temporaryDirectory()
         defer { try? FileManager.default.removeItem(atPath: directory) }
-        let pid = try spawn(arguments, environment: environment, log: directory + "/out")
+        let pid = try spawn(arguments, environment: environment, log: directory + "/out", wrapper: wrapper)
         let deadline = Deadline(seconds)
         var status: CInt = 0
         while waitpid(pid, &status, WNOHANG) == 0 {

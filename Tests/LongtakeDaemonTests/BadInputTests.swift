@@ -22,6 +22,22 @@ import Testing
         }
     }
 
+    // Seen to fail before: “it stops being that at byte 0” sends the reader to a brace that is right.
+    @Test("a body with a byte order mark is told that it has one, in front of anything")
+    func byteOrderMark() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess()
+            for body in ["\u{feff}{\"input\":{\"prompt\":\"a\"}}", "\u{feff}", "\u{feff}["] {
+                let response = try daemon.connect().exchange(DaemonProcess.submission(body))
+                #expect(response.status == 400)
+                #expect(
+                    try response.object()["detail"] as? String
+                        == "The body begins with a byte order mark (EF BB BF), which JSON does not allow (RFC 8259 §8.1). Send it without these three bytes."
+                )
+            }
+        }
+    }
+
     @Test("garbage in place of a request is refused, and the daemon goes on")
     func garbage() async throws {
         try await onOwnThread {

@@ -1,6 +1,8 @@
 /// Why bytes are no JSON that is taken.
 package enum JSONFault: Error, Hashable, Sendable {
     case notUTF8
+    /// It begins with U+FEFF, which RFC 8259 §8.1 forbids.
+    case byteOrderMark
     /// The byte, counted from 0, where it stops being JSON.
     case malformed(at: Int)
     /// Two members of one object have this name.

@@ -9,6 +9,7 @@ package struct JSONReader {
 
     package static func read(_ bytes: [UInt8]) throws(JSONFault) -> JSONValue {
         guard String(validating: bytes, as: UTF8.self) != nil else { throw .notUTF8 }
+        guard !bytes.starts(with: [0xef, 0xbb, 0xbf]) else { throw .byteOrderMark }
         var reader = JSONReader(bytes: bytes)
         let value = try reader.value(depth: 1)
         guard reader.next == nil else { throw .malformed(at: reader.place) }

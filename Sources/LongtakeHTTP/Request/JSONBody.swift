@@ -11,6 +11,10 @@ enum JSONBody {
             switch error {
             case .notUTF8:
                 throw .badRequest("The body must be JSON in UTF-8.")
+            case .byteOrderMark:
+                throw .badRequest(
+                    "The body begins with a byte order mark (EF BB BF), which JSON does not allow (RFC 8259 §8.1). Send it without these three bytes."
+                )
             case .malformed(let place):
                 throw .badRequest("The body must be JSON in UTF-8; it stops being that at byte \(place).")
             case .repeated(let name):

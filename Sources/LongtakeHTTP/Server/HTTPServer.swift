@@ -1,3 +1,4 @@
+import Glibc
 import Hummingbird
 public import Logging
 public import LongtakeCore
@@ -18,7 +19,7 @@ public final class HTTPServer: Sendable {
     private let admission = Admission()
     private let access: Access
     private let logger: Logger
-    private let listeners = Mutex<[any Channel]>([])
+    private let listeners = Mutex<[Listener.Opened]>([])
     /// What is served, for the test that the document tells all of it.
     let entries: [RouteTable.Entry]
 
@@ -89,21 +90,44 @@ public final class HTTPServer: Sendable {
         hub.endStreamsOfOthers()
     }
 
-    /// Opens the listeners.
+    /// Opens the listeners. If several hosts have port 0, all of them get the same port.
     /// - Returns: where they listen, as a person would write it, such as `http://127.0.0.1:8080`.
-    /// - Throws: what the system says when an address cannot be bound. Then none is left open.
-    public func start() async throws -> [String] {
-        let listener = Listener(group: group, service: service, logger: logger)
-        var bound: [String] = []
-        do {
-            for address in configuration.addresses {
-                let channel = try await listener.listen(on: address)
-                listeners.withLock { $0.append(channel) }
-                bound.append(address.described(by: channel))
+    /// - Throws: why an address cannot be bound. Then none is left open.
+    public func start() async throws(ListenFailure) -> [String] {
+        var triesLeft = Self.portTries
+        while true {
+            do throws(ListenFailure) {
+                return try await openListeners()
+            } catch {
+                await closeListeners()
+                triesLeft -= 1
+                guard error.subject == .port, error.code == EADDRINUSE, sharesFreePort, triesLeft > 0 else {
+                    throw error
+                }
             }
-        } catch {
-            await closeListeners()
-            throw error
+        }
+    }
+
+    /// How often a port is drawn that is free on the first host and may be taken on another.
+    private static let portTries = 16
+
+    /// Whether the second host gets the port that the system chose for the first.
+    private var sharesFreePort: Bool {
+        configuration.addresses.count { if case .tcp(_, 0) = $0 { true } else { false } } > 1
+    }
+
+    private func openListeners() async throws(ListenFailure) -> [String] {
+        let listener = Listener(group: group, service: service, logger: logger)
+        let hosts = configuration.addresses.count { if case .tcp = $0 { true } else { false } }
+        var (bound, freePort) = ([String](), 0)
+        for var address in configuration.addresses {
+            if case .tcp(let host, 0) = address { address = .tcp(host: host, port: freePort) }
+            let opened = try await listener.listen(
+                on: address, besides: listeners.withLock { $0 }, isOneOfMany: hosts > 1)
+            listeners.withLock { $0.append(opened) }
+            let port = opened.channel.localAddress?.port
+            if case .tcp(_, 0) = address { freePort = port ?? 0 }
+            bound.append(address.described(port: port))
         }
         return bound
     }
@@ -130,30 +154,16 @@ public final class HTTPServer: Sendable {
     private static let lastAnswers = TimeAmount.seconds(1)
 
     private func closeListeners() async {
-        let channels = listeners.withLock { listeners in
+        let opened = listeners.withLock { listeners in
             defer { listeners = [] }
             return listeners
         }
-        for channel in channels {
+        for listener in opened {
             do {
-                try await channel.close()
+                try await listener.close()
             } catch {
                 logger.debug("listener was closed already", metadata: ["error": "\(error)"])
             }
-        }
-    }
-}
-
-extension ListenAddress {
-    fileprivate func described(by channel: any Channel) -> String {
-        switch self {
-        case .tcp(let host, let port):
-            let name = host.contains(":") ? "[\(host)]" : host
-            return "http://\(name):\(channel.localAddress?.port ?? port)"
-        case .unix(let path):
-            return "unix:\(path)"
-        case .inherited(let descriptor):
-            return channel.localAddress.map { "inherited:\($0)" } ?? "inherited:\(descriptor)"
         }
     }
 }

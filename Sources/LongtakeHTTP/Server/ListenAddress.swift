@@ -5,8 +5,8 @@ import NIOCore
 public enum ListenAddress: Hashable, Sendable {
     /// A host name or address, and a port; 0 for one that is free.
     case tcp(host: String, port: Int)
-    /// The path of a Unix domain socket. A socket file that is left from before is replaced.
-    case unix(path: String)
+    /// The path of a Unix domain socket, with the permissions and the group of its file; see ``UnixSocketFile``.
+    case unix(path: String, mode: UInt32 = 0o660, group: UInt32? = nil)
     /// A listening socket that was opened by whoever started the daemon (systemd's socket activation).
     case inherited(descriptor: CInt)
 }
@@ -22,6 +22,34 @@ extension ListenAddress {
         case .inherited(let descriptor):
             Self.bound(descriptor).map(\.isLoopback) ?? false
         }
+    }
+
+    /// As a person would write it, such as `http://127.0.0.1:8080`, `unix:/run/longtake.sock` or `inherited:http://[::1]:8080`.
+    /// - Parameter port: the one that a TCP address got.
+    func described(port: Int?) -> String {
+        switch self {
+        case .tcp(let host, let wanted): Self.url(host, port ?? wanted)
+        case .unix(let path, _, _): "unix:\(path)"
+        case .inherited(let descriptor): "inherited:\(Self.described(descriptor))"
+        }
+    }
+
+    private static func described(_ descriptor: CInt) -> String {
+        switch bound(descriptor) {
+        case nil: "\(descriptor)"
+        case .unixDomainSocket(let address):
+            withUnsafeBytes(of: address.address.sun_path) { bytes in
+                // An abstract socket's name begins with a zero byte, written “@” (unix(7)).
+                let isAbstract = bytes.first == 0
+                let name = bytes.dropFirst(isAbstract ? 1 : 0).prefix { $0 != 0 }
+                return "unix:\(isAbstract ? "@" : "")\(String(decoding: name, as: UTF8.self))"
+            }
+        case let address?: url(address.ipAddress ?? "", address.port ?? 0)
+        }
+    }
+
+    private static func url(_ host: String, _ port: Int) -> String {
+        "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
     }
 
     /// Where an inherited socket listens; `nil` where that is no address of a kind that we know.
@@ -41,7 +69,7 @@ extension ListenAddress {
                 case AF_INET6:
                     return address.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { SocketAddress($0.pointee) }
                 case AF_UNIX:
-                    return try? SocketAddress(unixDomainSocketPath: "/")
+                    return address.withMemoryRebound(to: sockaddr_un.self, capacity: 1) { SocketAddress($0.pointee) }
                 default:
                     return nil
                 }

@@ -46,10 +46,10 @@ public struct StorageRestore: Sendable {
             )
         }
         do {
-            try FileManager.default.createDirectory(
-                atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            try SyncedFile.makeDirectory(directory)
         } catch {
-            throw StorageRefusal("cannot create \(directory): \(error). Name a directory that you may write to.")
+            throw StorageRefusal(
+                directory: directory, failed: error, remedy: "Name a directory that you may write to.")
         }
         // Root restores for the daemon's user, whose the directory is, and who must be able to open what is new in it.
         let owner = FileOwner(ofDirectory: directory)

@@ -54,6 +54,9 @@ final class DirectoryLock: Sendable {
         let path = directory + "/longtake.lock"
         descriptor = open(path, O_RDONLY | O_CLOEXEC)
         if descriptor < 0 {
+            guard errno != ENOTDIR else {
+                throw StorageRefusal("\(directory) is not a directory. Name the directory of a database.")
+            }
             guard errno == ENOENT else {
                 throw StorageRefusal(
                     "cannot open \(path): \(String(cString: strerror(errno))). Run this as the user of the daemon.")

@@ -1,6 +1,7 @@
 import Dispatch
 import FoundationEssentials
 import GRDB
+import Glibc
 import LongtakeCore
 
 /// From a directory to a database that is ours, sound and set up. Everything here blocks its thread.
@@ -13,13 +14,27 @@ struct StorageOpening {
     /// - Parameter whenHeld: called once where somebody else has the directory, before the wait for it.
     func lock(whenHeld: () -> Void) throws -> DirectoryLock {
         do {
-            try FileManager.default.createDirectory(
-                atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            try SyncedFile.makeDirectory(directory)
         } catch {
             throw StorageRefusal(
-                "cannot create \(directory): \(error). Give the daemon a directory that it may write to.")
+                directory: directory, failed: error, remedy: "Give the daemon a directory that it may write to.")
         }
         return try DirectoryLock(directory: directory, wait: configuration.lockWait, whenHeld: whenHeld)
+    }
+
+    /// Takes the rights from others that an older version left them, in a directory that this process has locked and not opened yet: closing a
+    /// descriptor of the database drops the locks that SQLite holds on it (sqlite.org/howtocorrupt.html §2.2).
+    /// - Returns: what could not be changed, since it belongs to another user.
+    func makeFilesPrivate() -> [SyncedFile.Failure] {
+        let names = ["longtake.db", "longtake.db-wal", "longtake.db-shm", "longtake.reserve", "longtake.lock"]
+        return names.compactMap { name in
+            do throws(SyncedFile.Failure) {
+                try SyncedFile.makePrivate(directory + "/" + name)
+                return nil
+            } catch {
+                return error
+            }
+        }
     }
 
     /// Whether somebody has removed the write-ahead log behind a crash: an orderly end leaves a note, and nothing else removes it.
@@ -86,6 +101,15 @@ struct StorageOpening {
 
     /// With its mark from the first byte on, and before the WAL, so that the header alone tells whose it is.
     private func create() throws {
+        if !FileManager.default.fileExists(atPath: path) {
+            do {
+                // SQLite would let others read it. It gives the log and its index the rights of the database.
+                try SyncedFile.make(path)
+            } catch {
+                let isFull = error.code == ENOSPC || error.code == EDQUOT
+                throw DatabaseError(resultCode: isFull ? .SQLITE_FULL : .SQLITE_CANTOPEN, message: error.reason)
+            }
+        }
         let queue = try DatabaseQueue(path: path)
         try queue.writeWithoutTransaction { db in
             try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")

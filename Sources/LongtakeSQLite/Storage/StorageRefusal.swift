@@ -1,10 +1,24 @@
 import GRDB
+import Glibc
 
 /// Why the storage was not opened: a sentence for the operator that says what is wrong and what to do.
 public struct StorageRefusal: Error, Hashable, CustomStringConvertible {
     public let description: String
 
     init(_ description: String) { self.description = description }
+
+    /// Why a directory cannot be made or is none.
+    /// - Parameter path: the one that was asked for, below which `failure` may not be.
+    init(directory path: String, failed failure: SyncedFile.Failure, remedy: String) {
+        if failure.code == ENOTDIR {
+            self.init(
+                failure.path == path && access(path, F_OK) == 0
+                    ? "\(path) is a file, and the data needs a directory. \(remedy)"
+                    : "cannot create the directory \(path), since a part of its path is a file. \(remedy)")
+        } else {
+            self.init("cannot create the directory \(path): \(failure.reason). \(remedy)")
+        }
+    }
 
     /// What an error of SQLite means for whoever runs the daemon (sqlite.org/rescode.html).
     init(reading path: String, failed error: DatabaseError) {

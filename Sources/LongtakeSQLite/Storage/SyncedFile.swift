@@ -96,6 +96,34 @@ package enum SyncedFile {
         guard fsync(output) == 0 else { throw Failure(path) }
     }
 
+    /// Makes a directory and those above it that are missing, for this user only. Does nothing if it is there.
+    static func makeDirectory(_ path: String) throws(Failure) {
+        var status = stat()
+        if stat(path, &status) == 0 {
+            guard status.st_mode & S_IFMT == S_IFDIR else { throw Failure(path, ENOTDIR) }
+            return
+        }
+        if mkdir(path, 0o700) == 0 { return }
+        let above = directory(of: path)
+        guard errno == ENOENT, above != path, above != "." else { throw Failure(path) }
+        try makeDirectory(above)
+        guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw Failure(path) }
+    }
+
+    /// Takes every right from others than the owner of a file. Does nothing if the file is not there, or if the name is a link.
+    /// - Throws: if it belongs to another user.
+    static func makePrivate(_ path: String) throws(Failure) {
+        // `O_NONBLOCK`, so that nothing behind the name can hold up the start.
+        let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o177 != 0 else {
+            return
+        }
+        guard fchmod(descriptor, status.st_mode & 0o600) == 0 else { throw Failure(path) }
+    }
+
     package static func directory(of path: String) -> String {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
         return parts.isEmpty ? "." : parts == [""] ? "/" : parts.joined(separator: "/")

@@ -33,11 +33,14 @@ struct KeyFile {
         var status = stat()
         // Only a file that is not there is none. One behind a directory that may not be entered is one that cannot be read.
         guard lstat(path, &status) == 0 || errno != ENOENT else { return Content() }
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw Failure(description: "\(path): cannot be read")
+        let bytes: [UInt8]
+        do {
+            bytes = try ReadableFile.read(path)
+        } catch {
+            throw Failure(description: "\(error). Make it readable for the user of the daemon and for nobody else.")
         }
         do {
-            return try JSONText.decode(Content.self, fromUTF8: data)
+            return try JSONText.decode(Content.self, fromUTF8: Data(bytes))
         } catch {
             throw Failure(description: "\(path): is no file of keys: \("\(error)".onOneLine)")
         }

@@ -37,17 +37,25 @@ struct Daemon: Sendable {
         let signals = StopSignals(first: { number in stop.yield(number) }, hangUp: { reload.yield() })
         defer { withExtendedLifetime(signals) {} }
         let settings = loaded.settings
+        if !loaded.ignoredVariables.isEmpty {
+            logger.notice(
+                "ignored variables of Kubernetes Services; enableServiceLinks: false in the pod keeps them away",
+                metadata: ["variables": "\(loaded.ignoredVariables.joined(separator: " "))"])
+        }
         let descriptors = DescriptorLimit.raise()
         let journal = try await openJournal(settings)
         let backups = makeBackups(journal)
         let engine = makeEngine(journal)
-        let keeper = try loadKeys()
-        let server = try makeServer(journal, backups, keeper, descriptors)
+        let (keeper, server): (KeyKeeper, HTTPServer)
         let addresses: [String]
         do {
-            addresses = try await server.start()
+            keeper = try loadKeys()
+            server = try makeServer(journal, backups, keeper, descriptors)
+            addresses = try await listen(server)
         } catch {
-            throw failed("cannot listen on \(settings.http.host):\(settings.http.port)", error)
+            // Otherwise the next start takes this end for a crash that has lost the write-ahead log.
+            await close(journal)
+            throw error
         }
         engine.start()
         let pruner = makePruner(journal)
@@ -132,7 +140,24 @@ struct Daemon: Sendable {
                 _exit(1)
             }
         } catch {
-            throw failed("cannot open the database in \(path)", error)
+            throw failed("cannot open the database in \(path)", error, setting: "storage.path")
+        }
+    }
+
+    /// Closes the database of a start that failed for another reason, which was logged.
+    private func close(_ journal: SQLiteJournal) async {
+        do {
+            try await journal.close()
+        } catch {
+            logger.error("the database could not be closed", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func listen(_ server: HTTPServer) async throws -> [String] {
+        do {
+            return try await server.start()
+        } catch {
+            throw failed("cannot listen", error, setting: error.subject.setting)
         }
     }
 
@@ -171,7 +196,9 @@ struct Daemon: Sendable {
         do {
             try keeper.load()
         } catch {
-            throw failed("cannot read the keys", error)
+            throw failed(
+                "cannot read the keys", error,
+                setting: settings.auth.keysFile.isEmpty ? "storage.path" : "auth.keys_file")
         }
         return keeper
     }
@@ -185,8 +212,8 @@ struct Daemon: Sendable {
         let room = DescriptorLimit.room(in: descriptors)
         var addresses = InheritedSockets.take(environment: environment).map { ListenAddress.inherited(descriptor: $0) }
         if addresses.isEmpty {
-            addresses.append(.tcp(host: settings.http.host, port: settings.http.port))
-            if !settings.http.unixSocket.isEmpty { addresses.append(.unix(path: settings.http.unixSocket)) }
+            addresses += settings.http.hosts.map { .tcp(host: $0, port: settings.http.port) }
+            if let socket = try unixSocket(settings.http) { addresses.append(socket) }
         }
         guard settings.auth.mode == .keys || settings.auth.allowAnonymous || addresses.allSatisfy(\.isLoopback) else {
             logger.critical(
@@ -205,7 +232,7 @@ struct Daemon: Sendable {
                 access: AccessConfiguration(
                     mode: settings.auth.mode, keys: keeper.keys, tickets: keeper.tickets,
                     requestsPerSecondPerKey: settings.limits.requestsPerSecondPerKey,
-                    hosts: settings.http.allowedHosts + [settings.http.host],
+                    hosts: settings.http.allowedHosts + settings.http.hosts,
                     publicURL: PublicURL(settings.http.publicURL),
                     trustedProxies: TrustedProxies(settings.http.trustedProxies) ?? .none,
                     corsOrigins: settings.http.corsOrigins),
@@ -219,6 +246,24 @@ struct Daemon: Sendable {
                 releaseMemory: ProcessMemory.release,
                 process: { [startedAt] in OwnProcess.usage(startedAt: startedAt) }),
             journal: journal, backups: backups, catalog: loaded.catalog, clock: clock, logger: logger)
+    }
+
+    /// - Throws: `ExitCode` 78 if there is no group of that name.
+    private func unixSocket(_ http: Settings.HTTP) throws -> ListenAddress? {
+        guard !http.unixSocket.isEmpty, let mode = Settings.HTTP.permissions(http.unixSocketMode) else { return nil }
+        guard !http.unixSocketGroup.isEmpty else { return .unix(path: http.unixSocket, mode: mode) }
+        guard let group = GroupName.find(http.unixSocketGroup) else {
+            let key = "http.unix_socket_group"
+            logger.critical(
+                "cannot listen",
+                metadata: [
+                    "error":
+                        "This machine has no group \(http.unixSocketGroup). Create it, or name another one in \(key).",
+                    "setting": "\(loaded.place(of: key))",
+                ])
+            throw ExitCode(SettingsMistake.exitStatus)
+        }
+        return .unix(path: http.unixSocket, mode: mode, group: group)
     }
 
     /// Says at half the interval that the daemon lives, from a task: so it also says that tasks still run.
@@ -263,8 +308,24 @@ struct Daemon: Sendable {
             """, to: .output)
     }
 
-    private func failed(_ what: String, _ error: any Error) -> ExitCode {
-        logger.critical("\(what)", metadata: ["error": "\(error)"])
+    /// - Parameter setting: whose value does not work, to be told with the place where it was set.
+    private func failed(_ what: String, _ error: any Error, setting: String? = nil) -> ExitCode {
+        var metadata: Logger.Metadata = ["error": "\(error)"]
+        if let setting { metadata["setting"] = "\(loaded.place(of: setting))" }
+        logger.critical("\(what)", metadata: metadata)
         return ExitCode(1)
+    }
+}
+
+extension ListenFailure.Subject {
+    /// Its key; `nil` for what no setting decides.
+    fileprivate var setting: String? {
+        switch self {
+        case .host: "http.host"
+        case .port: "http.port"
+        case .unixSocket: "http.unix_socket"
+        case .unixSocketGroup: "http.unix_socket_group"
+        case .inherited: nil
+        }
     }
 }

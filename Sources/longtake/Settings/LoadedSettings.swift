@@ -10,29 +10,43 @@ struct LoadedSettings: Sendable {
     let file: String?
     /// The pipelines' file, `nil` where the built-in ones serve.
     let pipelinesFile: String?
+    /// Variables that look like settings and come from Kubernetes.
+    let ignoredVariables: [String]
+    private let places: [String: SettingsPlace]
+
+    /// What the operator has to change to give a key another value.
+    func place(of key: String) -> String { (places[key] ?? .builtIn).described(key) }
 
     /// Defaults, then the file, then the environment, then the flags.
     static func load(flags: SettingsOptions, environment: [String: String]) throws(SettingsMistake) -> LoadedSettings {
         var tree = SettingsTree()
         let file = flags.config ?? environment["LONGTAKE_CONFIG"]
-        if let file { try tree.apply(file: file, text: read(file)) }
+        if let file {
+            let place = flags.config == nil ? SettingsPlace.variable("LONGTAKE_CONFIG") : .flag("--config")
+            let text = try read(file, "config", place, orElse: "leave it out to use the defaults")
+            try tree.apply(file: file, text: text)
+        }
         try tree.apply(environment: environment)
-        try tree.apply(flag: "--host", "http.host", flags.host)
+        try tree.apply(flag: "--host", "http.host", flags.host.isEmpty ? nil : flags.host.joined(separator: ","))
         try tree.apply(flag: "--port", "http.port", flags.port)
         try tree.apply(flag: "--unix-socket", "http.unix_socket", flags.unixSocket)
         try tree.apply(flag: "--allow-anonymous", "auth.allow_anonymous", flags.allowAnonymous ? true : nil)
         try tree.apply(flag: "--data", "storage.path", flags.data)
         try tree.apply(flag: "--speed", "simulation.speed", flags.speed)
         try tree.apply(flag: "--log-level", "log.level", flags.logLevel)
-        try tree.settings.checkAccess()
-        let (catalog, pipelinesFile) = try pipelines(tree.settings.pipelines, beside: file)
-        return LoadedSettings(settings: tree.settings, catalog: catalog, file: file, pipelinesFile: pipelinesFile)
+        try tree.settings.checkAccess(tree.place)
+        let (catalog, pipelinesFile) = try pipelines(
+            tree.settings.pipelines, beside: file, tree.place(of: "pipelines"))
+        try tree.applyQueueVariables(catalog.definitions.flatMap { $0.stages.map(\.queue.description) })
+        return LoadedSettings(
+            settings: tree.settings, catalog: catalog, file: file, pipelinesFile: pipelinesFile,
+            ignoredVariables: tree.ignoredVariables, places: tree.places)
     }
 
     /// A file that is named must be there; the default name may be missing, and then the built-in copy serves.
-    private static func pipelines(_ name: String, beside file: String?) throws(SettingsMistake) -> (
-        PipelineCatalog, String?
-    ) {
+    private static func pipelines(
+        _ name: String, beside file: String?, _ place: SettingsPlace
+    ) throws(SettingsMistake) -> (PipelineCatalog, String?) {
         let folder = file.map {
             $0.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
         }
@@ -42,7 +56,8 @@ struct LoadedSettings: Sendable {
         guard isThere || isNamed else {
             return (try decode(BuiltInPipelines.text, source: "built-in pipelines"), nil)
         }
-        return (try decode(read(path), source: path), path)
+        let text = try read(path, "pipelines", place, orElse: "leave the setting out to use the built-in pipelines")
+        return (try decode(text, source: path), path)
     }
 
     private static func decode(_ text: String, source: String) throws(SettingsMistake) -> PipelineCatalog {
@@ -56,11 +71,19 @@ struct LoadedSettings: Sendable {
         }
     }
 
-    private static func read(_ path: String) throws(SettingsMistake) -> String {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw SettingsMistake(source: path, key: "", reason: "cannot be read")
+    /// - Parameters:
+    ///   - key: the setting that names the file, and `place` where that was set.
+    ///   - remedy: what the operator can do besides naming another file.
+    private static func read(
+        _ path: String, _ key: String, _ place: SettingsPlace, orElse remedy: String
+    ) throws(SettingsMistake) -> String {
+        let bytes: [UInt8]
+        do throws(ReadableFile.Failure) {
+            bytes = try ReadableFile.read(path)
+        } catch {
+            throw place.mistake(key, "\(error). Name a file that can be read, or \(remedy).")
         }
-        guard let text = String(validating: data, as: UTF8.self) else {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
             throw SettingsMistake(source: path, key: "", reason: "is not UTF-8")
         }
         return text
@@ -78,6 +101,9 @@ struct LoadedSettings: Sendable {
             "# settings: \(file ?? "built-in defaults"), environment, flags",
             "# pipelines: \(pipelinesFile ?? "built-in")",
         ]
+        if !ignoredVariables.isEmpty {
+            lines.append("# ignored variables of Kubernetes Services: \(ignoredVariables.joined(separator: " "))")
+        }
         var section = ""
         for key in SettingsKey.all {
             let parts = key.name.split(separator: ".").map(String.init)

@@ -2,28 +2,27 @@ import LongtakeHTTP
 
 extension Settings {
     /// Refuses what would let anybody in by mistake.
-    func checkAccess() throws(SettingsMistake) {
+    /// - Parameter place: where a key was set.
+    func checkAccess(_ place: (String) -> SettingsPlace) throws(SettingsMistake) {
         guard auth.mode == .none else { return }
-        guard auth.allowAnonymous || ListenAddress.tcp(host: http.host, port: http.port).isLoopback else {
-            throw SettingsMistake(
-                source: "settings", key: "http.host",
-                reason:
-                    "\(http.host) can be reached from other machines, and nobody is asked for a key: set auth.mode to keys (longtake keys create), or say --allow-anonymous if whoever reaches it may do everything"
+        let open = http.hosts.first { !ListenAddress.tcp(host: $0, port: http.port).isLoopback }
+        if let open, !auth.allowAnonymous {
+            throw place("http.host").mistake(
+                "http.host",
+                "\(open) can be reached from other machines, and nobody is asked for a key: set auth.mode to keys (longtake keys create), or say --allow-anonymous if whoever reaches it may do everything"
             )
         }
         guard !http.allowedHosts.contains("*") else {
-            throw SettingsMistake(
-                source: "settings", key: "http.allowed_hosts",
-                reason:
-                    "* would let every web page drive a daemon that asks nobody for a key, through a name that leads here: list the names, or set auth.mode to keys"
+            throw place("http.allowed_hosts").mistake(
+                "http.allowed_hosts",
+                "* would let every web page drive a daemon that asks nobody for a key, through a name that leads here: list the names, or set auth.mode to keys"
             )
         }
         // Any page can give itself the origin “null”, in a frame that is sandboxed.
         guard !http.corsOrigins.contains(where: { $0 == "*" || $0.lowercased() == "null" }) else {
-            throw SettingsMistake(
-                source: "settings", key: "http.cors_origins",
-                reason:
-                    "* and null would let every web page drive a daemon that asks nobody for a key: name the origins, or set auth.mode to keys"
+            throw place("http.cors_origins").mistake(
+                "http.cors_origins",
+                "* and null would let every web page drive a daemon that asks nobody for a key: name the origins, or set auth.mode to keys"
             )
         }
     }

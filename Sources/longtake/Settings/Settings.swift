@@ -18,10 +18,25 @@ struct Settings: Hashable, Sendable {
     var log = Log()
 
     struct HTTP: Hashable, Sendable {
-        var host = "127.0.0.1"
+        /// Host names and addresses, each of which the daemon listens on; never empty.
+        var hosts = ["127.0.0.1"]
+        /// Of each of ``hosts``; 0 for one that is free on all of them.
         var port = 8080
         /// Empty for none.
         var unixSocket = ""
+        /// In octal.
+        var unixSocketMode = "0660"
+        /// Empty for that of the daemon's user, or of the directory if that passes its group on.
+        var unixSocketGroup = ""
+        /// The permissions that a text gives in octal, with or without `0o` before it; `nil` for any other text.
+        static func permissions(_ text: String) -> UInt32? {
+            let digits = text.hasPrefix("0o") ? text.dropFirst(2) : text[...]
+            guard digits.utf8.allSatisfy({ (0x30...0x37).contains($0) }), let mode = UInt32(digits, radix: 8) else {
+                return nil
+            }
+            return mode <= 0o777 ? mode : nil
+        }
+
         /// See ``AllowedHosts``; `*` with keys only.
         var allowedHosts: [String] = []
         /// The address at which clients reach the daemon; empty if links are to stay relative.

@@ -7,15 +7,21 @@ struct SettingsKey: Sendable {
     let name: String
     let rule: String
     /// `false` where the text breaks the rule.
-    let read: @Sendable (String, inout Settings) -> Bool
-    let show: @Sendable (Settings) -> String
+    var read: @Sendable (String, inout Settings) -> Bool
+    var show: @Sendable (Settings) -> String
     /// Whether it is a list in a file; elsewhere the items have commas between them.
     var isList = false
+    /// A better reason than the rule for refusing a text; `nil` if there is none.
+    var advice: @Sendable (String) -> String? = { _ in nil }
 
     static let all: [SettingsKey] = [
-        text("http.host", \.http.host, "a host name or address", { !$0.isEmpty }),
+        hosts,
         integer("http.port", \.http.port, 0...65_535),
-        text("http.unix_socket", \.http.unixSocket, "a path of at most 100 bytes", { $0.utf8.count <= 100 }),
+        unixSocket,
+        text(
+            "http.unix_socket_mode", \.http.unixSocketMode, "permissions in octal, such as 0660",
+            { Settings.HTTP.permissions($0) != nil }),
+        text("http.unix_socket_group", \.http.unixSocketGroup, "the name of a group", { !$0.contains("\0") }),
         list(
             "http.allowed_hosts", \.http.allowedHosts,
             "host names without a port, such as longtake.example.org or *.example.org, or * with keys",
@@ -55,10 +61,13 @@ struct SettingsKey: Sendable {
 
     /// The key of a variable's name without its prefix, in lower case: the dots of a key are written `_` there.
     static func find(variable: String) -> String? {
-        if variable.hasPrefix("queues_"), variable.hasSuffix("_workers") {
-            return "queues." + variable.dropFirst(7).dropLast(8) + ".workers"
-        }
-        return all.first { $0.name.replacing(".", with: "_") == variable }?.name
+        all.first { $0.name.replacing(".", with: "_") == variable }?.name
+    }
+
+    /// The queue in the name of a variable such as `queues_gpu_workers`. Each `_` of it may stand for a `-`.
+    static func queue(variable: String) -> String? {
+        guard variable.hasPrefix("queues_"), variable.hasSuffix("_workers") else { return nil }
+        return String(variable.dropFirst(7).dropLast(8))
     }
 
     /// The queue's name in `queues.NAME.workers`.
@@ -144,7 +153,7 @@ struct SettingsKey: Sendable {
         SettingsKey(
             name: name, rule: "a list of \(rule)",
             read: { text, settings in
-                let items = text.split(separator: ",").map { $0.filter { $0 != " " } }
+                let items = items(in: text)
                 guard items.allSatisfy(isAllowed) else { return false }
                 settings[keyPath: path] = items
                 return true
@@ -152,6 +161,44 @@ struct SettingsKey: Sendable {
             show: { settings in "[" + settings[keyPath: path].map { "\"\($0)\"" }.joined(separator: ", ") + "]" },
             isList: true)
     }
+
+    /// An item between two commas is there, and empty: the item's rule refuses it.
+    private static func items(in text: String) -> [String] {
+        text.isEmpty
+            ? [] : text.split(separator: ",", omittingEmptySubsequences: false).map { String($0.trimmingSpaces) }
+    }
+
+    /// One value or a list. A daemon that listens nowhere is not meant, so the list is never empty.
+    private static let hosts: SettingsKey = {
+        var key = list(
+            "http.host", \.http.hosts, "host names or addresses, each named once", { ListenHost.isValid($0) })
+        let (read, show) = (key.read, key.show)
+        key.read = { text, settings in
+            let hosts = items(in: text)
+            return !hosts.isEmpty && Set(hosts).count == hosts.count && read(text, &settings)
+        }
+        key.show = { $0.http.hosts.count == 1 ? $0.http.hosts[0] : show($0) }
+        key.advice = { text in
+            if items(in: text).isEmpty {
+                return "is empty, so the daemon would listen nowhere. Name a host name or an address."
+            }
+            return items(in: text).lazy.compactMap(ListenHost.advice).first
+        }
+        return key
+    }()
+
+    private static let unixSocket: SettingsKey = {
+        let rule = "a path of at most \(UnixSocketFile.longestPath) bytes"
+        var key = text(
+            "http.unix_socket", \.http.unixSocket, rule,
+            { $0.utf8.count <= UnixSocketFile.longestPath && !$0.contains("\0") })
+        key.advice = { path in
+            guard path.utf8.count > UnixSocketFile.longestPath else { return nil }
+            return
+                "“\(path)” has \(path.utf8.count) bytes. The system allows \(UnixSocketFile.longestPath) for the path of a Unix socket, so choose a shorter one."
+        }
+        return key
+    }()
 
     /// A scheme, a host and perhaps a port (RFC 6454 §6.2), with nothing behind them.
     private static func isOrigin(_ text: String) -> Bool {
@@ -173,5 +220,14 @@ struct SettingsKey: Sendable {
                 return true
             },
             show: { $0[keyPath: path].rawValue })
+    }
+}
+
+extension Substring {
+    fileprivate var trimmingSpaces: Substring {
+        var text = self
+        while text.first == " " { text.removeFirst() }
+        while text.last == " " { text.removeLast() }
+        return text
     }
 }

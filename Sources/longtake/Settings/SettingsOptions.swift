@@ -4,9 +4,15 @@ import ArgumentParser
 struct SettingsOptions: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("Read settings from this file.", valueName: "file"))
     var config: String?
-    @Option(name: .long, help: ArgumentHelp("Listen on this host name or address.", valueName: "host"))
-    var host: String?
-    @Option(name: .long, help: ArgumentHelp("Listen on this port; 0 for one that is free.", valueName: "port"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Listen on this host name or address, without brackets or a port; repeat it for several.", valueName: "host"
+        ))
+    var host: [String] = []
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Listen on this port of each host; 0 for one that is free on all.", valueName: "port"))
     var port: Int?
     @Option(name: .long, help: ArgumentHelp("Listen on a Unix socket at this path as well.", valueName: "path"))
     var unixSocket: String?
