@@ -18,7 +18,9 @@ import threading
 
 
 class Cutter:
-    def __init__(self, daemon, plan):
+    """`daemon` may be set later, for a daemon that has to know the address of this proxy."""
+
+    def __init__(self, daemon=None, plan=()):
         self.daemon = daemon
         self.plan = list(plan)
         self.done = []
