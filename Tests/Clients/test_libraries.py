@@ -149,27 +149,49 @@ class ReplacementTests(unittest.TestCase):
     @unittest.skipUnless(IS_INSTALLED, "chromium and chromium-driver are not installed")
     def test_reconnecting_event_source(self):
         """reconnecting-eventsource loses nothing if it is listened to with addEventListener and closed at the final event"""
+        plan = [("cut", 3), ("half", 2), ("end", 2), ("restart", 2), ("refuse", 503)]
+        follow = """
+            const source = new ReconnectingEventSource(given[0]);
+            source.addEventListener("message", ({data}) => { draw(data); if (window.over) source.close(); });
+        """
+        heads = self.run_page("reconnecting-eventsource.js", "", follow, plan)
+        self.assertTrue(any("lastEventId=" in head for head in heads), "it has not resumed by itself")
+
+    @unittest.skipUnless(IS_INSTALLED, "chromium and chromium-driver are not installed")
+    def test_yaffle(self):
+        """Yaffle's polyfill loses nothing, and stops at the 204"""
+        follow = """
+            const source = new EventSource(given[0]);
+            source.onmessage = ({data}) => draw(data);
+            source.onerror = () => window.over &&= source.readyState === 2 ? "closed" : window.over;
+        """
+        plan = [("cut", 3), ("half", 2), ("end", 2)]
+        # It takes the place only of an EventSource that is missing.
+        heads = self.run_page("eventsource.min.js", "window.EventSource = undefined;", follow, plan, "window.over === 'closed'")
+        self.assertTrue(any("lastEventId=" in head and "&r=" in head for head in heads), "this is not the polyfill")
+
+    def run_page(self, library, before, follow, plan, end="window.over"):
+        """Follows a job in a page with the library; gives the heads of the page's requests."""
         self.assertEqual(importlib.metadata.version("django-eventstream"), "5.3.4", "the document names this version")
-        library = (PACKAGES / "django_eventstream/static/django_eventstream/reconnecting-eventsource.js").read_text()
-        site, browser = Site({"/": "<script src=/library.js></script>", "/library.js": library}), Browser()
+        page = """
+            <script>
+            window.seen = [];
+            function draw(data) {
+                const event = JSON.parse(data);
+                if (event.seq) seen.push(event.id + " " + event.type);
+                window.over ||= event.final;
+            }
+            """
+        page += f"{before}</script><script src=/library.js></script>"
+        text = (PACKAGES / "django_eventstream/static/django_eventstream" / library).read_text()
+        site, browser = Site({"/": page, "/library.js": text}), Browser()
         self.addCleanup(site.close)
         self.addCleanup(browser.close)
-        plan = [("cut", 3), ("half", 2), ("end", 2), ("restart", 2), ("refuse", 503)]
         with Daemon(HTTP_CORS_ORIGINS=site.origin) as daemon, Cutter(daemon, plan) as cutter:
             browser.open(site.origin)
             job = daemon.submit()["id"]
-            browser.run(
-                """
-                window.seen = [];
-                const source = new ReconnectingEventSource(given[0]);
-                source.addEventListener("message", ({data}) => {
-                    const event = JSON.parse(data);
-                    if (event.seq) seen.push(event.id + " " + event.type);
-                    if (event.final) { source.close(); window.over = true; }
-                });
-                """,
-                f"{cutter.url}/v1/jobs/{job}/events?format=message",
-            )
-            browser.wait("window.over", "the final event")
+            browser.run(follow, f"{cutter.url}/v1/jobs/{job}/events?format=message")
+            browser.wait(end, "the end")
             self.assertEqual(browser.run("return seen;"), list(map(named, daemon.events(job))))
-            self.assertTrue(any("lastEventId=" in head for head in cutter.heads), "it has not resumed by itself")
+            self.assertEqual(cutter.done[: len(plan)], plan)
+            return cutter.heads
