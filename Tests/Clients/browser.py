@@ -1,13 +1,16 @@
 """A real Chromium, and pages of another origin for it."""
 
 import http.server
+import os
 import threading
+import time
 
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 CHROMIUM = "/usr/bin/chromium"
 DRIVER = "/usr/bin/chromedriver"
+IS_INSTALLED = os.access(CHROMIUM, os.X_OK) and os.access(DRIVER, os.X_OK)
 
 
 class Browser:
@@ -16,7 +19,7 @@ class Browser:
     def __init__(self):
         options = webdriver.ChromeOptions()
         options.binary_location = CHROMIUM
-        for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-proxy-server"):
+        for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-proxy-server", "--ignore-certificate-errors"):
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=Service(DRIVER))
@@ -39,9 +42,14 @@ class Browser:
             raise AssertionError(answer["error"] + "".join("\n" + line["message"] for line in self.driver.get_log("browser")))
         return answer.get("value")
 
-    def messages(self):
-        """What the console has shown since this was last asked."""
-        return [line["message"] for line in self.driver.get_log("browser")]
+    def wait(self, condition, what, patience=90):
+        """Waits until the expression of JavaScript holds in the page."""
+        deadline = time.monotonic() + patience
+        while not (value := self.run(f"return {condition};")):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{what} did not happen; the page has seen {self.run('return window.seen;')}")
+            time.sleep(0.05)
+        return value
 
 
 class Site:

@@ -5,6 +5,7 @@ Usage: clients.py DAEMON [PATTERN]
 PATTERN picks tests by a part of their name. What needs a program that is not installed is skipped, with CI=true it fails.
 """
 
+import importlib
 import os
 import sys
 import unittest
@@ -34,7 +35,9 @@ def main(binary, pattern=None):
     here = os.path.dirname(os.path.abspath(__file__))
     loader = unittest.TestLoader()
     loader.testNamePatterns = [f"*{pattern}*"] if pattern else None
-    result = unittest.TextTestRunner(resultclass=Result, verbosity=2).run(loader.discover(here))
+    tests = loader.discover(here)
+    importlib.import_module("test_recipes").RecipeTests.begin()
+    result = unittest.TextTestRunner(resultclass=Result, verbosity=2).run(tests)
     failed = len(result.failures) + len(result.errors)
     print(f"{result.passed} passed, {failed} failed, {len(result.skipped)} skipped", flush=True)
     return 1 if failed or not result.passed else 0

@@ -18,12 +18,15 @@ import threading
 
 
 class Cutter:
-    def __init__(self, daemon, plan):
+    """`daemon` may be set later, for a daemon that has to know the address of this proxy."""
+
+    def __init__(self, daemon=None, plan=()):
         self.daemon = daemon
         self.plan = list(plan)
         self.done = []
         self.heads = []
         self.lock = threading.Lock()
+        self.is_away = False
         self.frozen = []
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
@@ -50,6 +53,8 @@ class Cutter:
     def _serve(self, client):
         with contextlib.suppress(OSError, EOFError):
             try:
+                if self.is_away:
+                    raise ConnectionRefusedError
                 upstream = socket.create_connection(("127.0.0.1", self.daemon.port))
             except OSError:
                 client.recv(65536)
@@ -134,8 +139,13 @@ class Cutter:
             self.daemon.kill()
             threading.Timer(1, self.daemon.start).start()
         elif action == "restore":
-            threading.Thread(target=self.daemon.restore, daemon=True).start()
+            self.is_away = True
+            threading.Thread(target=self._restore, daemon=True).start()
         return False
+
+    def _restore(self):
+        self.daemon.restore()
+        self.is_away = False
 
 
 def is_logged(block):

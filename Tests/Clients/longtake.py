@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -17,16 +18,22 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.sta
 READY = re.compile(r'"addresses":"http://127\.0\.0\.1:(\d+)')
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 class Daemon:
     """`settings` are variables without their prefix, such as HTTP_CORS_ORIGINS. `speed` is that of simulated work."""
 
-    def __init__(self, speed=20, keys=False, **settings):
+    def __init__(self, speed=20, keys=False, port=0, **settings):
         self.directory = tempfile.TemporaryDirectory(prefix="longtake-clients-")
         self.data = pathlib.Path(self.directory.name, "data")
         self.log = pathlib.Path(self.directory.name, "log")
         self.speed = speed
         self.settings = {f"LONGTAKE_{name}": str(value) for name, value in settings.items()}
-        self.port = 0
+        self.port = port
         self.key = self._create_key() if keys else None
         if keys:
             self.settings["LONGTAKE_AUTH_MODE"] = "keys"

@@ -1,10 +1,12 @@
 """Pages of another origin in a real Chromium."""
 
-import os
 import unittest
 
-from browser import CHROMIUM, DRIVER, Browser, Site
-from longtake import Daemon
+from browser import IS_INSTALLED, Browser, Site
+from cutter import Cutter
+from document import recipes
+from longtake import Daemon, free_port
+from test_recipes import PLAN, named
 
 # What pages of other origins send: a key, what makes a submission safe to repeat, and what tracing libraries and frameworks add.
 HEADERS = {
@@ -33,11 +35,33 @@ GET = """
 """
 
 
-@unittest.skipUnless(os.access(CHROMIUM, os.X_OK) and os.access(DRIVER, os.X_OK), "chromium and chromium-driver are not installed")
-class CrossOriginTests(unittest.TestCase):
+# What a page shows, so that a test can look at it after the page was left.
+SHOW = """
+    <script>
+    window.seen = JSON.parse(sessionStorage.getItem("seen") ?? "[]");
+    function draw(event) {
+        seen.push(event.id + " " + event.type);
+        sessionStorage.setItem("seen", JSON.stringify(seen));
+        window.over ||= event.final || event.job?.finished_at;
+    }
+    </script>
+"""
+# The page of the document: its script shows the job that the address names.
+PAGE = f"""
+    <!doctype html><title>a job</title>{SHOW}
+    <script>{recipes()["browser"]}</script>
+    <script type="module">
+    const job = await (await fetch(new URLSearchParams(location.search).get("job"))).json();
+    {recipes()["browser-page"]}
+    </script>
+"""
+
+
+@unittest.skipUnless(IS_INSTALLED, "chromium and chromium-driver are not installed")
+class PageTests(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.site = Site()
+        cls.site = Site({"/job": PAGE, "/seen": f"<!doctype html><title>a page</title>{SHOW}"})
         cls.browser = Browser()
 
     @classmethod
@@ -47,6 +71,7 @@ class CrossOriginTests(unittest.TestCase):
 
     def setUp(self):
         self.browser.open(self.site.origin)
+        self.browser.run("sessionStorage.clear();")
 
     def submit_from_page(self, daemon):
         headers = HEADERS | ({"Authorization": f"Bearer {daemon.key}"} if daemon.key else {})
@@ -84,3 +109,110 @@ class CrossOriginTests(unittest.TestCase):
             with self.assertRaisesRegex(AssertionError, "Failed to fetch"):
                 self.browser.run(GET, daemon.url + "/v1/jobs", {})
             self.assertEqual(daemon.jobs(), [])
+
+    def test_links_of_another_origin(self):
+        """`new EventSource(job.links.events)` works in a page of another origin when http.public_url is set"""
+        port = free_port()
+        settings = {"HTTP_PUBLIC_URL": f"http://127.0.0.1:{port}", "HTTP_CORS_ORIGINS": self.site.origin}
+        with Daemon(port=port, speed=200, **settings) as daemon:
+            log = self.browser.run(POST, daemon.url, {"Content-Type": "application/json"})
+            self.assertEqual(log["headers"]["location"], log["body"]["links"]["self"])
+            types = self.browser.run(
+                """
+                const types = [];
+                const source = new EventSource(given[0]);
+                await new Promise((resolve, reject) => {
+                    source.addEventListener("job.queued", event => types.push(event.type));
+                    source.addEventListener("job.succeeded", event => { types.push(event.type); source.close(); resolve(); });
+                    source.onerror = () => source.readyState === EventSource.CLOSED && reject("it was closed");
+                });
+                return types;
+                """,
+                log["body"]["links"]["events"],
+            )
+            self.assertEqual(types, ["job.queued", "job.succeeded"])
+
+    def test_event_source_survives_a_kill(self):
+        """an EventSource with nothing around it survives kill -9 of the daemon, misses nothing and stops at the 204"""
+        with Daemon(HTTP_CORS_ORIGINS=self.site.origin) as daemon:
+            self.browser.open(self.site.origin + "/seen")
+            job = daemon.submit()["id"]
+            self.browser.run(
+                """
+                window.source = new EventSource(given[0]);
+                source.onmessage = ({data}) => { const event = JSON.parse(data); if (event.seq) draw(event); };
+                """,
+                f"{daemon.url}/v1/jobs/{job}/events?format=message",
+            )
+            self.browser.wait("seen.length > 5", "the sixth event")
+            daemon.kill()
+            self.browser.wait("source.readyState === EventSource.CONNECTING", "the cut")
+            daemon.start()
+            self.browser.wait("source.readyState === EventSource.CLOSED", "the end")
+            self.assertEqual(self.browser.run("return seen;"), list(map(named, daemon.events(job))))
+
+    def test_recipe(self):
+        """the recipe for pages shows each event once, whatever happens to its connections"""
+        with Cutter(plan=PLAN) as cutter:
+            settings = {"HTTP_PUBLIC_URL": cutter.url, "HTTP_CORS_ORIGINS": self.site.origin}
+            with Daemon(**settings) as daemon:
+                cutter.daemon = daemon
+                job = daemon.submit()
+                self.browser.open(f"{self.site.origin}/job?job={job['links']['self']}")
+                self.browser.wait("window.over", "the final event")
+                self.assertEqual(self.browser.run("return seen;"), list(map(named, daemon.events(job["id"]))))
+                self.assertEqual(cutter.done[: len(PLAN)], PLAN)
+
+    def test_page_change(self):
+        """a page that is left and opened again goes on with last_event_id, and shows each event once"""
+        port = free_port()
+        settings = {"HTTP_PUBLIC_URL": f"http://127.0.0.1:{port}", "HTTP_CORS_ORIGINS": self.site.origin}
+        with Daemon(port=port, **settings) as daemon:
+            job = daemon.submit()
+            for count in (3, 6, 9):
+                self.browser.open(f"{self.site.origin}/job?job={job['links']['self']}")
+                self.browser.wait(f"seen.length > {count}", "another event")
+                self.browser.open(self.site.origin)
+            self.browser.open(f"{self.site.origin}/job?job={job['links']['self']}")
+            self.browser.wait("window.over", "the final event")
+            self.assertEqual(self.browser.run("return seen;"), list(map(named, daemon.events(job["id"]))))
+
+    def test_six_connections(self):
+        """a seventh request waits while six streams of one host are open, and /v1/events follows many jobs on one connection"""
+        with Daemon(QUEUES_CPU_WORKERS=0, HTTP_CORS_ORIGINS=self.site.origin) as daemon:
+            self.browser.open(self.site.origin + "/seen")
+            jobs = [daemon.submit()["id"] for _ in range(8)]
+            waits = self.browser.run(
+                """
+                const [url, jobs] = given;
+                window.sources = jobs.slice(0, 6).map(job => new EventSource(`${url}/v1/jobs/${job}/events`));
+                await Promise.all(sources.map(source => new Promise(resolve => source.onopen = resolve)));
+                const late = new AbortController();
+                setTimeout(() => late.abort(), 1500);
+                const result = await fetch(url + "/v1/queues", {signal: late.signal}).then(() => "answered", () => "waited");
+                for (const source of sources) source.close();
+                return result;
+                """,
+                daemon.url,
+                jobs,
+            )
+            self.assertEqual(waits, "waited")
+            seen = self.browser.run(
+                """
+                const [url, jobs] = given;
+                const {last_event_id} = await (await fetch(url + "/v1/jobs")).json();
+                const source = new EventSource(`${url}/v1/events?format=message&last_event_id=${last_event_id}`);
+                const seen = [];
+                const done = new Promise(resolve => source.onmessage = ({data}) => {
+                    const event = JSON.parse(data);
+                    if (event.type === "job.canceled" && seen.push(event.job) === jobs.length) resolve();
+                });
+                for (const job of jobs) await fetch(`${url}/v1/jobs/${job}/cancel`, {method: "POST"});
+                await done;
+                source.close();
+                return seen;
+                """,
+                daemon.url,
+                jobs,
+            )
+            self.assertEqual(seen, jobs)

@@ -6,26 +6,36 @@ struct QueryNames: Hashable, Sendable {
     let single: [String]
     /// They may be given several times.
     let repeatable: [String]
+    /// They mean nothing, and are not refused.
+    private let ignored: [String]
 
     init(_ single: String..., repeatable: [String] = []) {
         self.single = single
         self.repeatable = repeatable
+        ignored = []
     }
 
-    private init(single: [String], repeatable: [String]) {
+    private init(single: [String], repeatable: [String], ignored: [String]) {
         self.single = single
         self.repeatable = repeatable
+        self.ignored = ignored
     }
 
     /// The same, and more that may be given once.
-    func adding(_ names: String...) -> QueryNames { QueryNames(single: single + names, repeatable: repeatable) }
+    func adding(_ names: String...) -> QueryNames {
+        QueryNames(single: single + names, repeatable: repeatable, ignored: ignored)
+    }
 
     /// The same, and the parameters that hold a cursor.
-    var withCursor: QueryNames { QueryNames(single: Query.cursorNames + single, repeatable: repeatable) }
+    ///
+    /// Old versions of a polyfill of `EventSource` append `r` and a random number to each request, so that no cache answers it.
+    var withCursor: QueryNames {
+        QueryNames(single: Query.cursorNames + single, repeatable: repeatable, ignored: ["r"])
+    }
 
     /// - Throws: ``Problem`` with 400 for a parameter that is unknown here, or given more often than it may be.
     func check(_ query: Query) throws(Problem) {
-        for name in query.names where !repeatable.contains(name) {
+        for name in query.names where !(repeatable + ignored).contains(name) {
             guard single.contains(name) else { throw .badQuery(String(name.prefix(64)), "is unknown here\(known)") }
             guard query.all(name).count == 1 else { throw .badQuery(name, "may be given once") }
         }
