@@ -189,7 +189,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         let exchange = RequestExchange()
         self.exchange = exchange
         // Routes are asynchronous and the loop is not; the task ends with its answer, and is cancelled with the connection.
-        answer = Task {
+        answer = service.hub.tasks.start { [service] in
             let answer = await service.answer(request, exchange)
             loop.execute { handler.value.answered(answer) }
         }
