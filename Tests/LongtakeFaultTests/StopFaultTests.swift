@@ -11,7 +11,8 @@ extension FaultTests {
     func stoppedWhileRead() async throws {
         let stops = getenv("LONGTAKE_STOPS").flatMap { Int(String(cString: $0)) } ?? 10
         try await onOwnThread {
-            let daemon = try DaemonProcess("--speed", "50")
+            let options = getenv("ASAN_OPTIONS").map { ["ASAN_OPTIONS=\(String(cString: $0))"] } ?? []
+            let daemon = try DaemonProcess("--speed", "50", environment: options)
             for round in 1...stops {
                 if round > 1 { try daemon.start() }
                 let load = try StopLoad(daemon)
