@@ -84,7 +84,8 @@ public enum Limits {
     public static let feedJobs = 64
     /// Events that one read of the feed looks at: bounds the read where a filter lets few of them through.
     public static let feedEventsExamined = 4_096
-    /// Reads that run or wait at once; beyond it a read is refused, since a queue without a deadline helps nobody.
+    /// Reads that run or wait at once. When one more comes, the newest of the tenant with the longest line is refused: a line that long is not worked
+    /// off in time.
     public static let readsWaiting = 4_096
 
     // MARK: Full disk
@@ -123,7 +124,7 @@ public enum Limits {
     /// Pages that one transaction gives back to the file system; each may move another page and the pointer to it.
     public static let pagesPerShrink = 256
 
-    /// Reads for streams that run at once; the others wait their turn, whatever the bound above.
+    /// Reads for streams that are at the journal at once. The others wait before it, so that they do not count for the bound above.
     public static let streamReadsAtOnce = 64
     /// Reads of the feed that run at once, beside those: half of the connections to the database, so that the other half is always there for the logs of jobs.
     public static let feedReadsAtOnce = 2

@@ -19,6 +19,8 @@ public final class SQLiteJournal: Journal {
     private let deletionObservers = Mutex<[@Sendable () -> Void]>([])
     /// Held to the end: letting it go is what lets the next daemon in.
     private let lock: Mutex<DirectoryLock?>
+    /// The lock of a journal that is closed but for a read that does not end.
+    private let lockOfRead = Mutex<DirectoryLock?>(nil)
 
     private init(
         path: String, pool: DatabasePool, wal: WALPages, configuration: SQLiteConfiguration,
@@ -26,7 +28,7 @@ public final class SQLiteJournal: Journal {
     ) {
         self.path = path
         self.pool = pool
-        reads = ReadQueue(pool: pool)
+        reads = ReadQueue(pool: pool, width: configuration.readers)
         self.wal = wal
         self.configuration = configuration
         self.writer = writer
@@ -122,7 +124,7 @@ public final class SQLiteJournal: Journal {
     }
 
     public func replay(of key: String, tenant: TenantName, fingerprint: String) async throws -> SubmissionOutcome? {
-        try await read { [epoch] in
+        try await reads.read(for: tenant) { [epoch] in
             try JobReader(epoch: epoch).replay(of: key, tenant: tenant, fingerprint: fingerprint, $0)
         }
     }
@@ -154,27 +156,27 @@ public final class SQLiteJournal: Journal {
     }
 
     public func job(_ job: JobID, of tenant: TenantName) async throws -> Job? {
-        try await read { [epoch] in try JobReader(epoch: epoch).job(job, of: tenant, $0) }
+        try await reads.read(for: tenant) { [epoch] in try JobReader(epoch: epoch).job(job, of: tenant, $0) }
     }
 
     public func jobs(_ query: JobQuery) async throws -> JobPage {
-        try await read { [epoch] in try JobReader(epoch: epoch).jobs(query, $0) }
+        try await reads.read(for: query.tenant) { [epoch] in try JobReader(epoch: epoch).jobs(query, $0) }
     }
 
     public func events(
         of job: JobID, of tenant: TenantName, after: EventSequence, limit: Int
     ) async throws -> EventPage? {
-        try await read { [epoch] in
+        try await reads.read(for: tenant) { [epoch] in
             try EventReader(epoch: epoch).page(of: job, tenant: tenant, after: after, limit: limit, $0)
         }
     }
 
     public func events(_ query: FeedQuery) async throws -> FeedPage {
-        try await read { [epoch] in try FeedReader(epoch: epoch).page(query, $0) }
+        try await reads.read(for: query.tenant) { [epoch] in try FeedReader(epoch: epoch).page(query, $0) }
     }
 
     public func queues(of tenant: TenantName?) async throws -> [QueueStatus] {
-        try await read { try QueueReader().queues(of: tenant, $0) }
+        try await reads.read(for: tenant) { try QueueReader().queues(of: tenant, $0) }
     }
 
     public func pause(_ queue: QueueName) async throws {
@@ -190,13 +192,30 @@ public final class SQLiteJournal: Journal {
         try await writer.perform(as: .probe) { ledger, db in try BootRecord.probe(db, at: ledger.clock.now()) }
     }
 
-    public func close() async throws {
-        guard let held = lock.withLock({ $0.take() }) else { return }
+    public func close() async throws { _ = try await close(within: Self.readsEnd) }
+
+    /// How long a close waits for reads to end when nobody says: an interrupted read takes milliseconds, unless the disk hangs.
+    private static let readsEnd: Duration = .seconds(5)
+
+    /// Ends the reads and then the writer, folds the log in, and closes the connections.
+    /// - Parameter patience: how long it waits for reads that run. They are interrupted; one that the kernel holds does not notice.
+    /// - Returns: whether the connections are closed. If a read still runs they stay open, since closing would free them under it. Everything is
+    ///   durable then, but the process must end without returning from `main`.
+    public func close(within patience: Duration) async throws -> Bool {
+        guard let held = lock.withLock({ $0.take() }) else { return true }
+        // First, so that no reader is in the way when the log is folded in.
+        let isIdle = await reads.close(within: patience)
         await writer.close()
+        guard isIdle else {
+            // Nobody else gets the directory while a connection is in use.
+            lockOfRead.withLock { $0 = held }
+            return false
+        }
         // The log is folded in by now, and closing removes it.
         held.leave(.closed)
         try pool.close()
         withExtendedLifetime(held) {}
+        return true
     }
 
     /// Does what nobody waits for, in a transaction of its own between those of callers. What it writes, no observer is told of.
@@ -224,8 +243,13 @@ public final class SQLiteJournal: Journal {
         try pool.unsafeReentrantWrite(body)
     }
 
-    private func read<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
-        guard lock.withLock({ $0 != nil }) else { throw JournalError.closed }
-        return try await reads.read(body)
+    /// A read that takes the daemon's own turn, for tests that hold a connection.
+    func inspectReader<Value: Sendable>(
+        for tenant: TenantName? = nil, _ body: @escaping @Sendable (Database) throws -> Value
+    ) async throws -> Value {
+        try await reads.read(for: tenant, body)
     }
+
+    /// How many reads wait for a connection.
+    var readsWaiting: Int { reads.waiting }
 }

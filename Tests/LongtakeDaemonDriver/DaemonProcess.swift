@@ -159,8 +159,9 @@ package final class DaemonProcess: @unchecked Sendable {
 
     // MARK: Processes
 
-    /// Beside the tests, where the build puts both.
+    /// Beside the tests, where the build puts both, or where `LONGTAKE_BINARY` says: a daemon that was built with a sanitizer.
     package static let binary: String = {
+        if let other = getenv("LONGTAKE_BINARY") { return String(cString: other) }
         let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? CommandLine.arguments[0]
         return bundle.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
             + "/longtake"

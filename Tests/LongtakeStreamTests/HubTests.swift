@@ -169,6 +169,32 @@ import Testing
         }
     }
 
+    // Seen to fail with all waits on the first loop.
+    @Test("requests that wait stand on all event loops in turn")
+    func waitsOnAllLoops() async throws {
+        let loops = [NIOAsyncTestingEventLoop(), NIOAsyncTestingEventLoop()]
+        let stage = try await Stage(besides: loops)
+        let woken = Counter()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<6 {
+                group.addTask {
+                    try await stage.hub.waitForEvent(of: stage.job, behind: .beforeFirst, upTo: .seconds(5)) { false }
+                    woken.count.withLock { $0 += 1 }
+                }
+            }
+            // Each loop has its two waits, which end when its time comes and no other's.
+            for (number, loop) in (loops + [stage.loop]).enumerated() {
+                while woken.count.withLock({ $0 }) < 2 * (number + 1) {
+                    for other in loops + [stage.loop] { await other.run() }
+                    await loop.advanceTime(by: .seconds(1))
+                    await Task.yield()
+                }
+                #expect(woken.count.withLock { $0 } == 2 * (number + 1))
+            }
+            try await group.waitForAll()
+        }
+    }
+
     /// Seen to fail without the look at `isForFinal` in EventWaiter.
     @Test("who waits for a job's end sleeps through all that comes before it")
     func waitingForTheEnd() async throws {
@@ -211,6 +237,11 @@ import Testing
     }
 }
 
+/// Counts what has happened.
+private final class Counter: Sendable {
+    let count = Mutex(0)
+}
+
 /// Says that something has happened.
 private final class Flag: Sendable {
     let isSet = Mutex(false)
@@ -231,10 +262,10 @@ private final class Stage: Sendable {
     let stream = Mutex<NIOLoopBound<StreamSubscriber>?>(nil)
     private let slot = Mutex<StreamSlot?>(nil)
 
-    init(maxStreams: Int = 10, isHeld: Bool = false) async throws {
+    init(maxStreams: Int = 10, isHeld: Bool = false, besides others: [NIOAsyncTestingEventLoop] = []) async throws {
         if !isHeld { journal.open.give() }
         hub = StreamHub(
-            journal: journal, loops: [loop],
+            journal: journal, loops: [loop] + others,
             configuration: StreamConfiguration(
                 heartbeat: .seconds(15), maxStreams: maxStreams, maxAge: nil, random: { 7 }),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })

@@ -48,7 +48,7 @@ import Testing
             first.give()
             try await group.waitForAll()
         }
-        #expect(log.begun.withLock { $0 } == [0, 1, 10, 2, 11, 3, 4])
+        #expect(log.begun.withLock { $0 } == [0, 10, 1, 11, 2, 3, 4])
     }
 }
 

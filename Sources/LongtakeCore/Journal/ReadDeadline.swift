@@ -19,7 +19,8 @@ package final class ReadDeadline: Sendable {
             period += 1
             let late = callers.filter { period - $0.value.arrival >= Limits.readPeriods }
             for ticket in late.keys { callers[ticket] = nil }
-            return Array(late.values)
+            // The oldest first: it stands at the head of whatever line its caller waits in.
+            return late.sorted { $0.key < $1.key }.map(\.value)
         }
     }
 
@@ -40,6 +41,15 @@ package final class ReadDeadline: Sendable {
     /// A period has passed.
     package func tick() {
         for caller in state.withLock({ $0.takeLate() }) { caller.refuse(JournalError.overloaded) }
+    }
+
+    /// Refuses all callers who wait now.
+    package func refuseAll(with error: any Error) {
+        let callers = state.withLock { state in
+            defer { state.callers = [:] }
+            return state.callers
+        }
+        for caller in callers.values { caller.refuse(error) }
     }
 
     /// Has a caller wait, until whoever has its ticket closes that and resumes it.

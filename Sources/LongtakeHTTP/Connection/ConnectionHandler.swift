@@ -199,7 +199,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         self.exchange = exchange
         record = service.accessLog.begin(request.head, exchange, at: loop.now)
         // Routes are asynchronous and the loop is not; the task ends with its answer, and is cancelled with the connection.
-        answer = Task {
+        answer = service.hub.tasks.start { [service] in
             let answer = await service.answer(request, exchange)
             loop.execute { handler.value.answered(answer) }
         }

@@ -4,13 +4,13 @@ public import Logging
 public import LongtakeCore
 import LongtakeStream
 import NIOCore
-import NIOPosix
+public import NIOPosix
 import Synchronization
 
 /// The daemon's HTTP side: listeners, connections, routes and streams.
 ///
-/// It stops in four steps, so that the caller can put the engine's stop between them: ``beginDrain()``, ``finishStreams(within:)``,
-/// ``stop()``.
+/// It stops in steps, so that the caller can put the stop of other parts between them: ``beginDrain()``, ``finishStreams(within:)``,
+/// ``stop()``, and ``finishTasks(within:)`` when the journal is closed.
 public final class HTTPServer: Sendable {
     private let configuration: HTTPServerConfiguration
     private let group: MultiThreadedEventLoopGroup
@@ -23,13 +23,15 @@ public final class HTTPServer: Sendable {
     /// What is served, for the test that the document tells all of it.
     let entries: [RouteTable.Entry]
 
+    /// - Parameter group: the event loops. Their owner shuts them down, behind ``finishTasks(within:)``; those of the process end with it.
     public init(
-        configuration: HTTPServerConfiguration, journal: any Journal, backups: any Backups, catalog: PipelineCatalog,
+        configuration: HTTPServerConfiguration, group: MultiThreadedEventLoopGroup = .singleton, journal: any Journal,
+        backups: any Backups, catalog: PipelineCatalog,
         clock: any WallClock, logger: Logger
     ) {
         self.configuration = configuration
         self.logger = logger
-        group = .singleton
+        self.group = group
         access = Access(configuration.access, clock: clock, uptime: configuration.uptime)
         let (requests, commits) = (RequestCounts(), CommitCounts())
         // Before the hub: whoever has read an event finds it counted.
@@ -148,6 +150,13 @@ public final class HTTPServer: Sendable {
         await service.connections.emptied(within: Self.lastAnswers, on: group.any())
         await closeListeners()
         service.connections.closeAll()
+    }
+
+    /// Waits until no request and no stream runs any more that could use an event loop.
+    /// - Parameter patience: how long it waits at the most.
+    /// - Returns: whether the loops may be shut down.
+    public func finishTasks(within patience: Duration) async -> Bool {
+        await hub.tasks.finished(within: patience, on: group.any())
     }
 
     /// How long a stop waits for the answers that are under way.

@@ -4,66 +4,195 @@ import GRDBSQLite
 import LongtakeCore
 import Synchronization
 
-/// The way to the connections that read: short transactions, so many of them waiting, and nobody waiting for longer than
-/// ``Limits/readPeriods``, whatever the disk does. GRDB's own queue has no bound of either kind.
+/// The one way to the connections that read. It schedules the reads fairly by tenant (``TenantTurns``), bounds how many wait, and bounds how
+/// long each waits (``Limits/readPeriods``), whatever the disk does. GRDB's own queue has none of these.
 final class ReadQueue: Sendable {
+    /// A read that runs or waits.
+    private struct Read: Sendable {
+        let ticket: Int
+        let tenant: TenantName?
+        /// Reads, and answers the caller.
+        let run: @Sendable (Result<Database, any Error>) -> Void
+    }
+
     private struct State {
-        /// Reads that wait or run, also those that nobody waits for any more.
-        var underWay = 0
+        var turns: TenantTurns<Read>
+        /// The connections of reads that run, as the bits of their pointers, by ticket.
+        var connections: [Int: UInt] = [:]
         var isTicking = false
+        var isClosed = false
+        /// Waits for the last read that runs.
+        var whenIdle: CheckedContinuation<Bool, Never>?
+
+        /// `sqlite3_interrupt` is for any thread, as long as the connection is open (sqlite.org/c3ref/interrupt.html). Under the lock, so that
+        /// the connection still has that read.
+        func interrupt(_ bits: UInt) {
+            if let connection = OpaquePointer(bitPattern: bits) { sqlite3_interrupt(connection) }
+        }
+    }
+
+    /// What becomes of a read that has just come.
+    private enum Admission {
+        case begins
+        case waits
+        case refused(JournalError)
     }
 
     private let pool: DatabasePool
-    /// The connections of reads that run, as the bits of their pointers, by ticket: `sqlite3_interrupt` is for any thread, as long as the connection
-    /// is open (sqlite.org/c3ref/interrupt.html).
-    private let running = Mutex<[Int: UInt]>([:])
     private let deadline = ReadDeadline()
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let most: Int
     private let period: Duration
 
-    /// - Parameter most: how many may wait or run at once.
-    init(pool: DatabasePool, most: Int = Limits.readsWaiting, period: Duration = Limits.readPeriod) {
+    /// Between two interruptions of a read that must end: one that comes before the read's statement has begun does nothing.
+    private static let interruptMilliseconds = 10
+
+    /// - Parameters:
+    ///   - width: how many reads run at once: the connections of the pool.
+    ///   - most: how many may run or wait.
+    init(
+        pool: DatabasePool, width: Int, most: Int = Limits.readsWaiting, period: Duration = Limits.readPeriod
+    ) {
         self.pool = pool
         self.most = most
         self.period = period
+        state = Mutex(State(turns: TenantTurns(width: width)))
     }
 
+    /// How many reads wait for a connection.
+    var waiting: Int { state.withLock { $0.turns.waiting } }
+
     /// One read transaction.
-    /// - Throws: ``JournalError/overloaded`` where too many wait, or this one has waited for too long.
-    func read<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
-        try await deadline.wait(whenRefused: interrupt) { [self] ticket, caller in
-            guard begin() else {
-                if deadline.close(ticket) { caller.resume(throwing: JournalError.overloaded) }
-                return
-            }
-            // By callback, which saves a change of thread for each read.
-            pool.asyncRead { [self] connection in
-                defer { end() }
+    /// - Parameter tenant: whose turn it takes; `nil` for the daemon's own reads.
+    /// - Throws: ``JournalError/overloaded`` when too many reads wait, or this one has waited for too long; ``JournalError/closed`` after
+    ///   ``close(within:)``.
+    func read<Value: Sendable>(
+        for tenant: TenantName?, _ body: @escaping @Sendable (Database) throws -> Value
+    ) async throws -> Value {
+        try await deadline.wait(whenRefused: { [self] in left($0, tenant) }) { [self] ticket, caller in
+            let read = Read(ticket: ticket, tenant: tenant) { [self] connection in
                 let result = Result {
                     try Self.run(connection) { db in
                         began(ticket, on: db)
-                        defer { running.withLock { $0[ticket] = nil } }
-                        // Whoever left while it waited for a connection costs no more.
+                        // A read whose caller left while it waited for a connection costs no more.
                         guard deadline.isOpen(ticket) else { throw CancellationError() }
                         return try body(db)
                     }
                 }
                 if deadline.close(ticket) { caller.resume(with: result) }
             }
+            admit(read)
+        }
+    }
+
+    /// Ends all reads. It refuses those that come and those that wait, interrupts those that run, and waits for these to end.
+    /// - Parameter patience: how long it waits at the most.
+    /// - Returns: whether no read runs any more. If one still does, the connections must stay open.
+    func close(within patience: Duration) async -> Bool {
+        state.withLock { state in
+            state.isClosed = true
+            // Their callers are refused below.
+            _ = state.turns.removeAll { _ in true }
+        }
+        deadline.refuseAll(with: JournalError.closed)
+        let end = DispatchTime.now() + .milliseconds(Int(patience / .milliseconds(1)))
+        return await withCheckedContinuation { caller in
+            let isIdle = state.withLock { state in
+                if state.turns.running > 0 { state.whenIdle = caller }
+                return state.turns.running == 0
+            }
+            if isIdle { caller.resume(returning: true) } else { interruptAll(until: end) }
+        }
+    }
+
+    // MARK: Scheduling
+
+    private func admit(_ read: Read) {
+        let (admission, isFirst, displaced) = state.withLock { state -> (Admission, Bool, Read?) in
+            guard !state.isClosed else { return (.refused(.closed), false, nil) }
+            var displaced: Read?
+            if state.turns.running + state.turns.waiting >= most {
+                displaced = state.turns.makeRoom(for: read.tenant)
+                if displaced == nil { return (.refused(.overloaded), false, nil) }
+            }
+            let begins = state.turns.begin(of: read.tenant)
+            if !begins { state.turns.wait(read, of: read.tenant) }
+            defer { state.isTicking = true }
+            return (begins ? .begins : .waits, !state.isTicking, displaced)
+        }
+        displaced?.run(.failure(JournalError.overloaded))
+        switch admission {
+        case .begins: start(read)
+        case .waits: break
+        case .refused(let error): read.run(.failure(error))
+        }
+        if isFirst { tickLater() }
+    }
+
+    /// Runs a read, and behind it those whose turn comes, on the same connection: handing each to the pool would cost two changes of thread.
+    private func start(_ first: Read) {
+        pool.asyncRead { [self] connection in
+            var (read, connection) = (first, connection)
+            while true {
+                read.run(connection)
+                guard let next = ended(read) else { return }
+                read = next
+                connection = Self.renew(connection)
+            }
+        }
+    }
+
+    /// Ends the transaction of one read and begins that of the next, which must see what was committed meanwhile.
+    private static func renew(_ connection: Result<Database, any Error>) -> Result<Database, any Error> {
+        connection.flatMap { db in
+            Result {
+                if db.isInsideTransaction { try db.commit() }
+                try db.beginTransaction(.deferred)
+                return db
+            }
         }
     }
 
     private func began(_ ticket: Int, on db: Database) {
         let connection = UInt(bitPattern: db.sqliteConnection)
-        running.withLock { $0[ticket] = connection }
+        state.withLock { $0.connections[ticket] = connection }
     }
 
-    /// Ends a read that nobody waits for any more, so that others get the connection. Under the lock, so that it is still that read.
-    private func interrupt(_ ticket: Int) {
-        running.withLock { running in
-            guard let bits = running[ticket], let connection = OpaquePointer(bitPattern: bits) else { return }
-            sqlite3_interrupt(connection)
+    /// - Returns: the read that begins in its place.
+    private func ended(_ read: Read) -> Read? {
+        let (next, whenIdle) = state.withLock { state -> (Read?, CheckedContinuation<Bool, Never>?) in
+            state.connections[read.ticket] = nil
+            let next = state.turns.end(of: read.tenant)?.waiter
+            guard state.turns.running == 0 else { return (next, nil) }
+            defer { state.whenIdle = nil }
+            return (next, state.whenIdle)
+        }
+        whenIdle?.resume(returning: true)
+        return next
+    }
+
+    /// Nobody waits for a read any more: it leaves the line, or is interrupted, so that others get the connection.
+    private func left(_ ticket: Int, _ tenant: TenantName?) {
+        state.withLock { state in
+            if let connection = state.connections[ticket] {
+                state.interrupt(connection)
+            } else {
+                state.turns.remove(of: tenant) { $0.ticket == ticket }
+            }
+        }
+    }
+
+    private func interruptAll(until end: DispatchTime) {
+        let caller = state.withLock { state -> CheckedContinuation<Bool, Never>? in
+            for connection in state.connections.values { state.interrupt(connection) }
+            guard .now() >= end else { return nil }
+            defer { state.whenIdle = nil }
+            return state.whenIdle
+        }
+        caller?.resume(returning: false)
+        guard state.withLock({ $0.whenIdle != nil }) else { return }
+        DispatchQueue.global().asyncAfter(deadline: min(end, .now() + .milliseconds(Self.interruptMilliseconds))) {
+            self.interruptAll(until: end)
         }
     }
 
@@ -77,18 +206,7 @@ final class ReadQueue: Sendable {
         }
     }
 
-    private func begin() -> Bool {
-        let (isTaken, isFirst) = state.withLock { state in
-            guard state.underWay < most else { return (false, false) }
-            state.underWay += 1
-            defer { state.isTicking = true }
-            return (true, !state.isTicking)
-        }
-        if isFirst { tickLater() }
-        return isTaken
-    }
-
-    private func end() { state.withLock { $0.underWay -= 1 } }
+    // MARK: Time
 
     private func tickLater() {
         DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(Int(period / .milliseconds(1)))) {
@@ -100,7 +218,7 @@ final class ReadQueue: Sendable {
     func tick() {
         deadline.tick()
         let goesOn = state.withLock { state in
-            state.isTicking = state.underWay > 0
+            state.isTicking = state.turns.running + state.turns.waiting > 0
             return state.isTicking
         }
         if goesOn { tickLater() }

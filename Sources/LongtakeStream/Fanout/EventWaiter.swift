@@ -9,13 +9,15 @@ final class EventWaiter: LogListener, Sendable {
     private let cursor: EventSequence
     private let isForFinal: Bool
     private let shard: StreamShard
+    private let tasks: LoopTasks
     private let arrival: EventLoopPromise<Void>
 
-    init(job: JobID, cursor: EventSequence, isForFinal: Bool, shard: StreamShard) {
+    init(job: JobID, cursor: EventSequence, isForFinal: Bool, shard: StreamShard, tasks: LoopTasks) {
         self.job = job
         self.cursor = cursor
         self.isForFinal = isForFinal
         self.shard = shard
+        self.tasks = tasks
         arrival = shard.loop.makePromise()
     }
 
@@ -35,7 +37,7 @@ final class EventWaiter: LogListener, Sendable {
         }.get()
         let timer = shard.loop.scheduleTask(in: TimeAmount(limit)) { self.arrival.succeed() }
         // Unstructured, since nobody can end a read that hangs, and a wait is over when it is over.
-        let reading = Task {
+        let reading = tasks.start { [arrival] in
             do { if try await read() { arrival.succeed() } } catch { arrival.fail(error) }
         }
         let result: Result<Void, any Error>

@@ -9,7 +9,11 @@ public final class StreamHub: Sendable {
     let journal: any Journal
     /// Pages of jobs' logs, for streams that begin or lag.
     public let log: LogReader
+    /// Those that hand work to the loops from outside.
+    public let tasks = LoopTasks()
     let logger: Logger
+    /// How many requests have begun to wait: the loops take turns for them.
+    private let waits = Atomic(0)
     private let shards: [StreamShard]
     private let rings: FrameRings
     /// The newest event that was published. Touched by the writer's thread only, but a mutex says so to the compiler.
@@ -126,8 +130,11 @@ public final class StreamHub: Sendable {
         of job: JobID, behind cursor: EventSequence, upTo limit: Duration, isForFinal: Bool = false,
         ending: (@escaping @Sendable () -> Void) -> Void = { _ in }, read: @escaping @Sendable () async throws -> Bool
     ) async throws -> Duration {
-        guard let shard = shards.first else { return limit }
-        let waiter = EventWaiter(job: job, cursor: cursor, isForFinal: isForFinal, shard: shard)
+        guard !shards.isEmpty else { return limit }
+        // On the loops in turn, and not by the job: thousands may wait for one.
+        let turn = waits.wrappingAdd(1, ordering: .relaxed).oldValue
+        let shard = shards[turn % shards.count]
+        let waiter = EventWaiter(job: job, cursor: cursor, isForFinal: isForFinal, shard: shard, tasks: tasks)
         ending { waiter.end() }
         return try await waiter.wait(upTo: limit, isDraining: { self.isDraining }, read: read)
     }

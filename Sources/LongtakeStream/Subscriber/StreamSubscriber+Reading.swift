@@ -26,7 +26,7 @@ extension StreamSubscriber {
         let (log, tenant, loop) = (hub.log, tenant, shard.loop)
         let subscriber = NIOLoopBound(self, eventLoop: loop)
         // A task that lives only for this page: the journal is asynchronous and the loop must not wait for it.
-        reading = Task {
+        reading = hub.tasks.start {
             do {
                 let page = try await log.page(of: job, of: tenant, after: cursor, knowing: head)
                 loop.execute { subscriber.value.pageArrived(page) }
@@ -40,7 +40,7 @@ extension StreamSubscriber {
         let (log, loop) = (hub.log, shard.loop)
         let subscriber = NIOLoopBound(self, eventLoop: loop)
         // As above, a task for one page.
-        reading = Task {
+        reading = hub.tasks.start {
             do {
                 let page = try await log.page(query)
                 loop.execute { subscriber.value.pageArrived(page) }

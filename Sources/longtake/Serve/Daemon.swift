@@ -28,7 +28,7 @@ struct Daemon: Sendable {
         }
     }
 
-    /// Runs until a signal asks for the end, and does not return from an orderly stop.
+    /// Runs until a signal asks for the end, and returns when nothing of the daemon runs any more.
     /// - Throws: `ExitCode` 1 after the reason is logged.
     func run() async throws {
         let (stops, stop) = AsyncStream.makeStream(of: CInt.self)
@@ -46,11 +46,13 @@ struct Daemon: Sendable {
         let journal = try await openJournal(settings)
         let backups = makeBackups(journal)
         let engine = makeEngine(journal)
+        // Its own, so that the stop can shut them down. They have descriptors, which count from here on.
+        let loops = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
         let (keeper, server): (KeyKeeper, HTTPServer)
         let addresses: [String]
         do {
             keeper = try loadKeys()
-            server = try makeServer(journal, backups, keeper, descriptors)
+            server = try makeServer(loops, journal, backups, keeper, descriptors)
             addresses = try await listen(server)
         } catch {
             // Otherwise the next start takes this end for a crash that has lost the write-ahead log.
@@ -87,8 +89,21 @@ struct Daemon: Sendable {
         // The manager expects signs of life until the process is gone, so the drain is under its watch too.
         defer { watchdog?.cancel() }
         try await drain(journal, engine, server, pruning, backups)
-        // All is closed and on the disk. Threads of libraries may still run, and what would be taken apart behind them, here and in exit(3), is
-        // theirs to use: one stop of some thousand ended in a segmentation fault after its last word.
+        // What exit(3) takes apart must be in nobody's use: one stop of some thousand ended in a segmentation fault after its last word.
+        reloading.cancel()
+        await reloading.value
+        do {
+            try await loops.shutdownGracefully()
+        } catch {
+            throw failed("the event loops could not be shut down", error)
+        }
+        signals.cancel()
+    }
+
+    /// The stop is over but for something that does not end, mostly because the kernel holds it. All is on the disk. Returning from `main` would
+    /// take apart what it uses.
+    private func leave(_ what: String) -> Never {
+        logger.warning("stopped, although \(what) does not end")
         _exit(0)
     }
 
@@ -107,11 +122,13 @@ struct Daemon: Sendable {
         await server.stop()
         await pruning.value
         await backups.stop()
+        let patience = grace / 10
         do {
-            try await journal.close()
+            guard try await journal.close(within: patience) else { leave("a read") }
         } catch {
             throw failed("the database could not be closed", error)
         }
+        guard await server.finishTasks(within: patience) else { leave("a request") }
         logger.info("stopped")
     }
 
@@ -204,11 +221,10 @@ struct Daemon: Sendable {
     }
 
     private func makeServer(
-        _ journal: SQLiteJournal, _ backups: SQLiteBackups, _ keeper: KeyKeeper, _ descriptors: Int
+        _ loops: MultiThreadedEventLoopGroup, _ journal: SQLiteJournal, _ backups: SQLiteBackups,
+        _ keeper: KeyKeeper, _ descriptors: Int
     ) throws -> HTTPServer {
         let settings = loaded.settings
-        // The event loops start with the first look at them, and their descriptors count.
-        _ = MultiThreadedEventLoopGroup.singleton.next()
         let room = DescriptorLimit.room(in: descriptors)
         var addresses = InheritedSockets.take(environment: environment).map { ListenAddress.inherited(descriptor: $0) }
         if addresses.isEmpty {
@@ -245,7 +261,7 @@ struct Daemon: Sendable {
                 },
                 releaseMemory: ProcessMemory.release,
                 process: { [startedAt] in OwnProcess.usage(startedAt: startedAt) }),
-            journal: journal, backups: backups, catalog: loaded.catalog, clock: clock, logger: logger)
+            group: loops, journal: journal, backups: backups, catalog: loaded.catalog, clock: clock, logger: logger)
     }
 
     /// - Throws: `ExitCode` 78 if there is no group of that name.

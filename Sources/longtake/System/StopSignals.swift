@@ -8,6 +8,7 @@ import Synchronization
 /// one that comes between that and their registration: a stop in the middle of a start would never be heard.
 final class StopSignals {
     private let source: any DispatchSourceRead
+    private let queue = DispatchQueue(label: "longtake.signals")
 
     /// Where the handler writes to; −1 before there is one.
     private static let pipe = Atomic<CInt>(-1)
@@ -26,8 +27,7 @@ final class StopSignals {
         let end = ends[0]
         let hasSeen = Mutex(false)
         Self.pipe.store(ends[1], ordering: .sequentiallyConsistent)
-        let source = DispatchSource.makeReadSource(
-            fileDescriptor: end, queue: DispatchQueue(label: "longtake.signals"))
+        let source = DispatchSource.makeReadSource(fileDescriptor: end, queue: queue)
         source.setEventHandler {
             var number: UInt8 = 0
             while read(end, &number, 1) == 1 {
@@ -47,6 +47,16 @@ final class StopSignals {
         self.source = source
         signal(SIGPIPE, SIG_IGN)
         for number in [SIGHUP, SIGTERM, SIGINT] { signal(number, Self.handler) }
+    }
+
+    /// Gives the signals back, when the stop is over: nothing of this runs while the process is taken apart. From here on SIGTERM and SIGINT end
+    /// the process at once, and SIGHUP does nothing.
+    func cancel() {
+        signal(SIGHUP, SIG_IGN)
+        for number in [SIGTERM, SIGINT] { signal(number, SIG_DFL) }
+        source.cancel()
+        // Behind a handler that runs.
+        queue.sync {}
     }
 
     /// Only what signal-safety(7) allows.

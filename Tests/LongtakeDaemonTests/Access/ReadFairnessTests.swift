@@ -1,0 +1,33 @@
+import LongtakeDaemonDriver
+import Testing
+
+/// Reads of several tenants at one daemon.
+@Suite("reads of two tenants", .tags(.slow)) struct ReadFairnessTests {
+    private static let lists = 200
+    private static let jobs = 200
+
+    // Seen to fail with one line for all reads: more than 190 lists went before the job.
+    @Test("another tenant's job is answered before most of the lists that one tenant asked for earlier")
+    func lists() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess(
+                environment: ["LONGTAKE_AUTH_MODE=keys", "LONGTAKE_QUEUES_CPU_WORKERS=0"])
+            let many = try Visitor.make(daemon, tenant: "many").visitor
+            let one = try Visitor.make(daemon, tenant: "one").visitor
+            for _ in 0..<Self.jobs { _ = try many.submit() }
+            let job = try one.submit()
+            let sockets = try (0..<Self.lists).map { _ in try daemon.connect() }
+            let socket = try daemon.connect()
+            let request = "GET /v1/jobs?limit=\(Self.jobs) HTTP/1.1\r\nHost: localhost\r\n\(many.fields[0])\r\n\r\n"
+            for list in sockets { try list.send(request) }
+            let answer = try socket.exchange(
+                "GET /v1/jobs/\(job) HTTP/1.1\r\nHost: localhost\r\n\(one.fields[0])\r\n\r\n", within: 60)
+            let before = sockets.count { $0.hasBytes }
+            #expect(answer.status == 200)
+            #expect(before < Self.lists / 2, "\(before) of \(Self.lists) lists went before the job")
+            // Nothing is lost by it.
+            for list in sockets { #expect(try list.readResponse(within: 60).status == 200) }
+            #expect(daemon.stop() == 0)
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import Glibc
+import LongtakeDaemonDriver
+import Testing
+
+extension FaultTests {
+    /// F8. The process must not take apart what a thread still uses: connections of the database, event loops, signal handlers. Ten stops, or
+    /// as many as `LONGTAKE_STOPS` says. `make sanitize` runs it on a daemon that traps at each wrong access.
+    @Test(
+        "F8: a stop under reads, waits, streams and submissions ends with 0 and without a word of trouble", .tags(.slow)
+    )
+    func stoppedWhileRead() async throws {
+        let stops = getenv("LONGTAKE_STOPS").flatMap { Int(String(cString: $0)) } ?? 10
+        try await onOwnThread {
+            let options = getenv("ASAN_OPTIONS").map { ["ASAN_OPTIONS=\(String(cString: $0))"] } ?? []
+            let daemon = try DaemonProcess("--speed", "50", environment: options)
+            for round in 1...stops {
+                if round > 1 { try daemon.start() }
+                let load = try StopLoad(daemon)
+                // What is under way differs from round to round.
+                poll(nil, 0, CInt(10 + round * 37 % 150))
+                daemon.signal(SIGTERM)
+                let status = daemon.wait(within: 60)
+                load.end()
+                let log = daemon.log
+                try #require(status == 0, "stop \(round) ended with \(status ?? -1):\n\(log.suffix(4_000))")
+                for trouble in ["Fatal error", "Sanitizer", "already shut down", "critical", "does not end"] {
+                    try #require(!log.contains(trouble), "stop \(round):\n\(log.suffix(8_000))")
+                }
+            }
+            print("F8: \(stops) stops under load")
+            try DatabaseFile(daemon.directory + "/data").check()
+        }
+    }
+}
+
+/// Clients of every kind, which go on until the daemon is gone.
+private struct StopLoad {
+    private let threads: [BlockingAnswer]
+    private let sockets: [Socket]
+
+    init(_ daemon: DaemonProcess) throws {
+        let job = try daemon.submit()
+        func line(_ request: String) -> String { "GET \(request)\r\nHost: localhost\r\n" }
+        let lists = line("/v1/jobs?limit=200 HTTP/1.1") + "\r\n"
+        let pages = line("/v1/jobs/\(job)/events HTTP/1.1") + "Accept: application/json\r\n\r\n"
+        let jobs = line("/v1/jobs/\(job) HTTP/1.1") + "\r\n"
+        let metrics = line("/metrics HTTP/1.1") + "\r\n"
+        let waits = line("/v1/jobs/\(job) HTTP/1.1") + "Prefer: wait=50\r\n\r\n"
+        let streams = line("/v1/jobs/\(job)/events HTTP/1.1") + "Accept: text/event-stream\r\n\r\n"
+        let feeds = line("/v1/events?after=0 HTTP/1.1") + "Accept: text/event-stream\r\n\r\n"
+        let submissions = DaemonProcess.submission(#"{"input":{"prompt":"a paper boat in the rain"}}"#)
+        sockets = try [waits, waits, streams, streams, feeds].map { request in
+            let socket = try daemon.connect()
+            try socket.send(request)
+            return socket
+        }
+        threads = [lists, lists, pages, jobs, metrics, submissions].map { request in
+            BlockingAnswer {
+                let socket = try daemon.connect()
+                // Many at once, so that the next is there when one is answered.
+                while true {
+                    try socket.send(String(repeating: request, count: 20))
+                    for _ in 0..<20 { _ = try socket.readResponse(within: 20) }
+                }
+            }
+        }
+    }
+
+    func end() {
+        for thread in threads { _ = try? thread.wait(within: 60) }
+        withExtendedLifetime(sockets) {}
+    }
+}
