@@ -9,7 +9,7 @@ import Synchronization
 /// The daemon's HTTP side: listeners, connections, routes and streams.
 ///
 /// It stops in four steps, so that the caller can put the engine's stop between them: ``beginDrain()``, ``finishStreams(within:)``,
-/// ``stop()``.
+/// ``stop(within:)``.
 public final class HTTPServer: Sendable {
     private let configuration: HTTPServerConfiguration
     private let group: MultiThreadedEventLoopGroup
@@ -67,7 +67,7 @@ public final class HTTPServer: Sendable {
         MetricsRoutes(
             journal: journal, hub: hub, connections: connections, requests: requests, commits: commits,
             admission: admission, version: configuration.version, workers: configuration.queues,
-            process: configuration.process
+            process: configuration.process, droppedLogLines: configuration.droppedLogLines
         ).register(on: &routes)
         entries = routes.entries
         service = RequestService(
@@ -116,9 +116,10 @@ public final class HTTPServer: Sendable {
     }
 
     /// Closes the connections and, last, the listeners.
-    public func stop() async {
+    /// - Parameter limit: how long it waits for the answers that are under way, a second at the most.
+    public func stop(within limit: Duration = .seconds(1)) async {
         service.connections.drain()
-        await service.connections.emptied(within: Self.lastAnswers, on: group.any())
+        await service.connections.emptied(within: min(Self.lastAnswers, TimeAmount(limit)), on: group.any())
         await closeListeners()
         service.connections.closeAll()
     }

@@ -16,25 +16,35 @@ struct Daemon: Sendable {
     private let environment: [String: String]
     private let manager: ServiceManager
     private let logger: Logger
+    private let log: LogWriter
 
     init(_ loaded: LoadedSettings) {
         self.loaded = loaded
         environment = ProcessEnvironment.all
         manager = ServiceManager(environment: environment)
-        let (log, clock) = (loaded.settings.log, clock)
-        let isText = log.format == .text || log.format == .auto && StandardStreams.error.isTerminal
+        let (settings, clock) = (loaded.settings.log, clock)
+        let isText = settings.format == .text || settings.format == .auto && StandardStreams.error.isTerminal
+        let form = isText ? LineLogHandler.Form.text : .json
+        let log = LogWriter(to: .error) { LineLogHandler.notice(dropped: $0, form: form, at: clock.now()) }
+        self.log = log
         logger = Logger(label: "longtake") { _ in
-            LineLogHandler(form: isText ? .text : .json, level: log.level, clock: clock)
+            LineLogHandler(form: form, level: settings.level, clock: clock, writer: log)
         }
     }
 
-    /// Runs until a signal asks for the end, and does not return from an orderly stop.
-    /// - Throws: `ExitCode` 1 after the reason is logged.
+    /// Runs until a signal asks for the end, and writes the log's last lines when it failed.
     func run() async throws {
-        let (stops, stop) = AsyncStream.makeStream(of: CInt.self)
+        defer { log.flush(within: DaemonStop.lastLines) }
+        try await serve()
+    }
+
+    /// Does not return from an orderly stop.
+    /// - Throws: `ExitCode` 1 after the reason is logged.
+    private func serve() async throws {
+        let (stops, stopAsked) = AsyncStream.makeStream(of: CInt.self)
         let logger = logger
         let (reloads, reload) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        let signals = StopSignals(first: { number in stop.yield(number) }, hangUp: { reload.yield() })
+        let signals = StopSignals(first: { number in stopAsked.yield(number) }, hangUp: { reload.yield() })
         defer { withExtendedLifetime(signals) {} }
         let settings = loaded.settings
         let descriptors = DescriptorLimit.raise()
@@ -78,49 +88,22 @@ struct Daemon: Sendable {
         }
         // The manager expects signs of life until the process is gone, so the drain is under its watch too.
         defer { watchdog?.cancel() }
-        try await drain(journal, engine, server, pruning, backups)
+        manager.notify("STOPPING=1", "STATUS=Draining")
+        let stop = DaemonStop(
+            plan: StopPlan(grace: .seconds(settings.shutdown.graceSeconds)), journal: journal, engine: engine,
+            server: server, pruning: pruning, backups: backups, logger: logger, log: log)
+        do {
+            try await stop.run()
+        } catch {
+            throw failed("the database could not be closed", error)
+        }
         // All is closed and on the disk. Threads of libraries may still run, and what would be taken apart behind them, here and in exit(3), is
         // theirs to use: one stop of some thousand ended in a segmentation fault after its last word.
         _exit(0)
     }
 
-    /// The order of the stop: nothing new, work put back and journaled, streams ended, connections closed, database closed.
-    private func drain(
-        _ journal: SQLiteJournal, _ engine: Engine, _ server: HTTPServer, _ pruning: Task<Void, Never>,
-        _ backups: SQLiteBackups
-    ) async throws {
-        let grace = Duration.seconds(loaded.settings.shutdown.graceSeconds)
-        manager.notify("STOPPING=1", "STATUS=Draining")
-        startLastResort(after: grace)
-        server.beginDrain()
-        pruning.cancel()
-        await engine.drain(deadline: grace * 3 / 10)
-        await server.finishStreams(within: min(Limits.drainSpread, grace / 2))
-        await server.stop()
-        await pruning.value
-        await backups.stop()
-        do {
-            try await journal.close()
-        } catch {
-            throw failed("the database could not be closed", error)
-        }
-        logger.info("stopped")
-    }
-
-    /// A stop that hangs is worse than a crash, from which the next boot recovers: it ends when the grace is over.
-    private func startLastResort(after grace: Duration) {
-        let logger = logger
-        // Unstructured, since it has to run while the stop that it watches does not come back.
-        Task.detached {
-            try await ContinuousClock().sleep(for: grace)
-            logger.critical(
-                "the stop took longer than shutdown.grace_seconds; what was running is recovered at the next start")
-            _exit(1)
-        }
-    }
-
     private func openJournal(_ settings: Settings) async throws -> SQLiteJournal {
-        let logger = logger
+        let (logger, log) = (logger, log)
         let path = settings.storage.path
         let configuration = SQLiteConfiguration(queuedJobsPerTenant: settings.limits.queuedJobsPerTenant)
         do {
@@ -129,6 +112,7 @@ struct Daemon: Sendable {
             ) { reason in
                 // Whether the last commit happened is unknown, so nothing may be told any more: the next boot finds out.
                 logger.critical("the disk failed", metadata: ["error": "\(reason)"])
+                log.flush(within: DaemonStop.lastLines)
                 _exit(1)
             }
         } catch {
@@ -213,7 +197,8 @@ struct Daemon: Sendable {
                     return generator.next()
                 },
                 releaseMemory: ProcessMemory.release,
-                process: { [startedAt] in OwnProcess.usage(startedAt: startedAt) }),
+                process: { [startedAt] in OwnProcess.usage(startedAt: startedAt) },
+                droppedLogLines: { [log] in log.dropped }),
             journal: journal, backups: backups, catalog: loaded.catalog, clock: clock, logger: logger)
     }
 
@@ -247,8 +232,7 @@ struct Daemon: Sendable {
         guard StandardStreams.output.isTerminal, let address = addresses.first(where: { $0.hasPrefix("http") }) else {
             return
         }
-        StandardStreams.write(
-            """
+        let greeting = """
 
             Longtake \(DaemonVersion.text) is ready on \(address). Submit a job and watch it:
 
@@ -256,7 +240,9 @@ struct Daemon: Sendable {
                    -d '{"input":{"prompt":"a paper boat in the rain"}}'
 
 
-            """, to: .output)
+            """
+        // A terminal that is held (Ctrl-S) must not hold the daemon.
+        DetachedThread.start { StandardStreams.write(greeting, to: .output) }
     }
 
     private func failed(_ what: String, _ error: any Error) -> ExitCode {
