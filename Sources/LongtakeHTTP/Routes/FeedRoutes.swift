@@ -11,7 +11,7 @@ struct FeedRoutes: Sendable {
     }
 
     private static let query = QueryNames(
-        "last_event_id", "after", "format", "heartbeat", repeatable: ["job", "pipeline", "type"])
+        "last_event_id", "after", "format", "heartbeat", "heartbeat_seconds", repeatable: ["job", "pipeline", "type"])
 
     /// Only as Server-Sent Events: a line of NDJSON could not carry the position that a reader goes on from.
     @Sendable private func events(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
@@ -20,7 +20,8 @@ struct FeedRoutes: Sendable {
         guard accept.choose(from: [MediaTypes.eventStream]) != nil else {
             throw Problem.notAcceptable(MediaTypes.eventStream)
         }
-        let wish = try StreamOpener.Wish(query, accept, type: MediaTypes.eventStream)
+        let wish = try StreamOpener.Wish(
+            query, accept, type: MediaTypes.eventStream, heartbeat: opener.hub.configuration.heartbeat)
         let cursor = FeedCursor(query.cursor(of: request))
         return try await opener.open(
             try Self.filter(query, for: context.caller), for: context.caller, cursor: cursor, wish: wish,

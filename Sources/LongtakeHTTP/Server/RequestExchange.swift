@@ -11,7 +11,6 @@ final class RequestExchange: Sendable {
     private let caller = Mutex<String?>(nil)
 
     private struct Reader {
-        var isNeeded = false
         var hasLeft = false
         var whenLeft: (@Sendable () -> Void)?
     }
@@ -20,16 +19,6 @@ final class RequestExchange: Sendable {
     var account: String? {
         get { caller.withLock { $0 } }
         set { caller.withLock { $0 = newValue } }
-    }
-
-    /// The answer is for somebody who stays: who says that he will send no more has left, and what it costs can be saved.
-    /// - Throws: `CancellationError` where that has happened already.
-    func needReader() throws(CancellationError) {
-        let hasLeft = reader.withLock { reader in
-            reader.isNeeded = true
-            return reader.hasLeft
-        }
-        if hasLeft { throw CancellationError() }
     }
 
     /// Whether the other side said that it will send no more.
@@ -44,15 +33,13 @@ final class RequestExchange: Sendable {
         if hasLeft { act() }
     }
 
-    /// The other side will send no more.
-    /// - Returns: whether the answer is of no use then.
-    func inputClosed() -> Bool {
-        let (isNeeded, act) = reader.withLock { reader in
+    /// The other side will send no more. It may still read the answer.
+    func inputClosed() {
+        let act = reader.withLock { reader in
             reader.hasLeft = true
-            return (reader.isNeeded, reader.whenLeft)
+            return reader.whenLeft
         }
         act?()
-        return isNeeded
     }
 
     /// Makes the response's body a stream; the response keeps its status and headers.

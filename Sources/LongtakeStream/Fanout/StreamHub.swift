@@ -89,7 +89,7 @@ public final class StreamHub: Sendable {
         for shard in shards {
             shard.loop.execute {
                 for stream in shard.streams where !self.configuration.isLetIn(stream.owner) {
-                    stream.end(after: 1, .limit)
+                    stream.end(after: 1, .unauthorized)
                 }
             }
         }
