@@ -177,6 +177,11 @@ public enum Limits {
 
     /// A write that has not left the process after this long ends its stream.
     public static let writeDeadline: Duration = .seconds(10)
+    /// What `stream.heartbeat_seconds` and a client's `heartbeat_seconds` may say. Clients give up after 5 s of silence, proxies after 60 s.
+    public static let heartbeatSeconds = 1...300
+    /// A client may ask for a heartbeat this many times as long as the setting. The heartbeat is what finds dead readers, so a client must not
+    /// put it off at will.
+    public static let heartbeatFactor = 4
     /// The `retry:` of a stream in milliseconds; drawn from here for each, so that readers do not return together.
     public static let retryMilliseconds = 1_000...3_000
     /// The part of a refused cursor that is repeated to the reader.

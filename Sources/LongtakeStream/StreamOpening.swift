@@ -8,6 +8,8 @@ public struct StreamOpening: Sendable {
     public var format: StreamFormat
     /// Whether signs of life are events that a page can see.
     public var heartbeatEvents: Bool
+    /// A stream that wrote nothing for this long says that it is alive; `nil` for ``StreamConfiguration/heartbeat``.
+    public var heartbeat: Duration?
     /// What is written first: the hello, or what stands in its place.
     public var prelude: ByteBuffer
     /// What the request has read already; written with the prelude, in one write.
@@ -29,6 +31,7 @@ public struct StreamOpening: Sendable {
 
     public init(
         source: StreamSource, tenant: TenantName, format: StreamFormat, heartbeatEvents: Bool = false,
+        heartbeat: Duration? = nil,
         prelude: ByteBuffer = ByteBuffer(), events: [EventFrame] = [], cursor: LogPlace, told: LogPlace? = nil,
         prunedThrough: EventPosition = .beforeFirst, isEnded: Bool = false, end: StreamEnd? = nil,
         slot: StreamSlot?
@@ -37,6 +40,7 @@ public struct StreamOpening: Sendable {
         self.tenant = tenant
         self.format = format
         self.heartbeatEvents = heartbeatEvents
+        self.heartbeat = heartbeat
         self.prelude = prelude
         self.events = events
         self.cursor = cursor

@@ -59,6 +59,25 @@ import Testing
         }
     }
 
+    /// Seen to fail with parts of fixed length (exit status 1).
+    @Test("a stop with one second of grace is orderly, whatever connections and streams are open")
+    func shortGrace() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess(
+                "--speed", "1",
+                environment: ["LONGTAKE_SHUTDOWN_GRACE_SECONDS=1", "LONGTAKE_STREAM_HEARTBEAT_SECONDS=1"])
+            let id = try daemon.submit()
+            let slow = try daemon.connect()
+            try slow.send("POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+            let readers = try (0..<100).map { _ in try daemon.follow(id) }
+            for reader in readers { _ = try reader.next() }
+            #expect(daemon.stop() == 0)
+            #expect(daemon.log.contains("stopped"))
+            try daemon.start()
+            #expect(try daemon.get("/v1/jobs/\(id)").object()["state"] as? String == "running")
+        }
+    }
+
     @Test("a reader that goes away does not touch the job")
     func readerLeaves() async throws {
         try await onOwnThread {

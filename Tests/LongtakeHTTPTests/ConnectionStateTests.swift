@@ -39,7 +39,7 @@ import Testing
             (.idle, ["expectRequest", "refuse 400", "nothing", "close", "close", "close"]),
             (.receiving, ["nothing", "refuse 400", "nothing", "close", "refuse 408", "nothing"]),
             (.answering, ["nothing", "nothing", "awaitNext", "nothing", "close", "nothing"]),
-            (.streaming, ["close", "close", "awaitNext", "close", "nothing", "nothing"]),
+            (.streaming, ["close", "close", "awaitNext", "probe", "nothing", "nothing"]),
             (.refused, ["nothing", "nothing", "nothing", "close", "close", "nothing"]),
             (.closed, ["nothing", "nothing", "nothing", "nothing", "nothing", "nothing"]),
         ]
@@ -62,6 +62,15 @@ import Testing
         var drained = Self.connection(.streaming)
         _ = drained.drain()
         #expect(Self.name(drained.responseEnded()) == "close")
+    }
+
+    @Test("a stream begins for a client that will send no more, with a look whether it is there")
+    func halfClosed() {
+        var connection = Self.connection(.answering)
+        #expect(Self.name(connection.inputClosed()) == "nothing")
+        #expect(Self.name(connection.beganStreaming()) == "probe")
+        #expect(connection.state == .streaming && !connection.isKept)
+        #expect(Self.name(connection.responseEnded()) == "close")
     }
 
     @Test("a body is taken up to the limit and no byte further")

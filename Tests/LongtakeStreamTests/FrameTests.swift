@@ -57,7 +57,7 @@ import Testing
         #expect(String(buffer: ControlFrame.heartbeat.bytes(.events)) == ": hb\n\n")
         #expect(String(buffer: ControlFrame.heartbeat.bytes(.lines)) == "\n")
         #expect(
-            String(buffer: ControlFrame.heartbeatEvent.bytes(.events))
+            String(buffer: ControlFrame.heartbeatEvent(queuePosition: nil).bytes(.events))
                 == "event: stream.heartbeat\ndata: {\"type\":\"stream.heartbeat\"}\n\n")
     }
 

@@ -11,6 +11,8 @@ final class GatedJournal: Journal {
     let failure = Mutex<JournalError?>(nil)
     /// What reads of the feed say was pruned.
     let prunedThrough = Mutex(EventPosition.beforeFirst)
+    /// What reads of jobs wait for, where there is one.
+    let jobs = Mutex<Signal?>(nil)
     /// What reads of the feed wait for, where there is one.
     let feed = Mutex<Signal?>(nil)
 
@@ -43,7 +45,11 @@ final class GatedJournal: Journal {
         try await inner.cancel(job, of: tenant)
     }
     func delete(_ job: JobID, of tenant: TenantName) async throws { try await inner.delete(job, of: tenant) }
-    func job(_ job: JobID, of tenant: TenantName) async throws -> Job? { try await inner.job(job, of: tenant) }
+    func job(_ job: JobID, of tenant: TenantName) async throws -> Job? {
+        await jobs.withLock { $0 }?.wait()
+        if let failure = failure.withLock({ $0 }) { throw failure }
+        return try await inner.job(job, of: tenant)
+    }
     func jobs(_ query: JobQuery) async throws -> JobPage { try await inner.jobs(query) }
     func events(_ query: FeedQuery) async throws -> FeedPage {
         var page = try await inner.events(query)

@@ -37,6 +37,25 @@ import Testing
         #expect(stage.hub.openStreams == 0)
     }
 
+    /// Seen to fail without the patience in `askForPosition`.
+    @Test("a heartbeat tells where the job waits, and goes out without that if the read fails or is late")
+    func position() async throws {
+        let stage = try await Stage()
+        try await stage.open(after: 1, heartbeatEvents: true)
+        let place = "{\"type\":\"stream.heartbeat\",\"queue_position\":0}\n\n"
+        let bare = "{\"type\":\"stream.heartbeat\"}\n\n"
+        try await stage.until { $0.text.hasSuffix(place) }
+        stage.journal.failure.withLock { $0 = .cannotPersist("broken") }
+        try await stage.until { $0.text.hasSuffix(bare) }
+        stage.journal.failure.withLock { $0 = nil }
+        try await stage.until { $0.text.hasSuffix(place) }
+        let late = Signal()
+        stage.journal.jobs.withLock { $0 = late }
+        try await stage.until { $0.text.hasSuffix(bare) }
+        late.give()
+        try await stage.until { $0.text.hasSuffix(place) }
+    }
+
     @Test("a drain tells the reader why, and gives its place back")
     func drain() async throws {
         let stage = try await Stage(maxStreams: 1)
@@ -279,10 +298,13 @@ private final class Stage: Sendable {
         slot.withLock { $0 = hub.takeSlot() }
     }
 
-    func open(after cursor: Int64, isFeed: Bool = false, prunedThrough: Int64 = 0) async throws {
+    func open(
+        after cursor: Int64, isFeed: Bool = false, prunedThrough: Int64 = 0, heartbeatEvents: Bool = false
+    ) async throws {
         let opening = StreamOpening(
             source: isFeed ? .feed(FeedFilter()) : .job(job), tenant: .anonymous, format: .events,
-            prelude: ByteBuffer(string: "hello\n"), cursor: LogPlace(EventSequence(rawValue: cursor)),
+            heartbeatEvents: heartbeatEvents, prelude: ByteBuffer(string: "hello\n"),
+            cursor: LogPlace(EventSequence(rawValue: cursor)),
             prunedThrough: EventPosition(rawValue: prunedThrough),
             slot: slot.withLock { slot in
                 defer { slot = nil }

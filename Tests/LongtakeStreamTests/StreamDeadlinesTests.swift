@@ -69,6 +69,30 @@ import Testing
         #expect(now == 40)
     }
 
+    @Test("a probe is a sign of life at its tick, whatever was written before, and any write behind it stands for it")
+    func probe() throws {
+        var deadlines = StreamDeadlines(now: 0, heartbeat: 60, writing: 40)
+        _ = deadlines.appointment(at: 0)
+        deadlines.probe(at: 14)
+        deadlines.wrote(at: 10)
+        try expectNext(&deadlines, from: 10, is: 14, .heartbeat)
+        deadlines.wrote(at: 14)
+        try expectNext(&deadlines, from: 14, is: 74, .heartbeat)
+        deadlines.probe(at: 80)
+        deadlines.wrote(at: 80)
+        try expectNext(&deadlines, from: 80, is: 140, .heartbeat)
+    }
+
+    @Test("of two ends the earlier counts, with its reason")
+    func earlierEnd() throws {
+        var deadlines = StreamDeadlines(now: 0, heartbeat: 60, writing: 40)
+        deadlines.end(byTick: 20, .maxAge)
+        deadlines.end(byTick: 30, .unauthorized)
+        try expectNext(&deadlines, from: 0, is: 20, .end(.maxAge))
+        deadlines.end(byTick: 10, .unauthorized)
+        try expectNext(&deadlines, from: 0, is: 10, .end(.unauthorized))
+    }
+
     @Test("an end comes at its tick, the last word on it counts, and a stuck reader is not told")
     func end() throws {
         var deadlines = StreamDeadlines(now: 0, heartbeat: 60, writing: 40)

@@ -121,11 +121,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     func inputClosed() {
-        if exchange?.inputClosed() == true {
-            context?.close(promise: nil)
-        } else {
-            perform(state.inputClosed())
-        }
+        exchange?.inputClosed()
+        perform(state.inputClosed())
     }
 
     func drain() { perform(state.drain()) }
@@ -150,6 +147,8 @@ final class ConnectionHandler: ChannelInboundHandler {
         case .awaitNext:
             setIdle(true)
             startTimer(TimeAmount(Limits.idleConnection))
+        case .probe:
+            stream?.inputClosed()
         case .close:
             context?.close(promise: nil)
         }
@@ -255,11 +254,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     private func begin(_ opening: StreamOpening, _ response: Response) {
         if isHTTP10 { _ = state.drain() }
-        // A reader that has left meanwhile may still take an answer that is whole, but no stream.
-        guard state.beganStreaming(isWhole: opening.isEnded) else {
-            context?.close(promise: nil)
-            return
-        }
+        let action = state.beganStreaming()
         // A stream has its deadlines with the others of its loop, and may stay for hours.
         silence()
         let (socket, stream) = (
@@ -273,6 +268,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         isBare = true
         removal = HTTPHandlers.remove(from: channel)
         watch?.readOn()
+        perform(action)
     }
 
     /// Writes the access log's line of the request, unless it is written already.

@@ -9,7 +9,7 @@ import NIOHTTP1
 ///   idle ─────────► receiving ─────────► answering ─────────► … ─────────────────────► idle
 ///    │                  │                    │ stream   ┌────────────┐
 ///    │ 60 s: close      │ 10 s, too large,   └─────────►│ streaming  │ ended, kept ──► idle
-///    ▼                  ▼ malformed                     └────────────┘ bytes, FIN ───► closed
+///    ▼                  ▼ malformed                     └────────────┘ bytes ────────► closed
 ///  closed ◄──────── refused (the rest is read away for a moment, so that the answer arrives)
 /// ```
 struct ConnectionState: Sendable {
@@ -45,6 +45,8 @@ struct ConnectionState: Sendable {
         case refuse(Problem)
         /// Wait for the next request, ``Limits/idleConnection`` at the most.
         case awaitNext
+        /// Find out whether the reader of the stream is still there.
+        case probe
         case close
     }
 
@@ -118,12 +120,11 @@ struct ConnectionState: Sendable {
         }
     }
 
-    /// The response turned out to be a stream. `false` where its reader is gone meanwhile; one that only finished sending may still
-    /// take a stream that `isWhole`.
-    mutating func beganStreaming(isWhole: Bool = false) -> Bool {
-        guard state == .answering, isWhole || !isInputClosed else { return false }
+    /// The response turned out to be a stream.
+    mutating func beganStreaming() -> Action {
+        guard state == .answering else { return .nothing }
         state = .streaming
-        return true
+        return isInputClosed ? .probe : .nothing
     }
 
     /// The response's last byte is written.
@@ -134,12 +135,13 @@ struct ConnectionState: Sendable {
         return .awaitNext
     }
 
-    /// The other side will send no more. It may still read an answer, but a stream's reader that says so is gone.
+    /// The other side will send no more. It may still read the response, or be gone, which looks the same (a FIN): only a write tells the two
+    /// apart.
     mutating func inputClosed() -> Action {
-        guard state == .answering else { return close() }
+        guard state == .answering || state == .streaming else { return close() }
         isInputClosed = true
         isKept = false
-        return .nothing
+        return state == .streaming ? .probe : .nothing
     }
 
     /// The clock that was started last has run out.

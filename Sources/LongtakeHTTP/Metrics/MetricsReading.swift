@@ -14,6 +14,7 @@ struct MetricsReading: Sendable {
     /// `nil` where they could not be read: a number that is missing is better than one that is wrong.
     var queues: [QueueStatus]?
     var process: ProcessUsage
+    var droppedLogLines = 0
 
     /// The lines that Prometheus reads. Names are part of the contract: they are added to, and do not change.
     var text: String {
@@ -40,6 +41,10 @@ struct MetricsReading: Sendable {
                     .init(
                         labels: [("method", $0.key.method), ("code", String($0.key.status))], value: Double($0.value))
                 }),
+            MetricFamily(
+                "longtake_log_dropped_total", .counter,
+                "Lines of the daemon's log that were dropped because nobody read standard error.",
+                Double(droppedLogLines)),
         ]
     }
 

@@ -11,7 +11,7 @@ struct DiagnosticsRoutes: Sendable {
         routes.add("/v1/diagnostics/stream", [.get: .needs(.read, stream, query: Self.query)])
     }
 
-    private static let query = QueryNames("events", "interval_ms", "format", "heartbeat")
+    private static let query = QueryNames("events", "interval_ms", "format", "heartbeat", "heartbeat_seconds")
 
     @Sendable private func stream(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         let query = Query(request)
@@ -19,7 +19,8 @@ struct DiagnosticsRoutes: Sendable {
         guard accept.choose(from: [MediaTypes.eventStream]) != nil else {
             throw Problem.notAcceptable(MediaTypes.eventStream)
         }
-        let wish = try StreamOpener.Wish(query, accept, type: MediaTypes.eventStream)
+        let wish = try StreamOpener.Wish(
+            query, accept, type: MediaTypes.eventStream, heartbeat: opener.hub.configuration.heartbeat)
         let events = try query.integer("events", in: Limits.diagnosticsEvents) ?? 8
         let interval = try query.integer("interval_ms", in: Limits.diagnosticsIntervalMilliseconds) ?? 250
         guard .milliseconds(events * interval) <= Limits.diagnosticsMost else {

@@ -14,7 +14,7 @@ struct EventRoutes: Sendable {
     }
 
     /// Of all representations; those that are another's than the one that is asked for change nothing.
-    private static let query = QueryNames("format", "heartbeat", "limit", "wait").withCursor
+    private static let query = QueryNames("format", "heartbeat", "heartbeat_seconds", "limit", "wait").withCursor
 
     @Sendable private func events(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         let query = Query(request)
@@ -29,7 +29,7 @@ struct EventRoutes: Sendable {
             return try await page(
                 of: job, for: context.caller, after: cursor, query, in: context.exchange)
         }
-        let wish = try StreamOpener.Wish(query, accept, type: type)
+        let wish = try StreamOpener.Wish(query, accept, type: type, heartbeat: hub.configuration.heartbeat)
         return try await opener.open(
             job, for: context.caller, cursor: cursor, wish: wish, in: context.exchange)
     }

@@ -11,7 +11,7 @@ struct FeedRoutes: Sendable {
     }
 
     private static let query = QueryNames(
-        "format", "heartbeat", repeatable: ["job", "pipeline", "type"]
+        "format", "heartbeat", "heartbeat_seconds", repeatable: ["job", "pipeline", "type"]
     ).withCursor
 
     /// Only as Server-Sent Events: a line of NDJSON could not carry the position that a reader goes on from.
@@ -21,7 +21,8 @@ struct FeedRoutes: Sendable {
         guard accept.choose(from: [MediaTypes.eventStream]) != nil else {
             throw Problem.notAcceptable(MediaTypes.eventStream)
         }
-        let wish = try StreamOpener.Wish(query, accept, type: MediaTypes.eventStream)
+        let wish = try StreamOpener.Wish(
+            query, accept, type: MediaTypes.eventStream, heartbeat: opener.hub.configuration.heartbeat)
         let cursor = FeedCursor(query.cursor(of: request))
         return try await opener.open(
             try Self.filter(query, for: context.caller), for: context.caller, cursor: cursor, wish: wish,

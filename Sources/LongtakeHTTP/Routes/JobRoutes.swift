@@ -24,7 +24,9 @@ struct JobRoutes: Sendable {
             "/v1/jobs",
             [
                 .get: .needs(.read, list, query: QueryNames("state", "pipeline", "limit", "cursor")),
-                .post: .needs(.submit, submit, query: QueryNames("format", "heartbeat", "ticket_ttl_seconds")),
+                .post: .needs(
+                    .submit, submit, query: QueryNames("format", "heartbeat", "heartbeat_seconds", "ticket_ttl_seconds")
+                ),
             ])
         routes.add(
             "/v1/jobs/{id}", [.get: .needs(.read, orTicket: true, show), .delete: .needs(.submit, delete)])
@@ -34,7 +36,8 @@ struct JobRoutes: Sendable {
         let accept = Acceptance(request.headers[.accept])
         let wish =
             accept.names(MediaTypes.eventStream)
-            ? try StreamOpener.Wish(Query(request), accept, type: MediaTypes.eventStream) : nil
+            ? try StreamOpener.Wish(
+                Query(request), accept, type: MediaTypes.eventStream, heartbeat: hub.configuration.heartbeat) : nil
         guard wish != nil || accept.choose(from: [MediaTypes.json]) != nil else {
             throw Problem.notAcceptable("\(MediaTypes.json), \(MediaTypes.eventStream)")
         }

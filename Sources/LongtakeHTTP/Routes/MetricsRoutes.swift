@@ -18,6 +18,7 @@ struct MetricsRoutes: Sendable {
     /// Of each queue that is configured.
     let workers: [QueueName: Int]
     let process: @Sendable () -> ProcessUsage
+    let droppedLogLines: @Sendable () -> Int
 
     func register(on routes: inout RouteTable) {
         routes.add("/metrics", [.get: .needs(.admin, metrics)])
@@ -28,7 +29,7 @@ struct MetricsRoutes: Sendable {
         let reading = MetricsReading(
             version: version, isOpen: admission.isOpen, connections: connections.count, streams: hub.openStreams,
             requests: requests.values, commits: commits.values, workers: workers, queues: await queues(context),
-            process: process())
+            process: process(), droppedLogLines: droppedLogLines())
         return Response(
             status: .ok, headers: [.contentType: Self.mediaType, .cacheControl: "no-store"],
             body: .init(byteBuffer: ByteBuffer(string: reading.text)))

@@ -15,6 +15,8 @@ struct StreamOpener: Sendable {
     struct Wish: Sendable {
         var format: StreamFormat
         var heartbeatEvents: Bool
+        /// After how many seconds of silence the stream says that it is alive; `nil` for the setting.
+        var heartbeatSeconds: Int?
         /// Whether `Accept` names `text/event-stream`: then a browser may be at the other end, which would give up for good at any status
         /// but 200.
         var mayBeBrowser: Bool
@@ -30,7 +32,8 @@ struct StreamOpener: Sendable {
         guard let slot = try takeSlot(caller, wish, exchange) else { return response }
         var opening = StreamOpening(
             source: .job(job), tenant: caller.tenant, format: wish.format, heartbeatEvents: wish.heartbeatEvents,
-            cursor: LogPlace(EventSequence.beforeFirst), slot: slot)
+            heartbeat: wish.heartbeatSeconds.map { .seconds($0) }, cursor: LogPlace(EventSequence.beforeFirst),
+            slot: slot)
         let isOpen = try await reading(for: wish, exchange) { try await begin(&opening, of: job, at: cursor) }
         guard let isOpen else { return response }
         guard isOpen else { return Response(status: .noContent) }
@@ -64,15 +67,14 @@ struct StreamOpener: Sendable {
     ) async throws -> Response {
         let response = Response(status: .ok, headers: Self.headers(wish.format))
         guard let slot = try takeSlot(caller, wish, exchange) else { return response }
-        // A feed has no end that somebody could wait for who has left, and its first page costs a read.
-        try exchange.needReader()
         let query = FeedQuery(tenant: caller.tenant, filter: filter, after: cursor.readsAfter)
         guard let page = try await reading(for: wish, exchange, { try await hub.log.page(query) }) else {
             return response
         }
         var opening = StreamOpening(
             source: .feed(filter), tenant: caller.tenant, format: wish.format, heartbeatEvents: wish.heartbeatEvents,
-            cursor: LogPlace(page.head), prunedThrough: page.prunedThrough, slot: slot)
+            heartbeat: wish.heartbeatSeconds.map { .seconds($0) }, cursor: LogPlace(page.head),
+            prunedThrough: page.prunedThrough, slot: slot)
         let head = FeedID(epoch: journal.epoch, position: page.head)
         switch cursor.resolve(epoch: journal.epoch, head: page.head, prunedThrough: page.prunedThrough) {
         case .after(let position):
@@ -98,7 +100,8 @@ struct StreamOpener: Sendable {
         guard let slot = try takeSlot(caller, wish, exchange) else { return response }
         var opening = StreamOpening(
             source: .diagnostics, tenant: caller.tenant, format: wish.format, heartbeatEvents: wish.heartbeatEvents,
-            cursor: LogPlace(EventPosition.beforeFirst), slot: slot)
+            heartbeat: wish.heartbeatSeconds.map { .seconds($0) }, cursor: LogPlace(EventPosition.beforeFirst),
+            slot: slot)
         opening.diagnostics = plan
         exchange.become(opening)
         return response
@@ -123,7 +126,7 @@ struct StreamOpener: Sendable {
     private func hello(_ opening: inout StreamOpening, job: JobID?, cursor: String?, head: String) {
         let hello = ControlFrame.hello(
             job: job, cursor: cursor, head: head,
-            heartbeatSeconds: Int(hub.configuration.heartbeat.components.seconds),
+            heartbeatSeconds: Int((opening.heartbeat ?? hub.configuration.heartbeat).components.seconds),
             retryMilliseconds: hub.configuration.draw(Limits.retryMilliseconds))
         add([hello], to: &opening)
     }
@@ -154,7 +157,7 @@ struct StreamOpener: Sendable {
         do {
             return try await read()
         } catch let error as JournalError {
-            try refuse(error == .closed ? .draining : .limit, Problem(error), wish, exchange)
+            try refuse(error == .closed ? .draining : .unavailable, Problem(error), wish, exchange)
             return nil
         }
     }
@@ -180,10 +183,14 @@ struct StreamOpener: Sendable {
 
 extension StreamOpener.Wish {
     /// What the query and `Accept` ask for, where `type` was chosen.
-    init(_ query: Query, _ accept: Acceptance, type: String) throws(Problem) {
+    /// - Parameter heartbeat: the setting, which bounds what the client may ask for.
+    init(_ query: Query, _ accept: Acceptance, type: String, heartbeat: Duration) throws(Problem) {
         let isMessage = try query.choice("format", of: ["message"]) != nil
         format = type == MediaTypes.lines ? .lines : isMessage ? .messages : .events
         heartbeatEvents = try query.choice("heartbeat", of: ["event"]) != nil && type == MediaTypes.eventStream
+        let longest = min(
+            Limits.heartbeatSeconds.upperBound, Int(heartbeat.components.seconds) * Limits.heartbeatFactor)
+        heartbeatSeconds = try query.integer("heartbeat_seconds", in: Limits.heartbeatSeconds.lowerBound...longest)
         mayBeBrowser = accept.names(MediaTypes.eventStream)
     }
 }

@@ -10,7 +10,7 @@ import Synchronization
 /// The daemon's HTTP side: listeners, connections, routes and streams.
 ///
 /// It stops in steps, so that the caller can put the stop of other parts between them: ``beginDrain()``, ``finishStreams(within:)``,
-/// ``stop()``, and ``finishTasks(within:)`` when the journal is closed.
+/// ``stop(within:)``, and ``finishTasks(within:)`` when the journal is closed.
 public final class HTTPServer: Sendable {
     private let configuration: HTTPServerConfiguration
     private let group: MultiThreadedEventLoopGroup
@@ -73,7 +73,7 @@ public final class HTTPServer: Sendable {
         MetricsRoutes(
             journal: journal, hub: hub, connections: connections, requests: requests, commits: commits,
             admission: admission, version: configuration.version, workers: configuration.queues,
-            process: configuration.process
+            process: configuration.process, droppedLogLines: configuration.droppedLogLines
         ).register(on: &routes)
         entries = routes.entries
         service = RequestService(
@@ -145,9 +145,10 @@ public final class HTTPServer: Sendable {
     }
 
     /// Closes the connections and, last, the listeners.
-    public func stop() async {
+    /// - Parameter limit: how long it waits for the answers that are under way, a second at the most.
+    public func stop(within limit: Duration = .seconds(1)) async {
         service.connections.drain()
-        await service.connections.emptied(within: Self.lastAnswers, on: group.any())
+        await service.connections.emptied(within: min(Self.lastAnswers, TimeAmount(limit)), on: group.any())
         await closeListeners()
         service.connections.closeAll()
     }

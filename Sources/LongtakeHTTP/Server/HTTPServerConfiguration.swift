@@ -26,16 +26,19 @@ public struct HTTPServerConfiguration: Sendable {
     public var releaseMemory: @Sendable () -> Void
     /// For `GET /metrics`; asked for at each scrape.
     public var process: @Sendable () -> ProcessUsage
+    /// Lines of the log that were dropped since the start, for `GET /metrics`.
+    public var droppedLogLines: @Sendable () -> Int
 
     public init(
-        addresses: [ListenAddress], heartbeat: Duration = .seconds(15), maxStreams: Int = 20_000,
+        addresses: [ListenAddress], heartbeat: Duration = .seconds(10), maxStreams: Int = 20_000,
         maxConnections: Int = 32_768,
         queues: [QueueName: Int] = [:], maxAge: Duration? = nil, access: AccessConfiguration = AccessConfiguration(),
         accessLog: AccessLogMode = .off,
         maxStreamsPerKey: Int = 1_000, version: String, uptime: @escaping @Sendable () -> Duration,
         random: @escaping @Sendable () -> UInt64,
         releaseMemory: @escaping @Sendable () -> Void = {},
-        process: @escaping @Sendable () -> ProcessUsage = { ProcessUsage() }
+        process: @escaping @Sendable () -> ProcessUsage = { ProcessUsage() },
+        droppedLogLines: @escaping @Sendable () -> Int = { 0 }
     ) {
         self.addresses = addresses
         self.heartbeat = heartbeat
@@ -51,5 +54,6 @@ public struct HTTPServerConfiguration: Sendable {
         self.random = random
         self.releaseMemory = releaseMemory
         self.process = process
+        self.droppedLogLines = droppedLogLines
     }
 }

@@ -25,7 +25,6 @@ final class RequestExchange: Sendable {
     }
 
     private struct Reader {
-        var isNeeded = false
         var hasLeft = false
         var whenLeft: (@Sendable () -> Void)?
     }
@@ -45,16 +44,6 @@ final class RequestExchange: Sendable {
     /// Whose limits the answer counts for: a key's id; `nil` for nobody's.
     var account: String? { caller?.owner.account }
 
-    /// The answer is for somebody who stays: who says that he will send no more has left, and what it costs can be saved.
-    /// - Throws: `CancellationError` where that has happened already.
-    func needReader() throws(CancellationError) {
-        let hasLeft = reader.withLock { reader in
-            reader.isNeeded = true
-            return reader.hasLeft
-        }
-        if hasLeft { throw CancellationError() }
-    }
-
     /// Whether the other side said that it will send no more.
     var hasReaderLeft: Bool { reader.withLock { $0.hasLeft } }
 
@@ -67,15 +56,13 @@ final class RequestExchange: Sendable {
         if hasLeft { act() }
     }
 
-    /// The other side will send no more.
-    /// - Returns: whether the answer is of no use then.
-    func inputClosed() -> Bool {
-        let (isNeeded, act) = reader.withLock { reader in
+    /// The other side will send no more. It may still read the answer.
+    func inputClosed() {
+        let act = reader.withLock { reader in
             reader.hasLeft = true
-            return (reader.isNeeded, reader.whenLeft)
+            return reader.whenLeft
         }
         act?()
-        return isNeeded
     }
 
     /// Makes the response's body a stream; the response keeps its status and headers.

@@ -93,7 +93,7 @@ public final class StreamHub: Sendable {
         for shard in shards {
             shard.loop.execute {
                 for stream in shard.streams where !self.configuration.isLetIn(stream.owner) {
-                    stream.end(after: 1, .limit)
+                    stream.end(after: 1, .unauthorized)
                 }
             }
         }
@@ -141,20 +141,22 @@ public final class StreamHub: Sendable {
 
     /// Tells every reader that the daemon stops, and waits until all streams have ended, `deadline` at the most.
     ///
-    /// A few end at once; many are spread over `deadline`, so that their readers return one after the other.
+    /// A few end at once. Many are spread over most of `deadline`, ``Limits/drainSpread`` at the most, so that their readers return one after
+    /// the other.
     public func drain(within deadline: Duration) async {
         census.withLock { $0.isDraining = true }
         for shard in shards {
             shard.loop.execute {
                 shard.wakeWaiters()
                 let streams = shard.streams
-                let ticks = StreamShard.ticks(deadline) - 1
+                // A fifth is left for what is written last.
+                let ticks = StreamShard.ticks(min(Limits.drainSpread, deadline * 4 / 5)) - 1
                 for (index, stream) in streams.enumerated() {
                     stream.end(after: streams.count <= 64 ? 1 : 1 + index * ticks / streams.count, .draining)
                 }
             }
         }
-        await emptied(within: deadline + .seconds(1))
+        await emptied(within: deadline)
     }
 
     private func emptied(within deadline: Duration) async {

@@ -13,8 +13,8 @@ public enum ControlFrame: Sendable {
     case end(reason: StreamEnd, retryMilliseconds: Int)
     /// A sign of life that only keeps the connection open.
     case heartbeat
-    /// A sign of life that a page can see.
-    case heartbeatEvent
+    /// A sign of life that a page can see. The position is that of a job that waits in a queue, `nil` if it does not or nobody knows.
+    case heartbeatEvent(queuePosition: Int?)
     /// Moves a reader of the feed on over events that its filter leaves out: an `id:` line and nothing else, which sets the last event
     /// ID and dispatches no event (WHATWG HTML §9.2.6).
     case movedOn(to: FeedID)
@@ -46,8 +46,8 @@ public enum ControlFrame: Sendable {
                 format, retry: retryMilliseconds, type: "stream.end", data: "\"reason\":\"\(reason.rawValue)\"")
         case .heartbeat:
             return ByteBuffer(string: format.isServerSentEvents ? ": hb\n\n" : "\n")
-        case .heartbeatEvent:
-            return block(format, type: "stream.heartbeat", data: nil)
+        case .heartbeatEvent(let position):
+            return block(format, type: "stream.heartbeat", data: position.map { "\"queue_position\":\($0)" })
         case .movedOn(let id):
             return ByteBuffer(string: format.isServerSentEvents ? "id: \(id)\n\n" : "\n")
         case .diagnosticsEvent(let number, let count, let time):
@@ -87,6 +87,10 @@ public enum StreamEnd: String, Hashable, Sendable {
     case draining
     /// It has been open for as long as streams may be.
     case maxAge = "max_age"
-    /// There is no more to be had: of streams or reads, of a database that cannot be read, or with a key that opens nothing any more.
+    /// As many streams are open as there may be. The reader comes back.
     case limit
+    /// The journal cannot serve reads at present. The reader comes back.
+    case unavailable
+    /// The key was revoked, or the ticket has expired. The reader does not come back: it would get 401.
+    case unauthorized
 }

@@ -16,6 +16,7 @@ struct StreamDeadlines: Hashable, Sendable {
     private var piecesUnderWay: Int32 = 0
     private var movedAt: Int
     private var wroteAt: Int
+    private var probesAt = Int.max
     private var endsAt = Int.max
     private var endReason = StreamEnd.draining
     /// The appointment that stands with the wheel. Older ones may still be in it.
@@ -31,7 +32,14 @@ struct StreamDeadlines: Hashable, Sendable {
         wroteAt = now
     }
 
-    mutating func wrote(at now: Int) { wroteAt = now }
+    mutating func wrote(at now: Int) {
+        wroteAt = now
+        // Any write finds out whether the other side is gone.
+        if now >= probesAt { probesAt = .max }
+    }
+
+    /// The stream says at this tick that it lives, whatever it wrote before.
+    mutating func probe(at tick: Int) { probesAt = tick }
 
     /// So many pieces were not taken by the kernel at once.
     mutating func kernelRefused(_ pieces: Int = 1, at now: Int) {
@@ -48,17 +56,22 @@ struct StreamDeadlines: Hashable, Sendable {
     /// The stream ends at this tick; the last word on it counts.
     mutating func end(at tick: Int, _ reason: StreamEnd) { (endsAt, endReason) = (tick, reason) }
 
+    /// The same, unless it ends earlier anyway.
+    mutating func end(byTick tick: Int, _ reason: StreamEnd) {
+        if tick < endsAt { end(at: tick, reason) }
+    }
+
     /// What is due now that the wheel has called back.
     func due(at now: Int) -> Due {
         guard now == scheduledAt else { return .nothing }
         if piecesUnderWay > 0, now - movedAt >= writing { return .giveUp }
         if now >= endsAt { return .end(endReason) }
-        return now - wroteAt >= heartbeat ? .heartbeat : .nothing
+        return now - wroteAt >= heartbeat || now >= probesAt ? .heartbeat : .nothing
     }
 
     /// The tick at which the wheel is to call back; `nil` where an appointment stands that is early enough.
     mutating func appointment(at now: Int) -> Int? {
-        var next = min(wroteAt + Int(heartbeat), endsAt)
+        var next = min(wroteAt + Int(heartbeat), probesAt, endsAt)
         if piecesUnderWay > 0 { next = min(next, movedAt + Int(writing)) }
         next = max(next, now + 1)
         guard next < scheduledAt || scheduledAt <= now else { return nil }

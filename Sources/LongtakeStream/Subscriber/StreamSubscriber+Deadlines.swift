@@ -20,11 +20,20 @@ extension StreamSubscriber {
     }
 
     private func beat() {
+        if showsHeartbeat, case .job(let job) = source, mayWait {
+            askForPosition(of: job)
+        } else {
+            beat(queuePosition: nil)
+        }
+    }
+
+    /// Says that the stream lives.
+    func beat(queuePosition: Int?) {
         if let id = takeUntold() {
             send(.movedOn(to: id))
-            if showsHeartbeat { send(.heartbeatEvent) }
+            if showsHeartbeat { send(.heartbeatEvent(queuePosition: nil)) }
         } else {
-            send(showsHeartbeat ? .heartbeatEvent : .heartbeat)
+            send(showsHeartbeat ? .heartbeatEvent(queuePosition: queuePosition) : .heartbeat)
         }
         roomChanged()
         guard let head = shard.head(of: source.log) else { return }

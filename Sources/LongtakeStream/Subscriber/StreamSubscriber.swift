@@ -20,6 +20,10 @@ public final class StreamSubscriber {
     var deadlines: StreamDeadlines
     /// Whether its signs of life are events that a page can see.
     let showsHeartbeat: Bool
+    /// Whether the job may wait in a queue, as far as its last event tells.
+    var mayWait = true
+    /// The read for the next sign of life.
+    var asking: QueueQuestion?
     /// In the feed: what pruning had removed when the stream began.
     let prunedThrough: EventPosition
     /// The last place whose id the reader was told. A filtered reader of the feed may be further.
@@ -42,7 +46,7 @@ public final class StreamSubscriber {
         prunedThrough = opening.prunedThrough
         showsHeartbeat = opening.heartbeatEvents
         deadlines = StreamDeadlines(
-            now: shard.now, heartbeat: StreamShard.ticks(hub.configuration.heartbeat),
+            now: shard.now, heartbeat: StreamShard.ticks(opening.heartbeat ?? hub.configuration.heartbeat),
             writing: StreamShard.ticks(Limits.writeDeadline))
     }
 
@@ -54,10 +58,12 @@ public final class StreamSubscriber {
             let number = shard.register(self, for: source.log)
             self.number = number
             shard.add(self, number)
-            if let age = [hub.drawAge(), owner.lasting].compactMap({ $0 }).min() {
-                deadlines.end(at: shard.now + StreamShard.ticks(age), .maxAge)
+            let ends = [(hub.drawAge(), StreamEnd.maxAge), (owner.lasting, .unauthorized)]
+            for (time, reason) in ends {
+                if let time { deadlines.end(byTick: shard.now + StreamShard.ticks(time), reason) }
             }
         }
+        noteWaiting(opening.events.last)
         // Also where it is empty: the response's head waits for it.
         send(form.framed(opening.events, behind: opening.prelude))
         if opening.isEnded { return finish(opening.end.map(StreamClose.told) ?? .final) }
@@ -66,7 +72,7 @@ public final class StreamSubscriber {
             end(after: 1, .draining)
         } else if !hub.configuration.isLetIn(owner) {
             // It was, when it asked.
-            end(after: 1, .limit)
+            end(after: 1, .unauthorized)
         }
     }
 
@@ -80,6 +86,19 @@ public final class StreamSubscriber {
 
     /// The kernel has taken one more of the pieces that it had not taken at once.
     public func kernelTook() { deadlines.kernelTook(at: shard.now) }
+
+    /// The other side will send no more. It may still read, or be gone altogether, which only a write finds out: the kernel of a peer that is
+    /// gone answers it with a reset. So the stream says at once that it lives, and once more behind that.
+    public func inputClosed() {
+        guard sink != nil else { return }
+        send(showsHeartbeat ? .heartbeatEvent(queuePosition: nil) : .heartbeat)
+        guard sink != nil else { return }
+        deadlines.probe(at: shard.now + StreamShard.ticks(Self.secondProbe))
+        scheduleNext()
+    }
+
+    /// Longer than a packet takes to any reader, and shorter than anybody waits for a place.
+    private static let secondProbe: Duration = .seconds(1)
 
     /// The connection is gone. The job goes on.
     public func connectionClosed() {
@@ -114,6 +133,7 @@ public final class StreamSubscriber {
     func send(_ frames: [EventFrame], upTo place: LogPlace) {
         guard !frames.isEmpty else { return }
         send(form.framed(frames))
+        noteWaiting(frames.last)
         if let last = frames.last { told = source.isFeed ? LogPlace(last.position) : place }
     }
 
@@ -144,6 +164,8 @@ public final class StreamSubscriber {
         slot = nil
         reading?.cancel()
         reading = nil
+        asking?.task.cancel()
+        asking = nil
         nextDiagnostic?.cancel()
         nextDiagnostic = nil
         if let number {
@@ -164,6 +186,7 @@ extension StreamSubscriber: LogListener {
         case .all:
             if !hasFilter, let bytes = run.bytes(form, of: tenant) {
                 send(bytes)
+                noteWaiting(run.frames.last)
                 told = run.last
             } else {
                 send(run.frames.filter(accepts), upTo: run.last)

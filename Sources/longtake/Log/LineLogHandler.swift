@@ -1,7 +1,7 @@
 import Logging
 import LongtakeCore
 
-/// Writes each record as one line to standard error: JSON with stable keys for machines, text for people.
+/// Formats each record as one line: JSON with stable keys for machines, text for people. The writer writes it later.
 struct LineLogHandler: LogHandler {
     enum Form: Sendable { case json, text }
 
@@ -9,9 +9,11 @@ struct LineLogHandler: LogHandler {
     var logLevel: Logger.Level
     private let form: Form
     private let clock: any WallClock
+    private let writer: LogWriter
 
-    init(form: Form, level: Logger.Level, clock: any WallClock) {
+    init(form: Form, level: Logger.Level, clock: any WallClock, writer: LogWriter) {
         self.form = form
+        self.writer = writer
         logLevel = level
         self.clock = clock
     }
@@ -22,24 +24,35 @@ struct LineLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
-        let fields = metadata.merging(event.metadata ?? [:]) { $1 }
-        StandardStreams.write(line(event.level, "\(event.message)", fields) + "\n", to: .error)
+        writer.write(isUrgent: event.level >= .warning) {
+            let fields = metadata.merging(event.metadata ?? [:]) { $1 }
+            return Self.line(form, clock.now(), event.level, "\(event.message)", fields)
+        }
+    }
+
+    /// The line that tells how many lines were dropped.
+    static func notice(dropped count: Int, form: Form, at time: Timestamp) -> String {
+        line(
+            form, time, .warning, "lines of the log were dropped because nobody read standard error",
+            ["dropped": .stringConvertible(count)])
     }
 
     /// `ts`, `level` and `msg` stand first in text; in JSON the members are sorted.
-    private func line(_ level: Logger.Level, _ message: String, _ fields: Logger.Metadata) -> String {
-        let time = clock.now().description
+    private static func line(
+        _ form: Form, _ time: Timestamp, _ level: Logger.Level, _ message: String, _ fields: Logger.Metadata
+    ) -> String {
         switch form {
         case .json:
             let own: [String: JSONValue] = [
-                "ts": .string(time), "level": .string(level.rawValue), "msg": .string(message),
+                "ts": .string("\(time)"), "level": .string(level.rawValue), "msg": .string(message),
             ]
-            let members = fields.mapValues(Self.json).merging(own) { $1 }
-            return (try? JSONText.encode(members))
-                ?? "{\"level\":\"error\",\"msg\":\"a log record could not be written\"}"
+            let members = fields.mapValues(json).merging(own) { $1 }
+            return
+                ((try? JSONText.encode(members))
+                ?? "{\"level\":\"error\",\"msg\":\"a log record could not be written\"}") + "\n"
         case .text:
-            let shown = fields.sorted { $0.key < $1.key }.map { "\($0.key)=\(Self.quoted("\($0.value)"))" }
-            return ([time, level.rawValue.uppercased(), Self.oneLine(message)] + shown).joined(separator: " ")
+            let shown = fields.sorted { $0.key < $1.key }.map { "\($0.key)=\(quoted("\($0.value)"))" }
+            return (["\(time)", level.rawValue.uppercased(), oneLine(message)] + shown).joined(separator: " ") + "\n"
         }
     }
 

@@ -16,25 +16,34 @@ struct Daemon: Sendable {
     private let environment: [String: String]
     private let manager: ServiceManager
     private let logger: Logger
+    private let log: LogWriter
 
     init(_ loaded: LoadedSettings) {
         self.loaded = loaded
         environment = ProcessEnvironment.all
         manager = ServiceManager(environment: environment)
-        let (log, clock) = (loaded.settings.log, clock)
-        let isText = log.format == .text || log.format == .auto && StandardStreams.error.isTerminal
+        let (settings, clock) = (loaded.settings.log, clock)
+        let isText = settings.format == .text || settings.format == .auto && StandardStreams.error.isTerminal
+        let form = isText ? LineLogHandler.Form.text : .json
+        let log = LogWriter(taking: StandardStreams.error.takes) { LineLogHandler.notice(dropped: $0, form: form, at: clock.now()) }
+        self.log = log
         logger = Logger(label: "longtake") { _ in
-            LineLogHandler(form: isText ? .text : .json, level: log.level, clock: clock)
+            LineLogHandler(form: form, level: settings.level, clock: clock, writer: log)
         }
     }
 
-    /// Runs until a signal asks for the end, and returns when nothing of the daemon runs any more.
-    /// - Throws: `ExitCode` 1 after the reason is logged.
+    /// Runs until a signal asks for the end, and returns when nothing of the daemon runs any more. Then the log's last lines are written.
     func run() async throws {
-        let (stops, stop) = AsyncStream.makeStream(of: CInt.self)
+        defer { log.flush(within: DaemonStop.lastLines) }
+        try await serve()
+    }
+
+    /// - Throws: `ExitCode` 1 after the reason is logged.
+    private func serve() async throws {
+        let (stops, stopAsked) = AsyncStream.makeStream(of: CInt.self)
         let logger = logger
         let (reloads, reload) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        let signals = StopSignals(first: { number in stop.yield(number) }, hangUp: { reload.yield() })
+        let signals = StopSignals(first: { number in stopAsked.yield(number) }, hangUp: { reload.yield() })
         defer { withExtendedLifetime(signals) {} }
         let settings = loaded.settings
         if !loaded.ignoredVariables.isEmpty {
@@ -88,64 +97,22 @@ struct Daemon: Sendable {
         }
         // The manager expects signs of life until the process is gone, so the drain is under its watch too.
         defer { watchdog?.cancel() }
-        try await drain(journal, engine, server, pruning, backups)
-        // What exit(3) takes apart must be in nobody's use: one stop of some thousand ended in a segmentation fault after its last word.
+        manager.notify("STOPPING=1", "STATUS=Draining")
+        let stop = DaemonStop(
+            plan: StopPlan(grace: .seconds(settings.shutdown.graceSeconds)), journal: journal, engine: engine,
+            server: server, loops: loops, pruning: pruning, backups: backups, logger: logger, log: log)
+        do {
+            try await stop.run()
+        } catch {
+            throw failed("the stop failed", error)
+        }
         reloading.cancel()
         await reloading.value
-        do {
-            try await loops.shutdownGracefully()
-        } catch {
-            throw failed("the event loops could not be shut down", error)
-        }
         signals.cancel()
     }
 
-    /// The stop is over but for something that does not end, mostly because the kernel holds it. All is on the disk. Returning from `main` would
-    /// take apart what it uses.
-    private func leave(_ what: String) -> Never {
-        logger.warning("stopped, although \(what) does not end")
-        _exit(0)
-    }
-
-    /// The order of the stop: nothing new, work put back and journaled, streams ended, connections closed, database closed.
-    private func drain(
-        _ journal: SQLiteJournal, _ engine: Engine, _ server: HTTPServer, _ pruning: Task<Void, Never>,
-        _ backups: SQLiteBackups
-    ) async throws {
-        let grace = Duration.seconds(loaded.settings.shutdown.graceSeconds)
-        manager.notify("STOPPING=1", "STATUS=Draining")
-        startLastResort(after: grace)
-        server.beginDrain()
-        pruning.cancel()
-        await engine.drain(deadline: grace * 3 / 10)
-        await server.finishStreams(within: min(Limits.drainSpread, grace / 2))
-        await server.stop()
-        await pruning.value
-        await backups.stop()
-        let patience = grace / 10
-        do {
-            guard try await journal.close(within: patience) else { leave("a read") }
-        } catch {
-            throw failed("the database could not be closed", error)
-        }
-        guard await server.finishTasks(within: patience) else { leave("a request") }
-        logger.info("stopped")
-    }
-
-    /// A stop that hangs is worse than a crash, from which the next boot recovers: it ends when the grace is over.
-    private func startLastResort(after grace: Duration) {
-        let logger = logger
-        // Unstructured, since it has to run while the stop that it watches does not come back.
-        Task.detached {
-            try await ContinuousClock().sleep(for: grace)
-            logger.critical(
-                "the stop took longer than shutdown.grace_seconds; what was running is recovered at the next start")
-            _exit(1)
-        }
-    }
-
     private func openJournal(_ settings: Settings) async throws -> SQLiteJournal {
-        let logger = logger
+        let (logger, log) = (logger, log)
         let path = settings.storage.path
         let configuration = SQLiteConfiguration(queuedJobsPerTenant: settings.limits.queuedJobsPerTenant)
         do {
@@ -154,6 +121,8 @@ struct Daemon: Sendable {
             ) { reason in
                 // Whether the last commit happened is unknown, so nothing may be told any more: the next boot finds out.
                 logger.critical("the disk failed", metadata: ["error": "\(reason)"])
+                // Shorter than at a stop: until the end, readers may ask for what nobody knows.
+                log.flush(within: .milliseconds(100))
                 _exit(1)
             }
         } catch {
@@ -260,7 +229,8 @@ struct Daemon: Sendable {
                     return generator.next()
                 },
                 releaseMemory: ProcessMemory.release,
-                process: { [startedAt] in OwnProcess.usage(startedAt: startedAt) }),
+                process: { [startedAt] in OwnProcess.usage(startedAt: startedAt) },
+                droppedLogLines: { [log] in log.dropped }),
             group: loops, journal: journal, backups: backups, catalog: loaded.catalog, clock: clock, logger: logger)
     }
 
@@ -312,8 +282,7 @@ struct Daemon: Sendable {
         guard StandardStreams.output.isTerminal, let address = addresses.first(where: { $0.hasPrefix("http") }) else {
             return
         }
-        StandardStreams.write(
-            """
+        let greeting = """
 
             Longtake \(DaemonVersion.text) is ready on \(address). Submit a job and watch it:
 
@@ -321,7 +290,9 @@ struct Daemon: Sendable {
                    -d '{"input":{"prompt":"a paper boat in the rain"}}'
 
 
-            """, to: .output)
+            """
+        // A terminal that is held (Ctrl-S) must not hold the daemon.
+        DetachedThread.start { StandardStreams.write(greeting, to: .output) }
     }
 
     /// - Parameter setting: whose value does not work, to be told with the place where it was set.

@@ -58,7 +58,7 @@ struct Settings: Hashable, Sendable {
     }
 
     struct Stream: Hashable, Sendable {
-        var heartbeatSeconds = 15
+        var heartbeatSeconds = 10
         var maxStreams = 20_000
         /// Of one API key and its tickets.
         var maxStreamsPerKey = 1_000

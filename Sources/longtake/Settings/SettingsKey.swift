@@ -38,7 +38,7 @@ struct SettingsKey: Sendable {
         text("storage.backup_path", \.storage.backupPath, "a directory", { _ in true }),
         integer("storage.retention_hours", \.storage.retentionHours, 0...87_600),
         number("storage.max_gigabytes", \.storage.maxGigabytes, 0...100_000),
-        integer("stream.heartbeat_seconds", \.stream.heartbeatSeconds, 1...300),
+        integer("stream.heartbeat_seconds", \.stream.heartbeatSeconds, Limits.heartbeatSeconds),
         integer("stream.max_streams", \.stream.maxStreams, 1...1_000_000),
         integer("stream.max_streams_per_key", \.stream.maxStreamsPerKey, 1...1_000_000),
         integer("stream.max_age_seconds", \.stream.maxAgeSeconds, 0...604_800),

@@ -8,7 +8,8 @@ import Testing
     func group(_ group: HostileGroup) async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(
-                environment: ["LONGTAKE_AUTH_MODE=keys"]
+                // A stream goes on for whoever ends only his own side, so each ends by its age.
+                environment: ["LONGTAKE_AUTH_MODE=keys", "LONGTAKE_STREAM_MAX_AGE_SECONDS=1"]
                     + ["CPU", "GPU", "IO"].map { "LONGTAKE_QUEUES_\($0)_WORKERS=0" })
             let owner = try Visitor.make(daemon, tenant: "owner").visitor
             let stranger = try Visitor.make(daemon, tenant: "stranger").visitor

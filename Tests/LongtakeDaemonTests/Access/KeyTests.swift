@@ -125,7 +125,7 @@ import Testing
             #expect(try visitor.get("/v1/jobs").status == 200)
             try Visitor.reload(daemon) { try visitor.get("/v1/jobs").status == 401 }
             for reader in [stream, ticketStream] {
-                #expect(try reader.rest(within: 20).last?.data == #"{"type":"stream.end","reason":"limit"}"#)
+                #expect(try reader.rest(within: 20).last?.data == #"{"type":"stream.end","reason":"unauthorized"}"#)
                 #expect(reader.endedCleanly)
             }
             #expect(try Visitor(daemon: daemon).get("/v1/jobs/\(job)/events?ticket=\(ticket)").status == 401)

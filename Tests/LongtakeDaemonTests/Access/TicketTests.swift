@@ -74,7 +74,7 @@ import Testing
             while try page.get("/v1/jobs/\(job)?ticket=\(short)").status == 200 { try #require(!deadline.isOver) }
             // A feed has no end of its own, and a ticket has.
             let expiring = try page.stream("/v1/events?ticket=\(try owner.ticket([job], seconds: 1))")
-            #expect(try expiring.rest(within: 20).last?.data == #"{"type":"stream.end","reason":"max_age"}"#)
+            #expect(try expiring.rest(within: 20).last?.data == #"{"type":"stream.end","reason":"unauthorized"}"#)
             let expired = try page.get("/v1/jobs/\(job)?ticket=\(short)")
             #expect(expired.status == 401 && expired.body.contains("ticket-expired"))
 
@@ -90,7 +90,7 @@ import Testing
             #expect(try own.next()?.event == "stream.hello")
             #expect(try Visitor.run(daemon, "rotate", "--revoke-tickets").status == 0)
             try Visitor.reload(daemon) { try page.get("/v1/jobs/\(job)?ticket=\(ticket)").status == 401 }
-            #expect(try feed.rest(within: 20).last?.data == #"{"type":"stream.end","reason":"limit"}"#)
+            #expect(try feed.rest(within: 20).last?.data == #"{"type":"stream.end","reason":"unauthorized"}"#)
             #expect(try owner.get("/v1/jobs/\(job)").status == 200)
             let next = try owner.submit()
             #expect(try own.next()?.data?.contains(next) == true)

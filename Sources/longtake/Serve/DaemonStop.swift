@@ -1,0 +1,64 @@
+import Glibc
+import Logging
+import LongtakeEngine
+import LongtakeHTTP
+import LongtakeSQLite
+import NIOCore
+import NIOPosix
+
+/// The orderly stop of a daemon: nothing new, work put back and journaled, streams ended, connections closed, database closed.
+struct DaemonStop: Sendable {
+    let plan: StopPlan
+    let journal: SQLiteJournal
+    let engine: Engine
+    let server: HTTPServer
+    let loops: MultiThreadedEventLoopGroup
+    let pruning: Task<Void, Never>
+    let backups: SQLiteBackups
+    let logger: Logger
+    let log: LogWriter
+
+    /// How long the end of the process waits for its last log lines when their reader does not read.
+    static let lastLines: Duration = .milliseconds(500)
+
+    /// Performs the stop. A thread of its own ends the process when the grace is over.
+    ///
+    /// When it returns, nothing of the daemon runs any more. `exit(3)` takes apart what threads may still use: one stop of some thousand
+    /// ended in a segmentation fault after its last line.
+    /// - Throws: what the database or the event loops say when they cannot be closed.
+    func run() async throws {
+        let begin = ContinuousClock.now
+        startLastResort()
+        func left(_ part: StopPlan.Part) -> Duration { plan.left(for: part, after: .now - begin) }
+        server.beginDrain()
+        pruning.cancel()
+        await engine.drain(deadline: left(.work))
+        await server.finishStreams(within: left(.streams))
+        await server.stop(within: left(.answers))
+        await pruning.value
+        await backups.stop()
+        guard try await journal.close(within: left(.close)) else { leave("a read") }
+        guard await server.finishTasks(within: left(.tasks)) else { leave("a request") }
+        try await loops.shutdownGracefully()
+        logger.info("stopped")
+        log.flush(within: min(Self.lastLines, left(.log)))
+    }
+
+    /// Ends the process although `what` still runs, mostly because the kernel holds it. Everything is on the disk, and returning from `main`
+    /// would take apart what it uses.
+    private func leave(_ what: String) -> Never {
+        logger.warning("stopped, although something does not end", metadata: ["what": "\(what)"])
+        log.flush(within: Self.lastLines)
+        _exit(0)
+    }
+
+    /// A stop that hangs is worse than a crash, from which the next boot recovers: the process ends when the grace is over.
+    ///
+    /// It has a thread of its own and logs nothing: whatever hangs, the log and its reader included, this does not.
+    private func startLastResort() {
+        DetachedThread.start { [plan] in
+            DetachedThread.sleep(for: plan.grace)
+            _exit(1)
+        }
+    }
+}

@@ -1,0 +1,41 @@
+import Dispatch
+import Glibc
+
+/// A thread of its own for work that may block, so that neither the cooperative pool nor Dispatch's workers wait with it.
+enum DetachedThread {
+    private final class Work: Sendable {
+        let run: @Sendable () -> Void
+
+        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+    }
+
+    /// Runs `work` on a new thread, which ends with it.
+    static func start(_ work: @escaping @Sendable () -> Void) {
+        var thread = pthread_t()
+        let argument = Unmanaged.passRetained(Work(work)).toOpaque()
+        let result = pthread_create(
+            &thread, nil,
+            { argument in
+                if let argument { Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().run() }
+                return nil
+            }, argument)
+        guard result == 0 else {
+            // No thread is to be had. Dispatch may still have one, and the end of a process has to go on.
+            Unmanaged<Work>.fromOpaque(argument).release()
+            return DispatchQueue.global().async(execute: work)
+        }
+        pthread_detach(thread)
+    }
+
+    /// Blocks the calling thread for `duration`, whatever signals come.
+    static func sleep(for duration: Duration) {
+        let end = ContinuousClock.now + duration
+        while true {
+            let left = end - .now
+            guard left > .zero else { return }
+            let (seconds, attoseconds) = left.components
+            var time = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
+            nanosleep(&time, nil)
+        }
+    }
+}
