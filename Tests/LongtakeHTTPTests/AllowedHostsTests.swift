@@ -21,7 +21,6 @@ struct AllowedHostsTests {
         #expect(AllowedHosts.isEntry(entry) == isEntry)
     }
 
-    // Seen to fail with `*.x` compared as a plain name.
     @Test(
         "`*.x` stands for every name below x, with or without a port, and not for x",
         arguments: [

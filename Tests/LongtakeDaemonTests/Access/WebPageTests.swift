@@ -23,7 +23,7 @@ import Testing
         }
     }
 
-    // Seen to fail without `Sender.isProbe`, and without `*.` in `AllowedHosts`.
+    // Seen to fail without `Sender.isProbe`, and without the refusal of `*` in `Settings.checkAccess`.
     @Test("answers probes under any Host, and other routes under the names of http.allowed_hosts only")
     func allowedHosts() async throws {
         try await onOwnThread {

@@ -54,7 +54,7 @@ struct SettingsTreeTests {
         #expect(Settings.HTTP.permissions(try Self.tree(yaml).settings.http.unixSocketMode) == mode)
     }
 
-    // Seen to fail without the queues of the pipelines, and without the replacement of `-`.
+    // Seen to fail without the replacement of `-`.
     @Test(
         "a variable sets the workers of the queue that its name can only mean",
         arguments: [

@@ -63,7 +63,7 @@ import Testing
         }
     }
 
-    // Drawn as in `UnixSocketFile`. Seen to fail without the lock of the directory: two of the daemons said that they are ready.
+    // Drawn as in `UnixSocketFile`.
     @Test("of daemons that start at once on a stale socket one serves, and the others leave it alone")
     func race() async throws {
         try await onOwnThread {
