@@ -76,10 +76,12 @@ class Cutter:
     def _pass_requests(self, client, upstream):
         with contextlib.suppress(OSError):
             while data := client.recv(65536):
+                if self.is_away:
+                    break
                 if b" HTTP/1.1\r\n" in data:
                     self.heads.append(data.decode("latin-1"))
                 upstream.sendall(data)
-            upstream.shutdown(socket.SHUT_WR)
+            upstream.shutdown(socket.SHUT_RDWR if self.is_away else socket.SHUT_WR)
 
     def _pass_response(self, client, reader):
         """Passes one response on; false where the connection is over."""
