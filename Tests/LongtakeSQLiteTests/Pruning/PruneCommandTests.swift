@@ -75,7 +75,10 @@ struct PruneCommandTests {
         var more = true
         while more {
             more = try await journal.prune(hour, at: clock.now(), rows: 10).hasMore
-            let killed = try await scratch.copy().open(clock)
+            // Its directory goes away with it.
+            let copy = try scratch.copy()
+            defer { withExtendedLifetime(copy) {} }
+            let killed = try await copy.open(clock)
             let listed = try await killed.jobs(JobQuery()).jobs.map(\.id)
             for number in 1...3 {
                 let id = Samples.submission(number).id
