@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    /// Seen to fail without the read in `beat()`.
+    /// Seen to fail before there was the parameter.
     @Test("a heartbeat that a page can see tells where the job waits, and nothing once it waits no more")
     func position() async throws {
         try await onOwnThread {

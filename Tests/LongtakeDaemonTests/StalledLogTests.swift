@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    /// Seen to fail where `LogWriter` took a stream that fails for one that has written.
+    /// Seen to fail with a `LogWriter` that takes a failed write for a written one.
     @Test("that is gone costs lines and nothing else")
     func gone() async throws {
         try await onOwnThread {

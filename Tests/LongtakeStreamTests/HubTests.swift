@@ -37,7 +37,6 @@ import Testing
         #expect(stage.hub.openStreams == 0)
     }
 
-    /// Seen to fail without the patience in `askForPosition`.
     @Test("a heartbeat tells where the job waits, and goes out without that if the read fails or is late")
     func position() async throws {
         let stage = try await Stage()
