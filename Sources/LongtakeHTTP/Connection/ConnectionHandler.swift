@@ -14,10 +14,10 @@ final class ConnectionHandler: ChannelInboundHandler {
     typealias OutboundOut = HTTPServerResponsePart
 
     private let service: RequestService
-    private let channel: any Channel
-    private var state = ConnectionState()
-    private var context: ChannelHandlerContext?
-    private var watch: InboundWatch?
+    let channel: any Channel
+    var state = ConnectionState()
+    var context: ChannelHandlerContext?
+    var watch: InboundWatch?
     /// While it waits for a request, and might have to make room.
     private var stay: IdleConnections<ConnectionHandler>.Stay?
     private var alarm = ConnectionAlarm()
@@ -26,10 +26,10 @@ final class ConnectionHandler: ChannelInboundHandler {
     /// While the routes answer.
     private var exchange: RequestExchange?
     /// Of the request that is under way; `nil` if the access log does not want it.
-    private var record: AccessRecord?
-    private var stream: StreamSubscriber?
-    private var socket: StreamSocket?
-    private var isHTTP10 = false
+    var record: AccessRecord?
+    var stream: StreamSubscriber?
+    var socket: StreamSocket?
+    var isHTTP10 = false
     /// Of the page that sent the request that is under way.
     private var origin: String?
     /// Whether a stream runs without the handlers that speak HTTP.
@@ -272,13 +272,13 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     /// Writes the access log's line of the request, unless it is written already.
-    private func writeRecord(_ end: StreamClose?) {
+    func writeRecord(_ end: StreamClose?) {
         guard let record else { return }
         self.record = nil
         service.accessLog.write(record, end: end, at: channel.eventLoop.now)
     }
 
-    private func endResponse(_ end: StreamClose? = nil) {
+    func endResponse(_ end: StreamClose? = nil) {
         writeRecord(end)
         // Writing the end delivers a pipelined request before it returns, so the state is ready for one by then.
         let action = state.responseEnded()
@@ -389,40 +389,5 @@ final class ConnectionHandler: ChannelInboundHandler {
             return
         }
         context.write(wrapOutboundOut(part), promise: promise)
-    }
-}
-
-extension ConnectionHandler: StreamSink {
-    var isChunked: Bool { !isHTTP10 }
-
-    // Where nothing waits in the channel, there is no need to ask it.
-    var hasRoom: Bool { socket?.isIdle == true || channel.isWritable }
-
-    func send(_ bytes: ByteBuffer) -> Int {
-        guard let socket else { return 0 }
-        if let record { record.bytes += bytes.readableBytes }
-        let taken = socket.send(bytes)
-        // Nothing else is touched on the way that nearly all take: thousands of connections do not fit the processor's cache.
-        if taken > 0, taken == bytes.readableBytes { return 0 }
-        guard let stream, let below = watch?.context else { return 0 }
-        // Below the encoder, since the bytes are framed already.
-        var rest = bytes
-        rest.moveReaderIndex(forwardBy: taken)
-        return socket.queue(rest, on: below) { stream.kernelTook() }
-    }
-
-    func finish(_ close: StreamClose) {
-        let isIdle = socket?.isIdle ?? true
-        (stream, socket) = (nil, nil)
-        // Where bytes still wait for the kernel, the connection ends with them, by a deadline.
-        if !isIdle { _ = state.drain() }
-        endResponse(close)
-    }
-
-    func abort(_ close: StreamClose) {
-        writeRecord(close)
-        socket?.resetAtClose()
-        (stream, socket) = (nil, nil)
-        context?.close(promise: nil)
     }
 }

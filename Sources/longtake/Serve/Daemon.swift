@@ -25,7 +25,9 @@ struct Daemon: Sendable {
         let (settings, clock) = (loaded.settings.log, clock)
         let isText = settings.format == .text || settings.format == .auto && StandardStreams.error.isTerminal
         let form = isText ? LineLogHandler.Form.text : .json
-        let log = LogWriter(taking: StandardStreams.error.takes) { LineLogHandler.notice(dropped: $0, form: form, at: clock.now()) }
+        let log = LogWriter(taking: StandardStreams.error.takes) {
+            LineLogHandler.notice(dropped: $0, form: form, at: clock.now())
+        }
         self.log = log
         logger = Logger(label: "longtake") { _ in
             LineLogHandler(form: form, level: settings.level, clock: clock, writer: log)
