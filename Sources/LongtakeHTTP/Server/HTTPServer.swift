@@ -67,7 +67,7 @@ public final class HTTPServer: Sendable {
         MetricsRoutes(
             journal: journal, hub: hub, connections: connections, requests: requests, commits: commits,
             admission: admission, version: configuration.version, workers: configuration.queues,
-            process: configuration.process
+            abandonedAttempts: configuration.abandonedAttempts, process: configuration.process
         ).register(on: &routes)
         entries = routes.entries
         service = RequestService(

@@ -23,6 +23,8 @@ public struct HTTPServerConfiguration: Sendable {
     public var random: @Sendable () -> UInt64
     /// See ``StreamConfiguration/releaseMemory``.
     public var releaseMemory: @Sendable () -> Void
+    /// How many attempts were abandoned since the start, for `GET /metrics`.
+    public var abandonedAttempts: @Sendable () -> Int
     /// For `GET /metrics`; asked for at each scrape.
     public var process: @Sendable () -> ProcessUsage
 
@@ -33,6 +35,7 @@ public struct HTTPServerConfiguration: Sendable {
         maxStreamsPerKey: Int = 1_000, version: String, uptime: @escaping @Sendable () -> Duration,
         random: @escaping @Sendable () -> UInt64,
         releaseMemory: @escaping @Sendable () -> Void = {},
+        abandonedAttempts: @escaping @Sendable () -> Int = { 0 },
         process: @escaping @Sendable () -> ProcessUsage = { ProcessUsage() }
     ) {
         self.addresses = addresses
@@ -47,6 +50,7 @@ public struct HTTPServerConfiguration: Sendable {
         self.version = version
         self.random = random
         self.releaseMemory = releaseMemory
+        self.abandonedAttempts = abandonedAttempts
         self.process = process
     }
 }

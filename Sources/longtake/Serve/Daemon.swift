@@ -42,7 +42,7 @@ struct Daemon: Sendable {
         let backups = makeBackups(journal)
         let engine = makeEngine(journal)
         let keeper = try loadKeys()
-        let server = try makeServer(journal, backups, keeper, descriptors)
+        let server = try makeServer(journal, engine, backups, keeper, descriptors)
         let addresses: [String]
         do {
             addresses = try await server.start()
@@ -177,7 +177,7 @@ struct Daemon: Sendable {
     }
 
     private func makeServer(
-        _ journal: SQLiteJournal, _ backups: SQLiteBackups, _ keeper: KeyKeeper, _ descriptors: Int
+        _ journal: SQLiteJournal, _ engine: Engine, _ backups: SQLiteBackups, _ keeper: KeyKeeper, _ descriptors: Int
     ) throws -> HTTPServer {
         let settings = loaded.settings
         // The event loops start with the first look at them, and their descriptors count.
@@ -213,6 +213,7 @@ struct Daemon: Sendable {
                     return generator.next()
                 },
                 releaseMemory: ProcessMemory.release,
+                abandonedAttempts: { engine.abandonedAttempts },
                 process: { [startedAt] in OwnProcess.usage(startedAt: startedAt) }),
             journal: journal, backups: backups, catalog: loaded.catalog, clock: clock, logger: logger)
     }
