@@ -50,6 +50,9 @@ public enum Limits {
     public static let writerLookInterval: Duration = .seconds(1)
     /// A wait that ends later than this was not late: the machine or the process was paused.
     public static let pauseNoticed: Duration = .seconds(2)
+    /// How long a runner that was told to stop may take to end: enough to end a child process or to flush a file, and little beside the
+    /// minute that an attempt has at least. After it the attempt is abandoned and its worker is free.
+    public static let runnerStopGrace: Duration = .seconds(10)
     /// An attempt may take this many times its expected duration, and always the least.
     public static let timeLimitFactor = 10.0
     public static let timeLimitLeastSeconds = 60.0
@@ -100,6 +103,14 @@ public enum Limits {
     /// and a fifth of the database's own bound.
     public static let backupLasts: Duration = .seconds(3_600)
     public static let backupLogBytes: Int64 = 4 * 1024 * 1024 * 1024
+    /// How long a request waits for the directory of the backups, which may be on a disk that hangs: less than what clients wait for an
+    /// answer. After it they are told 503.
+    public static let backupPatience: Duration = .seconds(5)
+    /// Requests that wait for that directory at once; operators ask, and no crowd.
+    public static let backupsWaiting = 16
+    /// How long a stop waits for the end of a backup, which is interrupted. One whose disk hangs is left behind, and its file is removed at
+    /// the next start.
+    public static let backupStopPatience: Duration = .seconds(2)
     /// How long a cancel is tried while the disk is full: somebody waits for its answer.
     public static let cancelPatience: Duration = .seconds(5)
 

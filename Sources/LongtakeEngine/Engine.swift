@@ -13,6 +13,7 @@ public final class Engine: Sendable {
     private let executions: Executions
     private let dispatchers: [QueueName: Dispatcher]
     private let phase = Mutex(Phase.idle)
+    private let abandoned = AbandonedAttempts()
     private let strangers = Mutex<Set<QueueName>>([])
 
     private enum Phase {
@@ -36,7 +37,8 @@ public final class Engine: Sendable {
         let worker = StageWorker(
             journal: journal, runner: runner, clock: clock, executions: executions,
             retries: RetryPolicy(randomness: configuration.randomness), speed: configuration.speed,
-            reportInterval: configuration.reportInterval, logger: logger)
+            reportInterval: configuration.reportInterval, stopGrace: configuration.stopGrace, abandoned: abandoned,
+            logger: logger)
         var dispatchers: [QueueName: Dispatcher] = [:]
         for (queue, workers) in configuration.workers where workers > 0 {
             dispatchers[queue] = Dispatcher(
@@ -45,6 +47,9 @@ public final class Engine: Sendable {
         }
         self.dispatchers = dispatchers
     }
+
+    /// How many attempts were abandoned since the start, because their runner did not stop when it was told to.
+    public var abandonedAttempts: Int { abandoned.count }
 
     /// Observes the journal's commits, then starts one dispatcher per queue, which claims what waits already. Called once.
     public func start() {

@@ -9,17 +9,20 @@ public struct EngineConfiguration: Sendable {
     public var speed: Double
     /// The least time between two reports of one stage, the last excepted.
     public var reportInterval: Duration
+    /// How long a runner that was told to stop may take to end, before its attempt is abandoned and its worker is free.
+    public var stopGrace: Duration
     /// Draws the jitter of retries.
     public var randomness: any RandomNumberGenerator & Sendable
 
     public init(
         workers: [QueueName: Int] = Self.defaultWorkers, speed: Double = 1,
-        reportInterval: Duration = Limits.reportInterval,
+        reportInterval: Duration = Limits.reportInterval, stopGrace: Duration = Limits.runnerStopGrace,
         randomness: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) {
         self.workers = workers
         self.speed = speed
         self.reportInterval = reportInterval
+        self.stopGrace = stopGrace
         self.randomness = randomness
     }
 

@@ -16,6 +16,7 @@ public final class SQLiteJournal: Journal {
     private let writer: GroupCommitWriter
     private let reads: ReadQueue
     private let pipelineTexts = PipelineTexts()
+    private let setAside: SetAsideJobs
     private let deletionObservers = Mutex<[@Sendable () -> Void]>([])
     /// Held to the end: letting it go is what lets the next daemon in.
     private let lock: Mutex<DirectoryLock?>
@@ -24,8 +25,9 @@ public final class SQLiteJournal: Journal {
 
     private init(
         path: String, pool: DatabasePool, wal: WALPages, configuration: SQLiteConfiguration,
-        writer: GroupCommitWriter, lock: DirectoryLock, epoch: Epoch, boot: BootInfo
+        writer: GroupCommitWriter, lock: DirectoryLock, epoch: Epoch, boot: BootInfo, setAside: SetAsideJobs
     ) {
+        self.setAside = setAside
         self.path = path
         self.pool = pool
         reads = ReadQueue(pool: pool, width: configuration.readers)
@@ -95,8 +97,10 @@ public final class SQLiteJournal: Journal {
                 )
             }
             lock.leave(.open)
+            let setAside = SetAsideJobs(logger: logger)
             let boot = try BootSequence(
-                pool: pool, clock: clock, reserve: reserve, queuedJobsPerTenant: configuration.queuedJobsPerTenant)
+                pool: pool, clock: clock, reserve: reserve, queuedJobsPerTenant: configuration.queuedJobsPerTenant,
+                setAside: setAside)
             let writer = GroupCommitWriter(
                 pool: pool, ledger: boot.ledger, wal: wal, reserve: reserve, hasBegun: boot.recoveredStages != nil,
                 logger: logger, onFatal: onFatal)
@@ -105,11 +109,13 @@ public final class SQLiteJournal: Journal {
                 epoch: boot.ledger.epoch,
                 boot: BootInfo(
                     number: boot.number, sqliteVersion: try SQLiteVersion.ofLibrary(pool),
-                    recoveredStages: boot.recoveredStages))
+                    recoveredStages: boot.recoveredStages), setAside: setAside)
         } catch let error as DatabaseError {
             throw StorageRefusal(reading: opening.path, failed: error)
         }
     }
+
+    public var unreadableJobs: Int { setAside.count }
 
     public func observeCommits(_ observer: @escaping @Sendable (Commit) -> Void) { writer.observe(observer) }
 
@@ -136,11 +142,15 @@ public final class SQLiteJournal: Journal {
     }
 
     public func report(_ report: StageReport, for claim: Claim) async throws {
-        _ = try await writer.perform(as: .report) { try $0.change(claim, by: .report(report), $1) }
+        let state = try await writer.perform(as: .report) { try $0.change(claim, by: .report(report), $1) }
+        // It was set aside, so the claim does not hold any more.
+        if state == nil { throw JournalError.notOwner }
     }
 
     public func finish(_ claim: Claim, with outcome: StageOutcome) async throws -> JobState {
-        try await writer.perform(as: .vital) { try $0.change(claim, by: outcome.command, $1) }
+        let state = try await writer.perform(as: .vital) { try $0.change(claim, by: outcome.command, $1) }
+        guard let state else { throw JournalError.notOwner }
+        return state
     }
 
     public func cancel(_ job: JobID, of tenant: TenantName) async throws -> Job? {

@@ -6,7 +6,7 @@ import Testing
 @Suite("The life of a job")
 struct JobStateMachineTests {
     private let machine = JobStateMachine(pipeline: TestPipeline.two)
-    private let now = Timestamp(millisecondsSince1970: 5_000)
+    private let now = ClockReading(Timestamp(millisecondsSince1970: 5_000))
     private static let error = JobError(code: "stage_failed", message: "no", stage: nil)
 
     private static let commands: [JobCommand] = [
@@ -73,7 +73,8 @@ struct JobStateMachineTests {
     func lastStage() throws {
         let life = JobLife(
             phase: .executing, stageIndex: 1, attempt: 1, stageProgress: .none, progress: Progress(0.25),
-            stageStartedAt: Timestamp(millisecondsSince1970: 4_000), startedAt: Timestamp(millisecondsSince1970: 1_000))
+            stageStartedAt: ClockReading(Timestamp(millisecondsSince1970: 4_000)),
+            startedAt: ClockReading(Timestamp(millisecondsSince1970: 1_000)))
         let decision = try machine.decide(.succeed(output: .integer(7)), on: life, at: now)
         #expect(decision.life.phase == .succeeded)
         #expect(decision.events.map(\.change).last == .succeeded(output: .integer(7), seconds: 4))
@@ -117,7 +118,7 @@ struct JobStateMachineTests {
             // A fatal command ends a walk at once, so it is drawn seldom.
             let command = commands.randomElement(using: &generator) ?? .claim
             if command == .cancel || command == .fail(Self.error), step % 16 != 0 { continue }
-            let time = Timestamp(millisecondsSince1970: Int64(step) * 100)
+            let time = ClockReading(Timestamp(millisecondsSince1970: Int64(step) * 100))
             guard let next = try? machine.decide(command, on: decision.life, at: time) else { continue }
             decision = next
             events += next.events

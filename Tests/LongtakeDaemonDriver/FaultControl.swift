@@ -29,6 +29,8 @@ package final class FaultControl: @unchecked Sendable {
         case injected
         /// The number of the error that syncs fail with, for EIO.
         case syncError
+        /// While it is set the directory of the backups does not answer.
+        case holdBackups
     }
 
     private let words: UnsafeMutablePointer<Int64>
@@ -70,6 +72,7 @@ package final class FaultControl: @unchecked Sendable {
         for word in [
             Word.killAtSync, .killAtWrite, .syncFailsFrom, .syncFailures, .writeFailsFrom, .writeFailures, .diskIsFull,
             .syncDelay, .clockOffset, .killInCheckpoint, .holdSyncs, .syncError,
+            .holdBackups,
         ] { self[word] = 0 }
     }
 

@@ -208,6 +208,113 @@ struct EngineTests {
         gate.give()
     }
 
+    /// ```text
+    /// engine                               runner
+    ///                                      begins, and ignores its cancellation
+    /// cancel mark: told to stop
+    /// 10 s later: abandoned, the job ends
+    /// the worker claims the next job       begins
+    ///                                      the first reports and succeeds: nothing changes
+    /// ```
+    /// Seen to fail where the worker waited for the runner: the second job never began.
+    @Test(
+        "a runner that ignores its cancellation loses its attempt after the grace, and its late reports change nothing")
+    func abandoned() async throws {
+        let (started, gate, over) = (Signal(), Signal(), Signal())
+        let refused = Mutex(false)
+        let runs = Mutex(0)
+        let bench = Bench(
+            workers: 1,
+            runner: .init { _, report in
+                let run = runs.withLock { runs in
+                    runs += 1
+                    return runs
+                }
+                guard run == 1 else { return .integer(2) }
+                defer { over.give() }
+                started.give()
+                await gate.wait()
+                do {
+                    try await report(StageReport(progress: Progress(0.5), message: "late"))
+                } catch {
+                    refused.withLock { $0 = true }
+                }
+                return .integer(1)
+            })
+        bench.engine.start()
+        let first = try await bench.submit(Work.submission())
+        let second = try await bench.submit(Work.submission())
+        await started.wait()
+        _ = try await bench.journal.cancel(first, of: .anonymous)
+        for _ in 1...TimeLimit.parts {
+            #expect(bench.log.types(of: first).last == .jobCancelRequested)
+            await bench.clock.sleeper(dueIn: Limits.runnerStopGrace / TimeLimit.parts)
+            bench.clock.advance(by: Limits.runnerStopGrace / TimeLimit.parts)
+        }
+        await bench.log.wait(for: second) { $0.last?.isFinal == true }
+        #expect(bench.log.types(of: first).last == .jobCanceled)
+        #expect(bench.engine.abandonedAttempts == 1)
+        let before = bench.log.types(of: first)
+        gate.give()
+        await over.wait()
+        #expect(refused.withLock { $0 }, "it is told that nobody listens")
+        #expect(bench.log.types(of: first) == before)
+        #expect(try await bench.job(second).output == .integer(2))
+        await bench.engine.drain(deadline: .seconds(5))
+    }
+
+    @Test("an attempt that passes its time limit and does not stop fails as timed out, and is tried again")
+    func abandonedByLimit() async throws {
+        let gate = Signal()
+        let runs = Mutex(0)
+        let bench = Bench(
+            workers: 1,
+            runner: .init { _, _ in
+                let run = runs.withLock { runs in
+                    runs += 1
+                    return runs
+                }
+                if run == 1 { await gate.wait() }
+                return .integer(Int64(run))
+            })
+        bench.engine.start()
+        let job = try await bench.submit(Work.submission([Work.stage(limit: 8)]))
+        for part in [2.0, 2, 2, 2, 2.5, 2.5, 2.5, 2.5] {
+            await bench.clock.sleeper(dueIn: .seconds(part))
+            bench.clock.advance(by: .seconds(part))
+        }
+        await bench.log.wait(for: job) { $0.contains(.stageRetrying) }
+        #expect(bench.log.text(of: job).contains(#""code":"stage_timed_out""#))
+        let delay = Duration.milliseconds(
+            Int64((try #require(bench.log.delays(of: job).last) * 1000).rounded()))
+        await bench.clock.sleeper(dueIn: delay)
+        bench.wall.advance(by: delay)
+        bench.clock.advance(by: delay)
+        await bench.log.wait(for: job) { $0.last?.isFinal == true }
+        #expect(try await bench.job(job).output == .integer(2))
+        gate.give()
+        await bench.engine.drain(deadline: .seconds(5))
+    }
+
+    @Test("a correction of the wall clock neither brings an attempt forward nor holds it up")
+    func clockJump() async throws {
+        let bench = Bench(runner: .init { _, _ in throw StageFailure(message: "no", isRetryable: true) })
+        bench.engine.start()
+        let job = try await bench.submit(Work.submission())
+        for round in 1...2 {
+            await bench.log.wait(for: job) { $0.filter { $0 == .stageRetrying }.count == round }
+            bench.wall.jump(by: .seconds(round == 1 ? 3600 : -7200))
+            let delay = Duration.milliseconds(
+                Int64((try #require(bench.log.delays(of: job).last) * 1000).rounded()))
+            await bench.clock.sleeper(dueIn: delay)
+            bench.wall.advance(by: delay)
+            bench.clock.advance(by: delay)
+        }
+        await bench.log.wait(for: job) { $0.last?.isFinal == true }
+        #expect(try await bench.job(job).state == .failed)
+        await bench.engine.drain(deadline: .seconds(5))
+    }
+
     @Test("claims and ends are tried again while the journal cannot persist")
     func persistence() async throws {
         let bench = Bench(runner: .init { _, _ in nil })

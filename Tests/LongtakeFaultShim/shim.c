@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include "longtake_fault_shim.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -38,6 +39,7 @@ static int (*real_fdatasync)(int);
 static int (*real_fsync)(int);
 static int (*real_ftruncate)(int, off64_t);
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
+static DIR *(*real_opendir)(const char *);
 static int (*real_sem_timedwait)(sem_t *, const struct timespec *);
 
 __attribute__((constructor)) static void begin(void) {
@@ -47,6 +49,7 @@ __attribute__((constructor)) static void begin(void) {
     real_fsync = dlsym(RTLD_NEXT, "fsync");
     real_ftruncate = dlsym(RTLD_NEXT, "ftruncate64");
     real_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime");
+    real_opendir = dlsym(RTLD_NEXT, "opendir");
     real_sem_timedwait = dlsym(RTLD_NEXT, "sem_timedwait");
     const char *path = getenv("FAULT_SHIM_CONTROL");
     if (path == NULL) return;
@@ -232,6 +235,16 @@ int fdatasync(int fd) {
 int fsync(int fd) {
     int which = watched(fd);
     return which ? watched_sync(fd, which, real_fsync) : real_fsync(fd);
+}
+
+/* A directory on a disk that hangs, such as a network file system whose server is gone. Only that of the backups is asked for by name. */
+DIR *opendir(const char *path) {
+    if (control != NULL && control[LONGTAKE_HOLD_BACKUPS] && strstr(path, "/backups") != NULL) {
+        injected();
+        count(LONGTAKE_HELD);
+        while (control[LONGTAKE_HOLD_BACKUPS]) usleep(1000);
+    }
+    return real_opendir(path);
 }
 
 /* ---- the wall clock ---- */

@@ -27,7 +27,7 @@ final class Boot: @unchecked Sendable {
     {
         self.time = time
         self.scheduler = scheduler
-        try disk.open(at: time.wall.now())
+        try disk.open(at: time.wall.reading())
         let loops = (0..<plan.loops).map { _ in SimulatedLoop(time: time) }
         self.loops = loops
         workers = plan.workers

@@ -3,17 +3,27 @@ import Synchronization
 
 /// A clock that stands still until a test moves it.
 public final class ManualClock: WallClock {
-    private let time: Mutex<Timestamp>
+    private let time: Mutex<ClockReading>
 
     /// Begins at 2026-11-20T12:00:00.000Z unless told otherwise.
     public init(_ start: Timestamp = Timestamp(millisecondsSince1970: 1_795_176_000_000)) {
-        time = Mutex(start)
+        time = Mutex(ClockReading(start))
     }
 
-    public func now() -> Timestamp { time.withLock { $0 } }
+    public func now() -> Timestamp { time.withLock { $0.time } }
 
-    /// Goes to `time`, forwards or backwards.
-    public func set(_ time: Timestamp) { self.time.withLock { $0 = time } }
+    public func steady() -> Timestamp { time.withLock { $0.steady } }
 
-    public func advance(by duration: Duration) { time.withLock { $0 = $0.advanced(by: duration) } }
+    /// Sets the wall clock, forwards or backwards, as an administrator does. No time passes: the steady clock stays.
+    public func set(_ time: Timestamp) { self.time.withLock { $0 = ClockReading(time, steady: $0.steady) } }
+
+    /// Sets the wall clock by so much.
+    public func jump(by duration: Duration) {
+        time.withLock { $0 = ClockReading($0.time.advanced(by: duration), steady: $0.steady) }
+    }
+
+    /// Time passes, on both clocks.
+    public func advance(by duration: Duration) {
+        time.withLock { $0 = ClockReading($0.time.advanced(by: duration), steady: $0.steady.advanced(by: duration)) }
+    }
 }

@@ -98,11 +98,11 @@ private actor Ledger {
     }
 
     func write<Value: Sendable>(
-        _ command: @Sendable (inout MemoryLedger, Timestamp) throws -> Value
+        _ command: @Sendable (inout MemoryLedger, ClockReading) throws -> Value
     ) throws -> Value {
         guard !isClosed else { throw JournalError.closed }
         // The ledger judges before it changes anything, so a command that throws leaves it as it was.
-        let value = try command(&state, clock.now())
+        let value = try command(&state, clock.reading())
         let commit = state.takeCommit()
         if !commit.events.isEmpty || !commit.readyQueues.isEmpty {
             for observer in observers.withLock({ $0 }) { observer(commit) }

@@ -51,14 +51,15 @@ package struct MemoryLedger: Sendable {
     package var changeCount: Int { changes.count }
 
     /// The first deed of a boot: stages that the one before left in somebody's hands go back to their queues.
-    package mutating func recover(at time: Timestamp) throws {
+    package mutating func recover(at moment: ClockReading) throws {
         for id in order {
             guard let record = records[id], record.life.stageState == .running else { continue }
-            try apply(record.machine.decide(.recover, on: record.life, at: time), to: id, at: time, delay: nil)
+            let moment = moment.told(notBefore: record.lastAt)
+            try apply(record.machine.decide(.recover, on: record.life, at: moment), to: id, at: moment, delay: nil)
         }
     }
 
-    package mutating func submit(_ submission: Submission, at time: Timestamp) throws -> SubmissionOutcome {
+    package mutating func submit(_ submission: Submission, at moment: ClockReading) throws -> SubmissionOutcome {
         let key = submission.idempotencyKey.map { IdempotencyKey(tenant: submission.tenant, text: $0) }
         let fingerprint = try submission.fingerprint()
         if let key = submission.idempotencyKey,
@@ -74,10 +75,10 @@ package struct MemoryLedger: Sendable {
         guard queued.count < queuedMost else { throw JournalError.tooManyQueued }
         let decision = JobStateMachine(pipeline: submission.pipeline).submit(priority: submission.priority)
         records[submission.id] = MemoryRecord(
-            submission: submission, number: order.count + 1, life: decision.life, createdAt: time)
+            submission: submission, number: order.count + 1, life: decision.life, createdAt: moment.time)
         order.append(submission.id)
         if let key { keys[key] = (fingerprint, submission.id) }
-        try apply(decision, to: submission.id, at: time, delay: nil)
+        try apply(decision, to: submission.id, at: moment, delay: nil)
         return .created(view(records[submission.id]!))
     }
 
@@ -87,13 +88,14 @@ package struct MemoryLedger: Sendable {
         return .replayed(view)
     }
 
-    package mutating func claim(queue: QueueName, limit: Int, at time: Timestamp) throws -> ClaimResult {
-        for id in waiting[queue] ?? [] { records[id]?.wake(at: time) }
+    package mutating func claim(queue: QueueName, limit: Int, at moment: ClockReading) throws -> ClaimResult {
+        for id in waiting[queue] ?? [] { records[id]?.wake(at: moment.steady) }
         var claims: [Claim] = []
         while claims.count < limit, !paused.contains(queue), let id = next(on: queue), let record = records[id] {
             served[queue, default: FairShare()].charge(record.submission.tenant)
-            let decision = try record.machine.decide(.claim, on: record.life, at: time)
-            try apply(decision, to: id, at: time, delay: nil)
+            let moment = moment.told(notBefore: record.lastAt)
+            let decision = try record.machine.decide(.claim, on: record.life, at: moment)
+            try apply(decision, to: id, at: moment, delay: nil)
             claims.append(records[id]!.takeClaim(position: EventPosition(rawValue: position)))
         }
         let due = (waiting[queue] ?? []).compactMap { records[$0]?.dueAt }.min()
@@ -101,22 +103,24 @@ package struct MemoryLedger: Sendable {
     }
 
     /// Carries out a worker's command.
-    package mutating func change(_ claim: Claim, by command: JobCommand, at time: Timestamp) throws -> JobState {
+    package mutating func change(_ claim: Claim, by command: JobCommand, at moment: ClockReading) throws -> JobState {
         guard let record = records[claim.job], record.token == claim.token else { throw JournalError.notOwner }
+        let moment = moment.told(notBefore: record.lastAt)
         do {
-            let decision = try record.machine.decide(command, on: record.life, at: time)
+            let decision = try record.machine.decide(command, on: record.life, at: moment)
             var delay: Duration?
             if case .retry(_, let pause) = command, decision.life.phase == .retrying { delay = pause }
-            try apply(decision, to: claim.job, at: time, delay: delay)
+            try apply(decision, to: claim.job, at: moment, delay: delay)
             return decision.life.state
         } catch let refusal as JobRefusal {
             throw JournalError.refused(refusal)
         }
     }
 
-    package mutating func cancel(_ job: JobID, of tenant: TenantName, at time: Timestamp) throws -> Job? {
+    package mutating func cancel(_ job: JobID, of tenant: TenantName, at moment: ClockReading) throws -> Job? {
         guard let record = records[job], record.submission.tenant == tenant else { return nil }
-        try apply(record.machine.decide(.cancel, on: record.life, at: time), to: job, at: time, delay: nil)
+        let moment = moment.told(notBefore: record.lastAt)
+        try apply(record.machine.decide(.cancel, on: record.life, at: moment), to: job, at: moment, delay: nil)
         return self.job(job, of: tenant)
     }
 
@@ -132,18 +136,18 @@ package struct MemoryLedger: Sendable {
 
     /// Appends the events and moves the job to the life after them.
     private mutating func apply(
-        _ decision: JobStateMachine.Decision, to id: JobID, at time: Timestamp, delay: Duration?
+        _ decision: JobStateMachine.Decision, to id: JobID, at moment: ClockReading, delay: Duration?
     ) throws {
         guard var record = records[id] else { return }
         waiting[record.stage.queue]?.remove(id)
         for event in decision.events {
             position += 1
-            let committed = try record.append(event, epoch: epoch, position: position, at: time)
+            let committed = try record.append(event, epoch: epoch, position: position, at: moment.time)
             commit.events.append(committed)
             changes.append(event)
             feed.append(committed)
         }
-        record.move(to: decision.life, at: time, dueAt: delay.map { time.advanced(by: $0) })
+        record.move(to: decision.life, at: moment.time, dueAt: delay.map { moment.steady.advanced(by: $0) })
         records[id] = record
         guard record.life.stageState == .queued else { return }
         let queue = record.stage.queue

@@ -9,7 +9,7 @@ struct MemoryRecord: Sendable {
     private(set) var life: JobLife
     private(set) var log: [CommittedEvent] = []
     private(set) var token: ClaimToken?
-    /// When the current stage's next attempt may begin.
+    /// When the current stage's next attempt may begin, on the steady clock.
     private(set) var dueAt: Timestamp?
     private var stages: [Job.Stage]
     private var output: JSONValue?
@@ -29,6 +29,8 @@ struct MemoryRecord: Sendable {
     }
 
     var machine: JobStateMachine { JobStateMachine(pipeline: submission.pipeline) }
+    /// When its log has come to: none of its later events is told as earlier.
+    var lastAt: Timestamp { log.last?.at ?? createdAt }
     var stage: Stage { submission.pipeline.stages[life.stageIndex] }
 
     /// Among the stages of one tenant on one queue.
@@ -66,7 +68,7 @@ struct MemoryRecord: Sendable {
             stages[after.stageIndex].state = after.stageState
             stages[after.stageIndex].progress = after.stageProgress
             stages[after.stageIndex].attempt = after.attempt
-            stages[after.stageIndex].startedAt = after.stageStartedAt
+            stages[after.stageIndex].startedAt = after.stageStartedAt?.time
         }
         if after.state.isFinal, !wasFinal {
             stages[after.stageIndex].finishedAt = time
@@ -97,7 +99,7 @@ struct MemoryRecord: Sendable {
             input: submission.input, output: output, error: error, priority: submission.priority,
             metadata: submission.metadata, simulation: submission.simulation, cancelRequested: life.cancelRequested,
             retryOf: submission.retryOf, createdAt: createdAt,
-            startedAt: life.startedAt, finishedAt: finishedAt,
+            startedAt: life.startedAt?.time, finishedAt: finishedAt,
             lastEvent: EventID(epoch: epoch, sequence: EventSequence(rawValue: Int64(log.count))))
     }
 }

@@ -33,6 +33,8 @@ enum GrowthSample {
 struct GrowthClock: WallClock {
     private let begin = ContinuousClock.now
 
+    func steady() -> Timestamp { now() }
+
     func now() -> Timestamp {
         Timestamp(millisecondsSince1970: 1_795_000_000_000).advanced(by: ContinuousClock.now - begin)
     }

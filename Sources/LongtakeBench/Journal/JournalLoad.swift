@@ -128,6 +128,8 @@ private final class Tally: Sendable {
 private struct MonotonicWallClock: WallClock {
     private let begin = ContinuousClock.now
 
+    func steady() -> Timestamp { now() }
+
     func now() -> Timestamp {
         Timestamp(millisecondsSince1970: 1_795_000_000_000).advanced(by: ContinuousClock.now - begin)
     }

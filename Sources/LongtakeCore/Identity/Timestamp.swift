@@ -8,7 +8,8 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
 
     public static func < (left: Self, right: Self) -> Bool { left.millisecondsSince1970 < right.millisecondsSince1970 }
 
-    /// The real seconds from `earlier` to here, in milliseconds' precision; 0 where the clock went backwards in between.
+    /// The seconds from `earlier` to here, in milliseconds' precision; 0 if `earlier` is later. Both must be of the steady clock
+    /// (``WallClock/steady()``), because the wall clock jumps.
     public func seconds(since earlier: Timestamp) -> Double {
         Double(max(0, millisecondsSince1970 - earlier.millisecondsSince1970)) / 1000
     }
@@ -99,5 +100,15 @@ extension Int64 {
 
 /// Tells what time it is. Injected everywhere, so that tests own time.
 public protocol WallClock: Sendable {
+    /// What the wall clock says. It jumps when somebody sets it.
     func now() -> Timestamp
+
+    /// What the wall clock would say if nobody had set it since this boot began: its time at the beginning, plus what has passed since
+    /// then on a clock that only goes forward. Durations, ages and due times are differences of this.
+    func steady() -> Timestamp
+}
+
+extension WallClock {
+    /// Both readings at once.
+    public func reading() -> ClockReading { ClockReading(now(), steady: steady()) }
 }

@@ -96,6 +96,9 @@ public struct Priority: Hashable, Comparable, Sendable {
         self.rawValue = rawValue
     }
 
+    /// The nearest priority that there is.
+    package init(clamping rawValue: Int) { self.rawValue = min(max(rawValue, -9), 9) }
+
     private init(unchecked rawValue: Int) { self.rawValue = rawValue }
 
     public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }

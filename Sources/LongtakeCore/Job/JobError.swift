@@ -6,6 +6,11 @@ public struct JobError: Hashable, Sendable, Codable {
     public var message: String
     public var stage: StageName?
 
+    /// Of a job that was set aside because what is stored of it cannot be read.
+    public static let unreadable = JobError(
+        code: "unreadable",
+        message: "What is stored of this job cannot be read. Submit the work again as a new job.", stage: nil)
+
     public init(code: String, message: String, stage: StageName?) {
         self.code = code
         self.message = message

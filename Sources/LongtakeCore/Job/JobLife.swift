@@ -12,13 +12,13 @@ public struct JobLife: Hashable, Sendable {
     /// Of the whole job, as last told.
     public var progress: Progress
     /// When the current attempt began; the wait before the first claim does not count.
-    public var stageStartedAt: Timestamp?
-    public var startedAt: Timestamp?
+    public var stageStartedAt: ClockReading?
+    public var startedAt: ClockReading?
 
     public init(
         phase: Phase, stageIndex: Int, attempt: Int, stageProgress: Progress, progress: Progress,
-        stageStartedAt: Timestamp?,
-        startedAt: Timestamp?
+        stageStartedAt: ClockReading?,
+        startedAt: ClockReading?
     ) {
         self.phase = phase
         self.stageIndex = stageIndex

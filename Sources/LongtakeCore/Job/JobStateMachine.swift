@@ -42,8 +42,9 @@ public struct JobStateMachine: Sendable {
         return Decision(life: life, events: [JobEvent(progress: .none, change: change)])
     }
 
-    /// Judges one command. `time` becomes the `at` of the events.
-    public func decide(_ command: JobCommand, on life: JobLife, at time: Timestamp) throws(JobRefusal) -> Decision {
+    /// Judges one command. `moment.time` becomes the `at` of the events; durations are measured between the steady times.
+    public func decide(_ command: JobCommand, on life: JobLife, at moment: ClockReading) throws(JobRefusal) -> Decision
+    {
         switch (life.phase, command) {
         case (.succeeded, .cancel), (.failed, .cancel), (.canceled, .cancel),
             (.succeeded, .recover), (.failed, .recover), (.canceled, .recover):
@@ -52,7 +53,7 @@ public struct JobStateMachine: Sendable {
             throw .final
 
         case (.queued, .claim), (.waiting, .claim), (.retrying, .claim):
-            return startStage(life, at: time)
+            return startStage(life, at: moment)
         case (.suspended(let reason), .claim):
             return resumeStage(life, reason: reason)
         case (.queued, .cancel), (.waiting, .cancel), (.retrying, .cancel), (.suspended, .cancel):
@@ -67,7 +68,7 @@ public struct JobStateMachine: Sendable {
         case (.executing, .report(let report)):
             return advance(life, by: report)
         case (.executing, .succeed(let output)):
-            return completeStage(life, output: output, at: time)
+            return completeStage(life, output: output, at: moment)
         case (.executing, .retry(let error, let delay)):
             return retryStage(life, error: error, delay: delay)
         case (.executing, .fail(let error)):
@@ -94,14 +95,14 @@ public struct JobStateMachine: Sendable {
 }
 
 extension JobStateMachine {
-    private func startStage(_ life: JobLife, at time: Timestamp) -> Decision {
+    private func startStage(_ life: JobLife, at moment: ClockReading) -> Decision {
         var (after, events) = (life, [JobEvent]())
         after.phase = .executing
         after.attempt += 1
         after.stageProgress = .none
-        after.stageStartedAt = time
+        after.stageStartedAt = moment
         if after.startedAt == nil {
-            after.startedAt = time
+            after.startedAt = moment
             events.append(event(after, .started(stage: stage(after).name)))
         }
         let change = JobEvent.Change.stageStarted(place(after), attempt: after.attempt, queue: stage(after).queue)
@@ -123,15 +124,15 @@ extension JobStateMachine {
         return Decision(life: after, events: [event(after, change)])
     }
 
-    private func completeStage(_ life: JobLife, output: JSONValue?, at time: Timestamp) -> Decision {
+    private func completeStage(_ life: JobLife, output: JSONValue?, at moment: ClockReading) -> Decision {
         var after = life
         after.stageProgress = .complete
         after.progress = progress(after)
-        let seconds = time.seconds(since: life.stageStartedAt ?? time)
+        let seconds = moment.seconds(since: life.stageStartedAt ?? moment)
         let events = [event(after, .stageSucceeded(place(after), seconds: seconds))]
         guard life.stageIndex + 1 < pipeline.stages.count else {
             after.progress = .complete
-            let seconds = time.seconds(since: life.startedAt ?? time)
+            let seconds = moment.seconds(since: life.startedAt ?? moment)
             let end = ended(after, as: .succeeded, .succeeded(output: output ?? .null, seconds: seconds))
             return Decision(life: end.life, events: events + end.events)
         }

@@ -1,14 +1,21 @@
 /// Copies of the whole journal, made while it is used, from which another one can begin.
 public protocol Backups: Sendable {
     /// Begins a copy of what is durable at this moment, and returns before it is done.
-    /// - Throws: ``BackupRunning`` while another is being made.
+    /// - Throws: ``BackupRunning`` while another is being made; ``BackupsUnanswered``.
     func begin() async throws -> Backup
 
-    /// `nil` where there is no such backup.
-    func backup(_ id: BackupID) async -> Backup?
+    /// `nil` if there is no such backup.
+    /// - Throws: ``BackupsUnanswered``.
+    func backup(_ id: BackupID) async throws -> Backup?
 
     /// All that are there, the newest first.
-    func backups() async -> [Backup]
+    /// - Throws: ``BackupsUnanswered``.
+    func backups() async throws -> [Backup]
+}
+
+/// The directory of the backups does not answer, because its disk hangs. Nothing was begun.
+public struct BackupsUnanswered: Error, Hashable, Sendable {
+    public init() {}
 }
 
 /// Only one backup is made at a time.

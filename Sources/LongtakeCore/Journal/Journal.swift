@@ -8,6 +8,9 @@
 public protocol Journal: Sendable {
     var epoch: Epoch { get }
 
+    /// How many jobs were set aside since the start because they cannot be read (``JobError/unreadable``).
+    var unreadableJobs: Int { get }
+
     /// Adds an observer, which is called after each commit on the writer: it must be quick and must not call the journal back in line.
     func observeCommits(_ observer: @escaping @Sendable (Commit) -> Void)
 
@@ -70,6 +73,11 @@ public protocol Journal: Sendable {
 
     /// Ends the writer: commands that wait are carried out, later ones are refused, the log is folded into the database file.
     func close() async throws
+}
+
+extension Journal {
+    /// None: a journal that stores nothing reads nothing back.
+    public var unreadableJobs: Int { 0 }
 }
 
 /// What one transaction made durable.

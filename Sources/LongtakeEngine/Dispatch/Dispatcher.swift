@@ -103,7 +103,7 @@ final class Dispatcher: Sendable {
             group.addTask { await self.claim(limit) }
         case .setTimer(let time):
             // A millisecond at least, so that two clocks that disagree by less cannot make this spin.
-            let milliseconds = max(1, time.millisecondsSince1970 - wallClock.now().millisecondsSince1970)
+            let milliseconds = max(1, time.millisecondsSince1970 - wallClock.steady().millisecondsSince1970)
             wake(after: .milliseconds(milliseconds), with: .timerFired(time), in: &group)
         case .backOff(let failures):
             wake(after: Backoff.persisting.delay(afterFailures: failures), with: .backoffEnded, in: &group)

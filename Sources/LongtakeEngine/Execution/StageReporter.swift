@@ -17,6 +17,7 @@ final class StageReporter: Sendable {
     private let timeline: Timeline
     private let logger: Logger
     private let state: Mutex<(pacer: ReportPacer, stop: Stop?)>
+    private let whenStopped = Mutex<(@Sendable () -> Void)?>(nil)
 
     init(claim: Claim, journal: any Journal, interval: Duration, timeline: Timeline, logger: Logger) {
         self.claim = claim
@@ -55,7 +56,14 @@ final class StageReporter: Sendable {
         }
     }
 
+    /// Calls `observer` when the journal says that the stage is to be given up.
+    func observeStop(_ observer: @escaping @Sendable () -> Void) { whenStopped.withLock { $0 = observer } }
+
+    /// Takes no report any more: nobody waits for this run.
+    func close() { state.withLock { $0.stop = .lost } }
+
     private func give(up stop: Stop) {
         state.withLock { $0.stop = stop }
+        whenStopped.withLock { $0 }?()
     }
 }

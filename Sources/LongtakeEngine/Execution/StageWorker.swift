@@ -11,6 +11,9 @@ struct StageWorker: Sendable {
     /// Of simulated time, where the job has none of its own.
     let speed: Double
     let reportInterval: Duration
+    /// How long a runner that was told to stop may take to end.
+    let stopGrace: Duration
+    let abandoned: AbandonedAttempts
     let logger: Logger
 
     /// Runs the stage and returns when its end is written, or known to be impossible to write.
@@ -20,10 +23,10 @@ struct StageWorker: Sendable {
         logger[metadataKey: "stage"] = "\(claim.stage.name)"
         logger[metadataKey: "attempt"] = "\(claim.attempt)"
         let attempt = StageAttempt(
-            claim: claim, runner: runner, clock: clock, limit: claim.timeLimit(atSpeed: speed),
+            claim: claim, runner: runner, clock: clock, limit: claim.timeLimit(atSpeed: speed), grace: stopGrace,
             reporter: StageReporter(
                 claim: claim, journal: journal, interval: reportInterval, timeline: Timeline(on: clock), logger: logger),
-            logger: logger)
+            abandoned: abandoned, logger: logger)
         let run = executions.begin(claim) { await attempt.run() }
         let end = await run?.value ?? .stopped
         if let outcome = retries.outcome(of: end, for: claim) {

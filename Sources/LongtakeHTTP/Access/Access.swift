@@ -46,7 +46,8 @@ final class Access: Sendable {
         guard let (ticket, id) = signer.read(text), isInForce(ticket.key), !ticket.jobs.isEmpty else {
             throw .ticketUnknown
         }
-        let time = clock.now()
+        // A ticket's life is a duration, so a correction of the wall clock neither ends nor prolongs it within a boot.
+        let time = clock.steady()
         guard !ticket.isExpired(at: time) else { throw .ticketExpired }
         if let key = ticket.key, let seconds = rates.take(.tickets(key), at: uptime()) {
             throw .tooManyRequests(retryAfter: seconds)
@@ -61,10 +62,14 @@ final class Access: Sendable {
     }
 
     /// Makes a ticket.
-    /// - Returns: `nil` where there is nothing to sign it with.
-    func ticket(for caller: Caller, jobs: [JobID], lasting time: Duration) throws -> (text: String, ticket: Ticket)? {
-        let ticket = Ticket(for: caller, jobs: jobs, expiresAt: clock.now().advanced(by: time))
-        return try signer.sign(ticket).map { ($0, ticket) }
+    /// - Returns: the ticket, and until when it opens something; `nil` if there is no key to sign it with.
+    func ticket(
+        for caller: Caller, jobs: [JobID], lasting time: Duration
+    ) throws -> (text: String, expiresAt: Timestamp)? {
+        let ticket = Ticket(for: caller, jobs: jobs, expiresAt: clock.steady().advanced(by: time))
+        // The client compares this with its own clock, so it is of the wall clock.
+        let told = Ticket(for: caller, jobs: jobs, expiresAt: clock.now().advanced(by: time)).expiresAt
+        return try signer.sign(ticket).map { ($0, told) }
     }
 
     /// Whether what a stream was opened with would still open it.

@@ -10,7 +10,7 @@ struct Ticket: Hashable, Sendable, Codable {
     let jobs: [JobID]
     /// The key that it was made with, and without which it opens nothing; `nil` where nobody is asked for one.
     let key: KeyID?
-    /// In seconds since 1970: from then on it opens nothing.
+    /// In seconds since 1970 on the steady clock (``WallClock/steady()``): from then on it opens nothing.
     let expires: Int64
 
     private enum CodingKeys: String, CodingKey {

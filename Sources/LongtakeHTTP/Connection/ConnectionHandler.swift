@@ -161,9 +161,9 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     private func setIdle(_ isIdle: Bool) {
-        let register = service.connections.idle(on: channel.eventLoop)
-        if let stay { register?.value.remove(stay) }
-        stay = isIdle ? register?.value.add(self) : nil
+        let register = service.connections.idle
+        if let stay { register.remove(stay, on: channel.eventLoop) }
+        stay = isIdle ? register.add(self, on: channel.eventLoop) : nil
     }
 
     private func startTimer(_ time: TimeAmount) { perform(alarm.start(channel.eventLoop.now + time)) }

@@ -21,27 +21,21 @@ final class ConnectionRegister: Sendable {
 
     private let state = Mutex(State())
     private let most: Int
-    private let idle: [ObjectIdentifier: NIOLoopBoundBox<IdleConnections<ConnectionHandler>>]
+    /// The connections between two requests.
+    let idle: IdleRegister<ConnectionHandler>
 
     /// - Parameter loops: all event loops that connections will be on.
     init(most: Int, loops: [any EventLoop]) {
         self.most = most
-        idle = Dictionary(
-            uniqueKeysWithValues: loops.map { (ObjectIdentifier($0), .makeBoxSendingValue(.init(), eventLoop: $0)) })
+        idle = IdleRegister(loops: loops)
     }
 
-    /// The loop's connections between two requests; to be asked for there.
-    func idle(on loop: any EventLoop) -> NIOLoopBoundBox<IdleConnections<ConnectionHandler>>? {
-        idle[ObjectIdentifier(loop)]
-    }
-
-    /// Makes sure that there is a place for one more, on its loop: where all are taken, one that waits for its next request has to go.
-    /// - Returns: whether there is one.
+    /// Makes sure that there is a place for a new connection. Called on its loop. If all places are taken, a connection that waits for its
+    /// next request has to go, whichever loop it is on.
+    /// - Returns: whether there is a place.
     func makeRoom(on loop: any EventLoop) -> Bool {
         guard count >= most else { return true }
-        guard let longest = idle(on: loop)?.value.popLongest() else { return false }
-        longest.makeRoom()
-        return true
+        return idle.makeRoom(on: loop) { $0.makeRoom() }
     }
 
     func add(_ handler: ConnectionHandler, on channel: any Channel) {

@@ -9,6 +9,10 @@ struct MetricsReading: Sendable {
     var streams: Int
     var requests: [RequestCounts.Kind: Int]
     var commits: CommitCounts.Values
+    /// Jobs that were set aside because they cannot be read.
+    var unreadableJobs = 0
+    /// Attempts that were abandoned because their runner did not stop.
+    var abandonedAttempts = 0
     /// Of each queue that is configured.
     var workers: [QueueName: Int]
     /// `nil` where they could not be read: a number that is missing is better than one that is wrong.
@@ -85,6 +89,14 @@ struct MetricsReading: Sendable {
                     (JobState.succeeded, EventType.jobSucceeded), (.failed, .jobFailed), (.canceled, .jobCanceled),
                 ]
                 .map { .init(labels: [("state", $0.0.rawValue)], value: Double(commits.events[$0.1] ?? 0)) }),
+            MetricFamily(
+                "longtake_jobs_unreadable_total", .counter,
+                "Jobs that failed with the code unreadable, because what is stored of them cannot be read.",
+                Double(unreadableJobs)),
+            MetricFamily(
+                "longtake_attempts_abandoned_total", .counter,
+                "Attempts whose runner did not stop when it was told to, so that its worker went on without it.",
+                Double(abandonedAttempts)),
         ]
     }
 

@@ -13,6 +13,10 @@ extension Problem {
             self = .unprocessable(invalid.problems)
         case let error as JournalError:
             self = Problem(error)
+        case is BackupsUnanswered:
+            self = .unavailable(
+                "backups-unanswered",
+                "The directory of the backups does not answer, because its disk hangs; nothing was begun.")
         case let error as HTTPError where error.status == .notFound:
             self = .notFound
         case let error as HTTPError where error.status.kind == .clientError:

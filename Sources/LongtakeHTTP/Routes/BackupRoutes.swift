@@ -31,12 +31,12 @@ struct BackupRoutes: Sendable {
 
     @Sendable private func list(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         try request.requireJSON()
-        return try .json(BackupList(backups: await backups.backups().map(BackupDocument.init)))
+        return try .json(BackupList(backups: try await backups.backups().map(BackupDocument.init)))
     }
 
     @Sendable private func show(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         try request.requireJSON()
-        guard let id = context.parameters.get("id").flatMap({ BackupID($0) }), let backup = await backups.backup(id)
+        guard let id = context.parameters.get("id").flatMap({ BackupID($0) }), let backup = try await backups.backup(id)
         else { throw Problem.noSuchBackup }
         return try .json(BackupDocument(backup))
     }

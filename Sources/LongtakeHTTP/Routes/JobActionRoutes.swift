@@ -45,7 +45,10 @@ struct JobActionRoutes: Sendable {
             }
         }
         guard let old = try await journal.job(id, of: tenant) else { throw Problem.noSuchJob }
-        guard old.state.isRetryable else { throw JournalError.refused(.notRetryable) }
+        // Nobody knows what a job that cannot be read was to do.
+        guard old.state.isRetryable, old.error?.code != JobError.unreadable.code else {
+            throw JournalError.refused(.notRetryable)
+        }
         return try answer(try await journal.submit(try plan(old, key: key)))
     }
 

@@ -17,6 +17,7 @@ struct MetricsRoutes: Sendable {
     let version: String
     /// Of each queue that is configured.
     let workers: [QueueName: Int]
+    let abandonedAttempts: @Sendable () -> Int
     let process: @Sendable () -> ProcessUsage
     let droppedLogLines: @Sendable () -> Int
 
@@ -28,7 +29,9 @@ struct MetricsRoutes: Sendable {
     @Sendable private func metrics(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         let reading = MetricsReading(
             version: version, isOpen: admission.isOpen, connections: connections.count, streams: hub.openStreams,
-            requests: requests.values, commits: commits.values, workers: workers, queues: await queues(context),
+            requests: requests.values, commits: commits.values,
+            unreadableJobs: journal.unreadableJobs, abandonedAttempts: abandonedAttempts(), workers: workers,
+            queues: await queues(context),
             process: process(), droppedLogLines: droppedLogLines())
         return Response(
             status: .ok, headers: [.contentType: Self.mediaType, .cacheControl: "no-store"],

@@ -20,10 +20,10 @@ struct TicketRoutes: Sendable {
         }
         guard problems.isEmpty else { throw Problem.unprocessable(problems) }
         let lasting = Duration.seconds(body.seconds)
-        guard let (text, ticket) = try access.ticket(for: context.caller, jobs: body.jobs, lasting: lasting) else {
+        guard let (text, expiresAt) = try access.ticket(for: context.caller, jobs: body.jobs, lasting: lasting) else {
             throw Problem.noSigningKey
         }
-        return try .json(TicketDocument(text: text, ticket: ticket), status: .created)
+        return try .json(TicketDocument(text: text, jobs: body.jobs, expiresAt: expiresAt), status: .created)
     }
 }
 
@@ -67,7 +67,8 @@ private struct TicketBody {
 
 private struct TicketDocument: Encodable {
     let text: String
-    let ticket: Ticket
+    let jobs: [JobID]
+    let expiresAt: Timestamp
 
     private enum Key: String, CodingKey {
         case ticket, jobs
@@ -77,8 +78,8 @@ private struct TicketDocument: Encodable {
     func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Key.self)
         try container.encode(text, forKey: .ticket)
-        try container.encode(ticket.jobs.map(\.description), forKey: .jobs)
-        try container.encode(ticket.expiresAt.description, forKey: .expiresAt)
+        try container.encode(jobs.map(\.description), forKey: .jobs)
+        try container.encode(expiresAt.description, forKey: .expiresAt)
     }
 }
 

@@ -73,7 +73,8 @@ public final class HTTPServer: Sendable {
         MetricsRoutes(
             journal: journal, hub: hub, connections: connections, requests: requests, commits: commits,
             admission: admission, version: configuration.version, workers: configuration.queues,
-            process: configuration.process, droppedLogLines: configuration.droppedLogLines
+            abandonedAttempts: configuration.abandonedAttempts, process: configuration.process,
+            droppedLogLines: configuration.droppedLogLines
         ).register(on: &routes)
         entries = routes.entries
         service = RequestService(

@@ -24,6 +24,8 @@ public struct HTTPServerConfiguration: Sendable {
     public var random: @Sendable () -> UInt64
     /// See ``StreamConfiguration/releaseMemory``.
     public var releaseMemory: @Sendable () -> Void
+    /// How many attempts were abandoned since the start, for `GET /metrics`.
+    public var abandonedAttempts: @Sendable () -> Int
     /// For `GET /metrics`; asked for at each scrape.
     public var process: @Sendable () -> ProcessUsage
     /// Lines of the log that were dropped since the start, for `GET /metrics`.
@@ -37,6 +39,7 @@ public struct HTTPServerConfiguration: Sendable {
         maxStreamsPerKey: Int = 1_000, version: String, uptime: @escaping @Sendable () -> Duration,
         random: @escaping @Sendable () -> UInt64,
         releaseMemory: @escaping @Sendable () -> Void = {},
+        abandonedAttempts: @escaping @Sendable () -> Int = { 0 },
         process: @escaping @Sendable () -> ProcessUsage = { ProcessUsage() },
         droppedLogLines: @escaping @Sendable () -> Int = { 0 }
     ) {
@@ -53,6 +56,7 @@ public struct HTTPServerConfiguration: Sendable {
         self.version = version
         self.random = random
         self.releaseMemory = releaseMemory
+        self.abandonedAttempts = abandonedAttempts
         self.process = process
         self.droppedLogLines = droppedLogLines
     }

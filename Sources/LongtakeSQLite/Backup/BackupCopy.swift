@@ -45,9 +45,6 @@ final class BackupCopy: Sendable {
         let description: String
     }
 
-    /// So far.
-    var bytes: Int64 { SyncedFile.bytes(of: path + Self.partial) }
-
     /// Blocks its thread until the copy is on the disk.
     /// - Returns: how many bytes it has.
     func run() throws -> Int64 {

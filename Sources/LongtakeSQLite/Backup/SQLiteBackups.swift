@@ -8,10 +8,18 @@ import Synchronization
 /// Backups of the database in files of one directory, one at a time, made by the daemon that has it open.
 ///
 /// A backup that is done is a file with its name; so what is there is read from the directory, and only what runs or failed is remembered.
+///
+/// The directory may be on another disk, and that may hang. So all that touches it happens on a ``BlockingLane``, and never under the lock
+/// that requests need.
 public final class SQLiteBackups: Backups {
     private let journal: SQLiteJournal
     private let directory: String
     private let clock: any WallClock
+    private let files: any BackupFiles
+    private let lane: BlockingLane
+    /// Where the copy is made, which takes minutes.
+    private let copying = DispatchQueue(label: "longtake.backup", qos: .utility)
+    private let stopPatience: Duration
     private let logger: Logger
     private let state = Mutex(State())
 
@@ -21,56 +29,93 @@ public final class SQLiteBackups: Backups {
         var failed: [Backup] = []
         var waiters: [CheckedContinuation<Void, Never>] = []
         var isStopped = false
+
+        mutating func takeWaiters() -> [CheckedContinuation<Void, Never>] {
+            defer { waiters = [] }
+            return waiters
+        }
     }
 
     private static let failuresKept = 16
     private static let suffix = ".db"
 
-    /// Removes what a backup that was cut off has left.
+    /// Removes what a backup that was cut off has left, soon.
     /// - Parameter directory: made with the first backup.
-    public init(journal: SQLiteJournal, directory: String, clock: any WallClock, logger: Logger) {
+    public convenience init(journal: SQLiteJournal, directory: String, clock: any WallClock, logger: Logger) {
+        self.init(journal: journal, directory: directory, clock: clock, files: DiskFiles(), logger: logger)
+    }
+
+    /// - Parameters:
+    ///   - files: what the directory is reached with.
+    ///   - patience: how long a request waits for the directory.
+    ///   - stopPatience: how long a stop waits for the backup that it has interrupted.
+    init(
+        journal: SQLiteJournal, directory: String, clock: any WallClock, files: any BackupFiles,
+        patience: Duration = Limits.backupPatience, stopPatience: Duration = Limits.backupStopPatience, logger: Logger
+    ) {
         self.journal = journal
         self.directory = directory
         self.clock = clock
+        self.files = files
         self.logger = logger
-        for name in names where name.contains(Self.suffix + BackupCopy.partial) && name.hasPrefix("backup-") {
-            try? FileManager.default.removeItem(atPath: directory + "/" + name)
+        self.stopPatience = stopPatience
+        lane = BlockingLane(label: "longtake.backups", most: Limits.backupsWaiting, patience: patience)
+        lane.begin { [files] in
+            for name in files.names(in: directory)
+            where name.contains(Self.suffix + BackupCopy.partial) && name.hasPrefix("backup-") {
+                files.remove(directory + "/" + name)
+            }
         }
     }
 
     /// Begins a copy of what is durable at this moment, and returns before it is done.
     public func begin() async throws -> Backup {
-        try FileManager.default.createDirectory(
-            atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        let backup = try state.withLock { state in
-            guard !state.isStopped else { throw JournalError.closed }
-            if let running = state.running { throw BackupRunning(running.backup.id) }
-            // A clock that stands still, or was set back, gives no name twice.
-            var id = BackupID(at: clock.now())
-            while SyncedFile.bytes(of: path(of: id)) > 0 || state.failed.contains(where: { $0.id == id }) {
-                id = BackupID(at: id.startedAt.advanced(by: .milliseconds(1)))
-            }
-            let backup = Backup(id: id, state: .running, path: path(of: id), bytes: 0)
-            state.running = (backup, try BackupCopy(of: journal.path, to: backup.path))
-            return backup
-        }
+        try state.withLock { try Self.mayBegin($0) }
+        let backup = try await lane.run { [self] isWanted in try prepare(isWanted) }
         logger.info("a backup began", metadata: ["backup": "\(backup.id)", "path": "\(backup.path)"])
-        // Reading and writing gigabytes would hold up a thread of the cooperative pool.
-        DispatchQueue.global(qos: .utility).async { self.make(backup) }
+        copying.async { self.make(backup) }
         return backup
     }
 
-    /// One that runs, failed in this boot, or whose file is there.
-    public func backup(_ id: BackupID) async -> Backup? { known(id) }
-
-    /// All of them, the newest first.
-    public func backups() async -> [Backup] {
-        let remembered = state.withLock { $0.failed.map(\.id) + ($0.running.map { [$0.backup.id] } ?? []) }
-        let stored = names.filter { $0.hasSuffix(Self.suffix) }.compactMap { BackupID($0.dropLast(Self.suffix.count)) }
-        return Set(remembered + stored).sorted { $0.startedAt > $1.startedAt }.compactMap(known)
+    private static func mayBegin(_ state: State) throws {
+        guard !state.isStopped else { throw JournalError.closed }
+        if let running = state.running { throw BackupRunning(running.backup.id) }
     }
 
-    /// Ends the backup that runs, which fails, and begins no other.
+    /// Finds a name and opens the source, on the lane.
+    private func prepare(_ isWanted: () -> Bool) throws -> Backup {
+        try files.makeDirectory(directory)
+        let failed = state.withLock { Set($0.failed.map(\.id)) }
+        // A clock that stands still, or was set back, gives no name twice.
+        var id = BackupID(at: clock.now())
+        while files.status(of: path(of: id)) != nil || failed.contains(id) {
+            id = BackupID(at: id.startedAt.advanced(by: .milliseconds(1)))
+        }
+        let backup = Backup(id: id, state: .running, path: path(of: id), bytes: 0)
+        let copy = try BackupCopy(of: journal.path, to: backup.path)
+        return try state.withLock { state in
+            // Whoever asked was told that nothing was begun.
+            guard isWanted() else { throw BackupsUnanswered() }
+            try Self.mayBegin(state)
+            state.running = (backup, copy)
+            return backup
+        }
+    }
+
+    /// One that runs, failed in this boot, or whose file is there.
+    public func backup(_ id: BackupID) async throws -> Backup? { try await lane.run { [self] _ in known(id) } }
+
+    /// All of them, the newest first.
+    public func backups() async throws -> [Backup] {
+        try await lane.run { [self] _ in
+            let remembered = state.withLock { $0.failed.map(\.id) + ($0.running.map { [$0.backup.id] } ?? []) }
+            let stored = files.names(in: directory).filter { $0.hasSuffix(Self.suffix) }
+                .compactMap { BackupID($0.dropLast(Self.suffix.count)) }
+            return Set(remembered + stored).sorted { $0.startedAt > $1.startedAt }.compactMap(known)
+        }
+    }
+
+    /// Ends the backup that runs, which fails, and begins no other. It waits for that, but not for a disk that hangs.
     public func stop() async {
         await withCheckedContinuation { caller in
             let copy = state.withLock { state -> BackupCopy? in
@@ -78,7 +123,14 @@ public final class SQLiteBackups: Backups {
                 if state.running != nil { state.waiters.append(caller) }
                 return state.running?.copy
             }
-            if let copy { copy.stop() } else { caller.resume() }
+            guard let copy else { return caller.resume() }
+            copy.stop()
+            DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(Int(stopPatience / .milliseconds(1)))) {
+                let waiters = self.state.withLock { $0.takeWaiters() }
+                guard !waiters.isEmpty else { return }
+                self.logger.warning("the disk of the backups hangs; the backup that was being made is left behind")
+                for waiter in waiters { waiter.resume() }
+            }
         }
     }
 
@@ -92,12 +144,12 @@ public final class SQLiteBackups: Backups {
             backup.state = .failed
             backup.error = Self.reason(error)
         }
-        backup.finishedAt = clock.now()
+        // Never before it began, whatever the wall clock says meanwhile.
+        backup.finishedAt = max(clock.now(), backup.startedAt)
         let waiters = state.withLock { state in
             state.running = nil
             if backup.state == .failed { state.failed = Array((state.failed + [backup]).suffix(Self.failuresKept)) }
-            defer { state.waiters = [] }
-            return state.waiters
+            return state.takeWaiters()
         }
         tell(backup)
         for waiter in waiters { waiter.resume() }
@@ -122,28 +174,22 @@ public final class SQLiteBackups: Backups {
         }
     }
 
+    /// On the lane. The size of the file is asked for outside the lock.
     private func known(_ id: BackupID) -> Backup? {
-        let remembered = state.withLock { state -> Backup? in
-            guard let running = state.running, running.backup.id == id else {
-                return state.failed.first { $0.id == id }
-            }
-            var backup = running.backup
-            backup.bytes = running.copy.bytes
+        let running = state.withLock { $0.running }
+        if var backup = running?.backup, backup.id == id {
+            backup.bytes = files.status(of: backup.path + BackupCopy.partial)?.bytes ?? 0
             return backup
         }
-        return remembered ?? stored(id)
+        return state.withLock { $0.failed.first { $0.id == id } } ?? stored(id)
     }
 
     private func stored(_ id: BackupID) -> Backup? {
         let path = path(of: id)
-        guard let attributes = try? FileManager.default.attributesOfItem(atPath: path) else { return nil }
-        let changed = attributes[.modificationDate] as? Date
+        guard let status = files.status(of: path) else { return nil }
         return Backup(
-            id: id, state: .done, path: path, bytes: SyncedFile.bytes(of: path),
-            finishedAt: changed.map { Timestamp(millisecondsSince1970: Int64($0.timeIntervalSince1970 * 1000)) })
+            id: id, state: .done, path: path, bytes: status.bytes, finishedAt: max(status.changedAt, id.startedAt))
     }
 
     private func path(of id: BackupID) -> String { "\(directory)/\(id)\(Self.suffix)" }
-
-    private var names: [String] { (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [] }
 }

@@ -8,6 +8,8 @@ struct InspectedJob {
     private let hasStarted: Bool
     private let finishedAt: Int64?
     private var fold: LogFold
+    /// What is wrong with it.
+    private var violations: [Violation] = []
 
     /// Given to nobody: it is being removed, its first events first.
     private var isHidden: Bool { tenant.isEmpty }
@@ -25,15 +27,23 @@ struct InspectedJob {
         fold = LogFold(stages: Int(row.int64(9)), isCut: row.text(2).isEmpty)
     }
 
-    mutating func add(_ event: LogFold.Event, into inspection: inout StorageInspection) {
+    mutating func add(_ event: LogFold.Event) {
         let id = id
-        fold.add(event) { inspection.add(Violation($0, job: id, $1)) }
+        fold.add(event) { violations.append(Violation($0, job: id, $1)) }
     }
 
-    func compareRow(into inspection: inout StorageInspection) {
-        func found(_ invariant: Invariant, _ detail: String) {
-            inspection.add(Violation(invariant, job: id, detail))
+    /// Called when all of it was looked at. A job that was set aside is not sound and need not be: what could not be read is kept as it is.
+    func tell(_ inspection: inout StorageInspection) {
+        if fold.isSetAside, state == JobState.failed.rawValue {
+            inspection.setAside.append(id)
+        } else {
+            for violation in violations { inspection.add(violation) }
         }
+    }
+
+    /// - Parameter unreadable: the columns of its row that should be JSON and are not.
+    mutating func compareRow(unreadable: String) {
+        if !unreadable.isEmpty { found(.readable, "\(unreadable) cannot be read") }
         guard fold.head > 0 else { return found(.wholeLog, "it has no events") }
         let isFinal = JobState(rawValue: state)?.isFinal ?? false
         if isFinal != fold.stand.isFinal {
@@ -41,7 +51,7 @@ struct InspectedJob {
         } else if state != fold.stand.state.rawValue {
             found(isFinal ? .oneEnd : .jobIsFold, "the job is \(state), and its log says \(fold.stand.state)")
         }
-        if isFinal != (finishedAt != nil) || isFinal && finishedAt != fold.lastAt {
+        if isFinal != (finishedAt != nil) {
             found(.finishedAt, "finished_at is \(finishedAt.map(String.init) ?? "not set")")
         }
         guard !isHidden else { return }
@@ -54,10 +64,7 @@ struct InspectedJob {
         if hasStarted != fold.hasStarted { found(.jobIsFold, "started_at and job.started do not agree") }
     }
 
-    func compareStages(_ rows: [StageRow], into inspection: inout StorageInspection) {
-        func found(_ invariant: Invariant, _ detail: String) {
-            inspection.add(Violation(invariant, job: id, detail))
-        }
+    mutating func compareStages(_ rows: [StageRow]) {
         if rows.map(\.number) != Array(0...max(0, stageIndex)) {
             found(.stageRows, "it has rows for the stages \(rows.map { $0.number + 1 })")
         }
@@ -88,6 +95,10 @@ struct InspectedJob {
                 found(.stageRows, "\(name) is marked wrongly for a job that is \(phase)")
             }
         }
+    }
+
+    private mutating func found(_ invariant: Invariant, _ detail: String) {
+        violations.append(Violation(invariant, job: id, detail))
     }
 
     private var currentState: String {

@@ -10,7 +10,7 @@ public enum Invariant: String, Hashable, Sendable, CaseIterable, Encodable {
     case order
     /// A job has a final event exactly when it is final; it is the last, and says the same.
     case oneEnd = "one_end"
-    /// `finished_at` is set exactly in a final job, to the time of its final event.
+    /// `finished_at` is set exactly in a final job. It is the steady time from which retention counts, and not the `at` of the final event.
     case finishedAt = "finished_at"
     /// A job's row says what its log says: state, stage, start.
     case jobIsFold = "job_is_fold"
@@ -22,6 +22,8 @@ public enum Invariant: String, Hashable, Sendable, CaseIterable, Encodable {
     case stageOnce = "stage_once"
     /// A job's progress never decreases, and is 1 only in success.
     case progress
+    /// What is stored of a job as JSON can be read as JSON.
+    case readable
     /// `share.waiting` is the number of stages that can be claimed.
     case waitingCount = "waiting_count"
     /// An idempotency key names a job of its own tenant.
@@ -45,6 +47,7 @@ public enum Invariant: String, Hashable, Sendable, CaseIterable, Encodable {
         case .claimToken: "a token exactly in a stage that runs"
         case .stageOnce: "no stage starts again after it has succeeded"
         case .progress: "progress never decreases, and is 1 only in success"
+        case .readable: "what is stored of a job can be read"
         case .waitingCount: "the stages that wait are counted right"
         case .idempotencyKey: "an idempotency key names a job of its tenant"
         case .positions: "no number is above the highest given out"
@@ -57,6 +60,8 @@ public enum Invariant: String, Hashable, Sendable, CaseIterable, Encodable {
         switch self {
         case .integrity:
             "The file is damaged: look after the disk, keep a copy of the directory, and restore a backup (longtake restore)."
+        case .readable:
+            "The daemon sets such a job aside when it comes to it: the job fails with the code unreadable, and all others go on. Look after the disk."
         case .waitingCount:
             "Jobs may wait without being claimed: keep a copy of the directory, and restore a backup or cancel and resubmit them."
         default:

@@ -6,6 +6,17 @@ struct JobSweep {
     /// Told after each job, with its key and the highest there is.
     let progress: (Int64, Int64) -> Void
 
+    /// Once for each job, since a member may be large.
+    private static let readableQuery = """
+        SELECT substr(
+            CASE WHEN json_valid(definition) THEN '' ELSE ', definition' END || CASE WHEN json_valid(input) THEN '' ELSE ', input' END
+            || CASE WHEN json_valid(metadata) THEN '' ELSE ', metadata' END
+            || CASE WHEN simulation IS NULL OR json_valid(simulation) THEN '' ELSE ', simulation' END
+            || CASE WHEN output IS NULL OR json_valid(output) THEN '' ELSE ', output' END
+            || CASE WHEN error IS NULL OR json_valid(error) THEN '' ELSE ', error' END, 3)
+        FROM job WHERE key = ?
+        """
+
     /// The log's index gives each job's events in order. A member that is no JSON is NULL, instead of an error for the whole query.
     private static let query = """
         SELECT job.key, job.id, job.tenant, job.state, job.phase, job.stage_index, job.priority, job.started_at IS NOT NULL,
@@ -16,7 +27,8 @@ struct JobSweep {
             CASE WHEN json_valid(event.payload) THEN json_extract(event.payload, '$.stage_progress') END,
             CASE WHEN json_valid(event.payload) THEN json_extract(event.payload, '$.index') END,
             CASE WHEN json_valid(event.payload) THEN json_extract(event.payload, '$.attempt') END,
-            CASE WHEN json_valid(event.payload) THEN json_extract(event.payload, '$.final') END
+            CASE WHEN json_valid(event.payload) THEN json_extract(event.payload, '$.final') END,
+            CASE WHEN json_valid(event.payload) THEN json_extract(event.payload, '$.error.code') END
         FROM job LEFT JOIN event ON event.job = job.key ORDER BY job.key, event.seq
         """
     private static let stageQuery = """
@@ -38,7 +50,7 @@ struct JobSweep {
             }
             guard !row.isNull(10) else { return true }
             inspection.events += 1
-            current?.add(Self.event(row), into: &inspection)
+            current?.add(Self.event(row))
             return true
         }
         if let job = current { try finish(job, last, into: &inspection, db) }
@@ -47,13 +59,18 @@ struct JobSweep {
     private func finish(_ job: InspectedJob, _ last: Int64, into inspection: inout StorageInspection, _ db: Database)
         throws
     {
-        job.compareRow(into: &inspection)
-        var rows: [StageRow] = []
+        var (job, rows, unreadable) = (job, [StageRow](), "")
+        try db.forEachRow(Self.readableQuery, job.key) { row in
+            unreadable = row.text(0)
+            return true
+        }
+        job.compareRow(unreadable: unreadable)
         try db.forEachRow(Self.stageQuery, job.key) { row in
             rows.append(StageRow(row))
             return true
         }
-        job.compareStages(rows, into: &inspection)
+        job.compareStages(rows)
+        job.tell(&inspection)
         progress(job.key, last)
     }
 
@@ -61,6 +78,7 @@ struct JobSweep {
         LogFold.Event(
             position: row.int64(10), seq: row.int64(11), type: row.text(12), at: row.int64(13),
             progress: row.double(14), stageProgress: row.double(15), index: row.isNull(16) ? nil : row.int64(16),
-            attempt: row.isNull(17) ? nil : row.int64(17), isFinal: row.bool(18))
+            attempt: row.isNull(17) ? nil : row.int64(17), isFinal: row.bool(18),
+            errorCode: row.text(19))
     }
 }

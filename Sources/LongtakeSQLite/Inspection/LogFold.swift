@@ -15,6 +15,8 @@ struct LogFold {
     private(set) var head: Int64 = 0
     private(set) var lastAt: Int64 = 0
     private(set) var hasStarted = false
+    /// The job failed because it cannot be read.
+    private(set) var isSetAside = false
     private var progress = 0.0
     /// Of a job that is being removed, the first events are gone already.
     private let isCut: Bool
@@ -49,6 +51,8 @@ struct LogFold {
         var index: Int64?
         var attempt: Int64?
         var isFinal = false
+        /// Of a job that failed.
+        var errorCode = ""
     }
 
     /// - Parameter stages: how many the job's pipeline has.
@@ -109,7 +113,9 @@ struct LogFold {
         case .jobResumed: (stand, token) = (.executing, event.position)
         case .jobCancelRequested: stand = .canceling
         case .jobSucceeded: stand = .succeeded
-        case .jobFailed: stand = .failed
+        case .jobFailed:
+            stand = .failed
+            isSetAside = event.errorCode == JobError.unreadable.code
         case .jobCanceled: stand = .canceled
         }
     }

@@ -14,6 +14,9 @@ public struct StorageInspection: Hashable, Sendable, Encodable {
     public internal(set) var boots: Int64 = 0
     public internal(set) var jobs: Int64 = 0
     public internal(set) var events: Int64 = 0
+    /// The ids of jobs that the daemon has set aside because they cannot be read, as they are stored. They are no violations: they are final,
+    /// and what cannot be read of them is kept.
+    public internal(set) var setAside: [String] = []
     /// How often each invariant is broken, by its name; those that hold are left out.
     public internal(set) var counts: [String: Int] = [:]
     /// The first of them, at most ``violationsKept`` of each invariant.
@@ -33,6 +36,7 @@ public struct StorageInspection: Hashable, Sendable, Encodable {
 
     private enum CodingKeys: String, CodingKey {
         case path, bytes, schema, epoch, boots, jobs, events, counts, violations
+        case setAside = "set_aside"
         case walBytes = "wal_bytes"
         case sqliteVersion = "sqlite_version"
         case applicationID = "application_id"

@@ -10,7 +10,10 @@ struct ActiveJob {
     var life: JobLife
     /// The last event of its log.
     var head: Int64
+    /// The `at` of that event. No later one is told as earlier, whatever the wall clock says.
+    var lastAt: Timestamp
     var token: Int64?
+    /// On the steady clock.
     var dueAt: Timestamp?
 
     var machine: JobStateMachine { JobStateMachine(pipeline: pipeline) }

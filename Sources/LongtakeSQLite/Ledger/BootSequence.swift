@@ -11,11 +11,14 @@ struct BootSequence {
     let recoveredStages: Int?
 
     /// - Throws: `DatabaseError`.
-    init(pool: DatabasePool, clock: any WallClock, reserve: Reserve, queuedJobsPerTenant: Int) throws {
+    init(pool: DatabasePool, clock: any WallClock, reserve: Reserve, queuedJobsPerTenant: Int, setAside: SetAsideJobs)
+        throws
+    {
         let (epoch, number) = try Self.giving(up: reserve) { try pool.write { db in try BootRecord.read(db) } }
         self.number = number
         (ledger, recoveredStages) = try pool.writeWithoutTransaction { db in
-            let ledger = try JobLedger(epoch: epoch, clock: clock, queuedJobsPerTenant: queuedJobsPerTenant, db)
+            let ledger = try JobLedger(
+                epoch: epoch, clock: clock, queuedJobsPerTenant: queuedJobsPerTenant, setAside: setAside, db)
             do {
                 let recovered = try Self.giving(up: reserve) { try Self.begin(ledger, db) }
                 // Nobody watches yet; what was recovered is in the log.

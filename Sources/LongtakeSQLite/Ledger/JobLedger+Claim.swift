@@ -5,14 +5,21 @@ import LongtakeCore
 ///
 /// Both steps are seeks: `share_waiting` gives the tenant that was served least, `stage_ready` its first stage.
 extension JobLedger {
+    /// Grants what it can. A job that cannot be read is set aside, and takes nothing from the others.
     func claim(queue: QueueName, limit: Int, _ db: Database) throws -> ClaimResult {
-        let time = clock.now()
-        try wakeDue(on: queue, at: time, db)
-        var claims: [Claim] = []
+        let moment = clock.reading()
+        try wakeDue(on: queue, at: moment, db)
+        var (claims, tries) = ([Claim](), 0)
         while claims.count < limit, !paused.contains(queue) {
+            tries += 1
+            guard tries <= limit + Self.setAsideAtOnce else {
+                // The rest with another claim, so that this transaction stays short.
+                wake(queue)
+                break
+            }
             try writeShares(db)
-            guard let claim = try claimNext(on: queue, at: time, db) else { break }
-            claims.append(claim)
+            guard let next = try claimNext(on: queue, at: moment, db) else { break }
+            if case .granted(let claim) = next { claims.append(claim) }
         }
         let due = try Int64.fetchOne(
             try db.cachedStatement(sql: "SELECT min(due_at) FROM stage WHERE queue = ? AND due_at IS NOT NULL"),
@@ -20,21 +27,32 @@ extension JobLedger {
         return ClaimResult(claims: claims, nextDue: Timestamp(column: due))
     }
 
+    /// Jobs that one claim sets aside beside those that it grants.
+    private static let setAsideAtOnce = 64
+
+    private enum Next {
+        case granted(Claim)
+        /// Something could not be read, and is not in the way any more.
+        case mended
+    }
+
     /// Makes stages claimable whose wait is over; as many as one transaction should hold, the rest at the next claim, whose time has come.
     ///
-    /// One that is due further away than any wait is long was put there before the wall clock was set back.
-    private func wakeDue(on queue: QueueName, at time: Timestamp, _ db: Database) throws {
-        let due = try String.fetchAll(
+    /// A stage that is due further away than any wait lasts was put there before the wall clock was set back and the daemon restarted.
+    private func wakeDue(on queue: QueueName, at moment: ClockReading, _ db: Database) throws {
+        let due = try Row.fetchAll(
             try db.cachedStatement(sql: Self.dueQuery),
-            arguments: [queue.description, time.millisecondsSince1970, Limits.commandsPerCommit])
-        let far = try String.fetchAll(
+            arguments: [queue.description, moment.steady.millisecondsSince1970, Limits.commandsPerCommit])
+        let far = try Row.fetchAll(
             try db.cachedStatement(sql: Self.farQuery),
             arguments: [
-                queue.description, time.advanced(by: Limits.retryWaitMost).millisecondsSince1970,
+                queue.description, moment.steady.advanced(by: Limits.retryWaitMost).millisecondsSince1970,
                 Limits.commandsPerCommit,
             ])
-        for text in due + far {
-            guard let id = JobID(text), var job = try load(id, db) else { throw UnreadableRow("job.id “\(text)”") }
+        for row in due + far {
+            guard var job = try reading(row[0], at: moment, db, { try load(row[1] as String, row[0], db) }) else {
+                continue
+            }
             try db.cachedStatement(sql: "UPDATE stage SET due_at = NULL WHERE job = ? AND number = ?")
                 .execute(arguments: [job.key, job.life.stageIndex])
             job.dueAt = nil
@@ -43,7 +61,8 @@ extension JobLedger {
         }
     }
 
-    private func claimNext(on queue: QueueName, at time: Timestamp, _ db: Database) throws -> Claim? {
+    /// - Returns: `nil` if nothing waits.
+    private func claimNext(on queue: QueueName, at moment: ClockReading, _ db: Database) throws -> Next? {
         guard
             let share = try Row.fetchOne(
                 try db.cachedStatement(sql: Self.tenantQuery), arguments: [queue.description])
@@ -51,18 +70,42 @@ extension JobLedger {
         let (tenant, served): (String, Int64) = (share[0], share[1])
         guard
             let row = try Row.fetchOne(
-                try db.cachedStatement(sql: Self.stageQuery), arguments: [queue.description, tenant]),
-            let id = JobID(row[0] as String), var job = try load(id, db)
-        else { throw UnreadableRow("share.waiting of \(tenant) on \(queue)") }
+                try db.cachedStatement(sql: Self.stageQuery), arguments: [queue.description, tenant])
+        else {
+            try mendShare(of: tenant, on: queue, db)
+            return .mended
+        }
+        let key: Int64 = row[0]
+        // All of it before anything is written.
+        let read = try reading(key, at: moment, db) {
+            let job = try load(row[1] as String, key, db)
+            let told = moment.told(notBefore: job.lastAt)
+            let input = try JSONText.decode(JSONValue.self, from: row[2])
+            let simulation = try (row[3] as String?).map { try JSONText.decode(Simulation.self, from: $0) }
+            do throws(JobRefusal) {
+                let decision = try job.machine.decide(.claim, on: job.life, at: told)
+                return (job: job, decision: decision, told: told, input: input, simulation: simulation)
+            } catch {
+                throw UnreadableRow("job \(job.id) waits and cannot be claimed (\(error.rawValue))")
+            }
+        }
+        guard let read else { return .mended }
+        var job = read.job
         try charge(tenant, served: served, on: queue, db)
-        try apply(try judge(.claim, job, time), to: &job, at: time, delay: nil, db)
+        try apply(read.decision, to: &job, at: read.told, delay: nil, db)
         guard let token = job.token else { throw UnreadableRow("a claim without an event") }
-        return Claim(
-            token: ClaimToken(EventPosition(rawValue: token)), job: id, stage: job.stage,
-            stageIndex: job.life.stageIndex,
-            attempt: job.life.attempt, checkpoint: job.life.stageProgress,
-            input: try JSONText.decode(JSONValue.self, from: row[1]),
-            simulation: try (row[2] as String?).map { try JSONText.decode(Simulation.self, from: $0) })
+        return .granted(
+            Claim(
+                token: ClaimToken(EventPosition(rawValue: token)), job: job.id, stage: job.stage,
+                stageIndex: job.life.stageIndex, attempt: job.life.attempt, checkpoint: job.life.stageProgress,
+                input: read.input, simulation: read.simulation))
+    }
+
+    /// The share says that stages wait, and none does. It would be asked first for ever.
+    private func mendShare(of tenant: String, on queue: QueueName, _ db: Database) throws {
+        try db.execute(
+            sql: "UPDATE share SET waiting = 0 WHERE queue = ? AND tenant = ?", arguments: [queue.description, tenant])
+        mended.append("share.waiting of \(tenant) on \(queue)")
     }
 
     private func charge(_ tenant: String, served: Int64, on queue: QueueName, _ db: Database) throws {
@@ -80,17 +123,17 @@ extension JobLedger {
     static let tenantQuery =
         "SELECT tenant, served FROM share WHERE queue = ? AND waiting > 0 ORDER BY served, tenant LIMIT 1"
     static let stageQuery = """
-        SELECT job.id, job.input, job.simulation FROM stage CROSS JOIN job ON job.key = stage.job
+        SELECT job.key, job.id, job.input, job.simulation FROM stage CROSS JOIN job ON job.key = stage.job
         WHERE stage.queue = ? AND stage.tenant = ? AND stage.state = 'queued' AND stage.due_at IS NULL
         ORDER BY stage.priority DESC, stage.job LIMIT 1
         """
     static let dueQuery = """
-        SELECT job.id FROM stage CROSS JOIN job ON job.key = stage.job
+        SELECT job.key, job.id FROM stage CROSS JOIN job ON job.key = stage.job
         WHERE stage.queue = ? AND stage.due_at <= ? ORDER BY stage.due_at LIMIT ?
         """
 
     static let farQuery = """
-        SELECT job.id FROM stage CROSS JOIN job ON job.key = stage.job
+        SELECT job.key, job.id FROM stage CROSS JOIN job ON job.key = stage.job
         WHERE stage.queue = ? AND stage.due_at > ? LIMIT ?
         """
 }

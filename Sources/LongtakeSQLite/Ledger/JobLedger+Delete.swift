@@ -11,9 +11,9 @@ extension JobLedger {
         guard let found else { throw JournalError.noSuchJob }
         let (key, isFinal, position): (Int64, Bool, Int64?) = (found[0], found[1], found[2])
         guard isFinal else { throw JournalError.refused(.notFinal) }
-        guard let position else { throw UnreadableRow("\(id) without events") }
         try HiddenJob.hide(key, db)
-        try PruneRecord.raise(through: position, of: tenant, db)
+        // A damaged database may have lost the job's events.
+        if let position { try PruneRecord.raise(through: position, of: tenant, db) }
     }
 
     static let deleteQuery = """

@@ -12,7 +12,7 @@ extension JobLedger {
         let position = waiting.position(on: queue, of: submission.tenant, at: submission.priority)
         var job = ActiveJob(
             key: try insert(encoded, at: time, db), id: submission.id, tenant: submission.tenant,
-            priority: submission.priority, pipeline: submission.pipeline, life: encoded.life, head: 0)
+            priority: submission.priority, pipeline: submission.pipeline, life: encoded.life, head: 0, lastAt: time)
         if let key = submission.idempotencyKey, let fingerprint = encoded.fingerprint {
             try statements(db).insertKey.run(submission.tenant.description, key, fingerprint, job.key)
         }

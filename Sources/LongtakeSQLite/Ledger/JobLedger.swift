@@ -14,15 +14,21 @@ final class JobLedger {
     var paused: PausedQueues
     /// Of one tenant.
     let queuedMost: Int
-    private var active: [JobID: ActiveJob] = [:]
+    private var active = ActiveJobs()
+    private var starts = SteadyStarts()
     private var commit = Commit()
     private var prepared: LedgerStatements?
-    /// Above it the cache starts anew. A job with its pipeline takes a few kilobytes.
-    private static let activeJobs = 16_384
+    private let setAside: SetAsideJobs
+    /// Jobs that the transaction has set aside.
+    var setAsideNow: [SetAsideJobs.Job] = []
+    /// Counts that the transaction has mended.
+    var mended: [String] = []
 
     init(
-        epoch: Epoch, clock: any WallClock, queuedJobsPerTenant: Int = Limits.queuedJobsPerTenantDefault, _ db: Database
+        epoch: Epoch, clock: any WallClock, queuedJobsPerTenant: Int = Limits.queuedJobsPerTenantDefault,
+        setAside: SetAsideJobs = SetAsideJobs(), _ db: Database
     ) throws {
+        self.setAside = setAside
         self.epoch = epoch
         self.clock = clock
         queuedMost = queuedJobsPerTenant
@@ -52,12 +58,18 @@ final class JobLedger {
         waiting.keep()
         queued.keep()
         paused.keep()
+        starts.keep()
+        setAside.tell(setAsideNow)
+        for what in mended { setAside.tell(mended: what) }
+        (setAsideNow, mended) = ([], [])
         return commit
     }
 
     /// The transaction was rolled back: nothing of it has happened.
     func forget() {
-        active.removeAll(keepingCapacity: true)
+        active.removeAll()
+        starts.undo()
+        (setAsideNow, mended) = ([], [])
         waiting.undo()
         queued.undo()
         paused.undo()
@@ -66,44 +78,59 @@ final class JobLedger {
 
     // MARK: Commands
 
-    func change(_ claim: Claim, by command: JobCommand, _ db: Database) throws -> JobState {
-        let time = clock.now()
-        guard var job = try load(claim.job, db), job.token == claim.token.position.rawValue else {
-            throw JournalError.notOwner
+    /// Carries out a worker's command.
+    /// - Returns: the job's state after it; `nil` if the job cannot be read and was set aside, which ends the claim.
+    func change(_ claim: Claim, by command: JobCommand, _ db: Database) throws -> JobState? {
+        var job: ActiveJob
+        if let known = active.find(claim.job) {
+            job = known
+        } else {
+            guard let key = try key(of: claim.job, db) else { throw JournalError.notOwner }
+            let read = try reading(key, at: clock.reading(), db) { try load(claim.job, key, db) }
+            guard let read else { return nil }
+            job = read
         }
+        guard job.token == claim.token.position.rawValue else { throw JournalError.notOwner }
+        let moment = clock.reading().told(notBefore: job.lastAt)
         var delay: Duration?
         if case .retry(_, let pause) = command { delay = pause }
-        let decision = try judge(command, job, time)
-        try apply(decision, to: &job, at: time, delay: decision.life.phase == .retrying ? delay : nil, db)
+        let decision = try judge(command, job, moment)
+        try apply(decision, to: &job, at: moment, delay: decision.life.phase == .retrying ? delay : nil, db)
         return job.life.state
     }
 
     func cancel(_ id: JobID, of tenant: TenantName, _ db: Database) throws -> Job? {
-        let time = clock.now()
-        guard var job = try load(id, db), job.tenant == tenant else { return nil }
-        try apply(try judge(.cancel, job, time), to: &job, at: time, delay: nil, db)
+        guard let key = try key(of: id, db), try self.tenant(of: key, id, db) == tenant else { return nil }
+        if var job = try reading(key, at: clock.reading(), db, { try load(id, key, db) }) {
+            let moment = clock.reading().told(notBefore: job.lastAt)
+            try apply(try judge(.cancel, job, moment), to: &job, at: moment, delay: nil, db)
+        }
         return try JobReader(epoch: epoch).job(id, of: tenant, db)
     }
 
     /// Puts back what the boot before had left running. Returns how many stages that were.
     func recover(_ db: Database) throws -> Int {
-        let time = clock.now()
-        let orphans = try String.fetchAll(
+        let orphans = try Row.fetchAll(
             db,
             sql:
-                "SELECT job.id FROM stage INDEXED BY stage_running JOIN job ON job.key = stage.job WHERE stage.state = 'running'"
+                "SELECT job.key, job.id FROM stage INDEXED BY stage_running JOIN job ON job.key = stage.job WHERE stage.state = 'running'"
         )
+        var recovered = 0
         for orphan in orphans {
-            guard let id = JobID(orphan), var job = try load(id, db) else { throw UnreadableRow("job.id “\(orphan)”") }
-            try apply(try judge(.recover, job, time), to: &job, at: time, delay: nil, db)
+            let moment = clock.reading()
+            guard var job = try reading(orphan[0], at: moment, db, { try load(orphan[1] as String, orphan[0], db) })
+            else { continue }
+            let told = moment.told(notBefore: job.lastAt)
+            try apply(try judge(.recover, job, told), to: &job, at: told, delay: nil, db)
+            recovered += 1
             CrashPoint.reach(.inRecovery)
         }
-        return orphans.count
+        return recovered
     }
 
-    func judge(_ command: JobCommand, _ job: ActiveJob, _ time: Timestamp) throws -> JobStateMachine.Decision {
+    func judge(_ command: JobCommand, _ job: ActiveJob, _ moment: ClockReading) throws -> JobStateMachine.Decision {
         do {
-            return try job.machine.decide(command, on: job.life, at: time)
+            return try job.machine.decide(command, on: job.life, at: moment)
         } catch {
             throw JournalError.refused(error)
         }
@@ -111,54 +138,55 @@ final class JobLedger {
 
     // MARK: Rows
 
-    /// The job as it was decided last: the row of its last change of state, brought forward by its last event.
-    func load(_ id: JobID, _ db: Database) throws -> ActiveJob? {
-        if let job = active[id] { return job }
-        guard
-            let row = try Row.fetchOne(
-                try db.cachedStatement(
-                    sql: """
-                        SELECT job.key, job.tenant, job.priority, job.definition, job.phase, job.stage_index, job.started_at,
-                            stage.mark, stage.attempt, stage.checkpoint, stage.started_at, stage.token, stage.due_at,
-                            event.seq, event.type, json_extract(event.payload, '$.progress'),
-                            json_extract(event.payload, '$.stage_progress')
-                        FROM job
-                        JOIN stage ON stage.job = job.key AND stage.number = job.stage_index
-                        JOIN event ON event.job = job.key AND event.seq = (SELECT max(seq) FROM event WHERE job = job.key)
-                        WHERE job.id = ?
-                        """), arguments: [id.description])
-        else { return nil }
-        guard let progress = row[15] as Double? else { throw UnreadableRow("the last event of \(id)") }
-        let life = JobLife(
-            phase: try JobLife.Phase(column: row[4], mark: row[7]), stageIndex: row[5], attempt: row[8],
-            stageProgress: JobReader.stageProgress(checkpoint: row[9], lastType: row[14], told: row[16]),
-            progress: Progress(progress), stageStartedAt: Timestamp(column: row[10]),
-            startedAt: Timestamp(column: row[6]))
-        guard let priority = Priority(row[2]) else { throw UnreadableRow("job.priority of \(id)") }
-        let job = ActiveJob(
-            key: row[0], id: id, tenant: TenantName(unchecked: row[1]), priority: priority,
-            pipeline: try JSONText.decode(Pipeline.self, from: row[3]), life: life, head: row[13], token: row[11],
-            dueAt: Timestamp(column: row[12]))
+    /// `nil` if there is no such job.
+    private func key(of id: JobID, _ db: Database) throws -> Int64? {
+        if let job = active.find(id) { return job.key }
+        return try Int64.fetchOne(
+            try db.cachedStatement(sql: "SELECT key FROM job WHERE id = ?"), arguments: [id.description])
+    }
+
+    private func tenant(of key: Int64, _ id: JobID, _ db: Database) throws -> TenantName? {
+        if let job = active.find(id) { return job.tenant }
+        return try String.fetchOne(
+            try db.cachedStatement(sql: "SELECT tenant FROM job WHERE key = ?"), arguments: [key]
+        ).map(TenantName.init(unchecked:))
+    }
+
+    /// - Parameter text: `job.id` as it is stored.
+    func load(_ text: String, _ key: Int64, _ db: Database) throws -> ActiveJob {
+        guard let id = JobID(text) else { throw UnreadableRow("job.id “\(text)”") }
+        return try load(id, key, db)
+    }
+
+    /// The job as it was decided last: from the cache, or else from its rows.
+    /// - Throws: ``UnreadableRow`` or an error of decoding if they cannot be read.
+    func load(_ id: JobID, _ key: Int64, _ db: Database) throws -> ActiveJob {
+        if let job = active.find(id) { return job }
+        let job = try ActiveJobReader(starts: starts).read(id, key, db)
         remember(job)
         return job
     }
 
     func remember(_ job: ActiveJob) {
-        if job.life.state.isFinal {
-            active[job.id] = nil
-        } else {
-            if active.count >= Self.activeJobs { active.removeAll(keepingCapacity: true) }
-            active[job.id] = job
-        }
+        if job.life.state.isFinal { active.remove(job.id) } else { active.keep(job) }
     }
+
+    /// Nothing in memory is about this job any more.
+    func forgetActive(_ id: JobID) {
+        active.remove(id)
+        starts.end(id)
+    }
+
+    /// Adds an event to what the transaction tells.
+    func publish(_ event: CommittedEvent) { commit.events.append(event) }
 
     /// Appends the events and moves the job's rows to the life after them. A report moves no row: the last event tells it.
     func apply(
-        _ decision: JobStateMachine.Decision, to job: inout ActiveJob, at time: Timestamp, delay: Duration?,
+        _ decision: JobStateMachine.Decision, to job: inout ActiveJob, at moment: ClockReading, delay: Duration?,
         _ db: Database
     ) throws {
         let before = job
-        for event in decision.events { job.token = try append(event, to: &job, at: time, db) }
+        for event in decision.events { job.token = try append(event, to: &job, at: moment.time, db) }
         job.life = decision.life
         defer { remember(job) }
         if before.life.phase == .executing, job.life.phase == .executing {
@@ -172,9 +200,10 @@ final class JobLedger {
         // A claim's token is the position of its last event; later changes keep it while the stage runs.
         if before.life.phase == .executing { job.token = before.token }
         if job.life.stageState != .running { job.token = nil }
-        job.dueAt = delay.map { time.advanced(by: $0) }
-        try writeJob(job, decision, at: time, db)
-        try writeStage(from: before, to: job, at: time, db)
+        job.dueAt = delay.map { moment.steady.advanced(by: $0) }
+        starts.note(job)
+        try writeJob(job, decision, at: moment, db)
+        try writeStage(from: before, to: job, at: moment.time, db)
         countWaiting(from: before, to: job)
     }
 
@@ -188,6 +217,7 @@ final class JobLedger {
         _ type: EventType, _ payload: String, to job: inout ActiveJob, at time: Timestamp, _ db: Database
     ) throws -> Int64 {
         job.head += 1
+        job.lastAt = time
         try statements(db).insertEvent.run(job.key, job.head, type.rawValue, time.millisecondsSince1970, payload)
         let position = db.lastInsertedRowID
         commit.events.append(
@@ -199,7 +229,7 @@ final class JobLedger {
     }
 
     private func writeJob(
-        _ job: ActiveJob, _ decision: JobStateMachine.Decision, at time: Timestamp, _ db: Database
+        _ job: ActiveJob, _ decision: JobStateMachine.Decision, at moment: ClockReading, _ db: Database
     ) throws {
         var (output, error): (String?, String?)
         switch decision.events.last?.change {
@@ -209,8 +239,8 @@ final class JobLedger {
         }
         try statements(db).updateJob.run(
             job.life.state.rawValue, job.life.phase.column, job.life.stageIndex, output, error,
-            job.life.startedAt?.millisecondsSince1970, job.life.state.isFinal ? time.millisecondsSince1970 : nil,
-            job.key)
+            job.life.startedAt?.time.millisecondsSince1970,
+            job.life.state.isFinal ? moment.steady.millisecondsSince1970 : nil, job.key)
     }
 
     private func writeStage(from before: ActiveJob, to job: ActiveJob, at time: Timestamp, _ db: Database) throws {
@@ -221,7 +251,7 @@ final class JobLedger {
             try statements(db).updateStage.run(
                 job.life.stageState.rawValue, job.life.phase.mark, job.life.attempt, job.token,
                 job.life.stageProgress.value,
-                job.dueAt?.millisecondsSince1970, job.life.stageStartedAt?.millisecondsSince1970,
+                job.dueAt?.millisecondsSince1970, job.life.stageStartedAt?.time.millisecondsSince1970,
                 job.life.state.isFinal ? time.millisecondsSince1970 : nil, job.key, job.life.stageIndex)
         }
     }
@@ -261,10 +291,9 @@ final class JobLedger {
     private func loadWaiting(_ db: Database) throws {
         let rows = try Row.fetchCursor(db, sql: Self.waitingQuery)
         while let row = try rows.next() {
-            guard let priority = Priority(row[2]) else { throw UnreadableRow("stage.priority") }
             let share = WaitingStages.Share(
                 queue: QueueName(unchecked: row[0]), tenant: TenantName(unchecked: row[1]))
-            waiting.load(row[3], of: share, at: priority)
+            waiting.load(row[3], of: share, at: Priority(clamping: row[2]))
         }
     }
 

@@ -8,6 +8,7 @@ import LongtakeCore
 /// sees, and the next boot goes on with it. What clients delete is hidden already, and goes before all that is due.
 struct PruneCommand: Sendable {
     let retention: Retention
+    /// On the steady clock.
     let time: Timestamp
     var rows = Limits.rowsPerPrune
     var freePagesKept = Limits.freePagesKept
@@ -69,7 +70,8 @@ struct PruneCommand: Sendable {
         let hidden = try HiddenJob.any(db)
         guard let key = try hidden ?? due(db) else { return nil }
         let row = try Row.fetchOne(try db.cachedStatement(sql: Self.logQuery), arguments: [key])
-        guard let row else { throw UnreadableRow("job \(key) without events") }
+        // A damaged database may have lost the job's events. That must not keep it, nor all that are due behind it.
+        guard let row else { return Candidate(key: key, first: 1, events: 0, position: 0, isHidden: hidden != nil) }
         let (first, last): (Int64, Int64) = (row[0], row[1])
         return Candidate(
             key: key, first: first, events: Int(last - first) + 1, position: row[2], isHidden: hidden != nil)

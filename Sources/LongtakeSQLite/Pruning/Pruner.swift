@@ -21,7 +21,8 @@ public final class Pruner: Sendable {
 
     /// - Parameters:
     ///   - clock: measures waits.
-    ///   - wallClock: the one that the journal stamps jobs with.
+    ///   - wallClock: the one that the journal stamps jobs with. Ages are measured on its steady time, which no correction of the wall
+    ///     clock changes: until the next start an age grows only as fast as time passes.
     ///   - rows: how many a transaction deletes.
     public init(
         journal: SQLiteJournal, retention: Retention, clock: any Clock<Duration>, wallClock: any WallClock,
@@ -52,8 +53,8 @@ public final class Pruner: Sendable {
             var state = PrunerState(retention)
             for await _ in looks {
                 guard let next = await prune(&state), timers.withLock({ $0.set(next) }) else { continue }
-                // A millisecond at least, so that two clocks that disagree cannot make this spin.
-                let wait = max(1, next.millisecondsSince1970 - wallClock.now().millisecondsSince1970)
+                // At least a millisecond, so that two clocks that disagree cannot make this loop spin.
+                let wait = max(1, next.millisecondsSince1970 - wallClock.steady().millisecondsSince1970)
                 group.addTask { await self.sleep(for: .milliseconds(wait), thenLookAt: next) }
             }
             group.cancelAll()
@@ -74,7 +75,7 @@ public final class Pruner: Sendable {
         while !Task.isCancelled {
             do {
                 let (outcome, worked) = try await slice(state)
-                let (next, notes) = state.sliced(outcome, at: wallClock.now())
+                let (next, notes) = state.sliced(outcome, at: wallClock.steady())
                 for note in notes { tell(note) }
                 guard case .slice = next else {
                     guard case .look(let time) = next else { return nil }
@@ -87,14 +88,14 @@ public final class Pruner: Sendable {
                 return nil
             } catch {
                 logger.warning("cannot prune, will try again", metadata: ["error": "\(error)"])
-                return wallClock.now().advanced(by: Limits.pruneRetryDelay)
+                return wallClock.steady().advanced(by: Limits.pruneRetryDelay)
             }
         }
         return nil
     }
 
     private func slice(_ state: PrunerState) async throws -> (outcome: PruneOutcome, worked: Duration) {
-        let command = PruneCommand(retention: retention, time: wallClock.now(), rows: rows)
+        let command = PruneCommand(retention: retention, time: wallClock.steady(), rows: rows)
         return try await journal.chore { [self] db in
             var outcome = PruneOutcome()
             let worked = try clock.measure { outcome = try command.run(db) }

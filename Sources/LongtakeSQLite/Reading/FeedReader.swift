@@ -91,8 +91,10 @@ struct FeedReader {
     private func add(_ row: Row, _ query: FeedQuery, _ page: inout FeedPage, _ bytes: inout Int) throws -> Bool {
         // Of other tenants nothing is made but the place behind them: a reader passes thousands of their events in one read.
         if (row[6] as String) == query.tenant.description {
-            let event = try event(row)
-            if query.filter.accepts(job: event.job, pipeline: event.pipeline, type: event.type) {
+            // What cannot be named cannot be told, and must not hold up what follows it.
+            if let event = event(row),
+                query.filter.accepts(job: event.job, pipeline: event.pipeline, type: event.type)
+            {
                 bytes += event.payload.utf8.count
                 guard bytes <= Limits.bytesPerPage || page.events.isEmpty else { return false }
                 page.events.append(event)
@@ -102,10 +104,9 @@ struct FeedReader {
         return page.events.count < max(1, query.limit)
     }
 
-    private func event(_ row: Row) throws -> CommittedEvent {
-        guard let type = EventType(rawValue: row[2]), let job = JobID(row[5] as String) else {
-            throw UnreadableRow("event \(row[0] as Int64)")
-        }
+    /// `nil` if its type or the id of its job cannot be read.
+    private func event(_ row: Row) -> CommittedEvent? {
+        guard let type = EventType(rawValue: row[2]), let job = JobID(row[5] as String) else { return nil }
         return CommittedEvent(
             id: EventID(epoch: epoch, sequence: EventSequence(rawValue: row[1])),
             position: EventPosition(rawValue: row[0]), job: job, tenant: TenantName(unchecked: row[6]),

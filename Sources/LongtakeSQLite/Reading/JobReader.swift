@@ -11,10 +11,15 @@ struct JobReader {
     /// For all readers: what a text decodes to depends on nothing else.
     private static let pipelines = DecodedPipelines()
 
+    /// A member of an event's JSON; NULL if that is no JSON, instead of an error for the whole query.
+    static func member(_ name: String) -> String {
+        "CASE WHEN json_valid(event.payload) THEN json_extract(event.payload, '$.\(name)') END"
+    }
+
     private static let columns = """
         job.key, job.id, job.tenant, job.pipeline, job.definition, job.state, job.phase, job.stage_index, job.priority, job.input,
-        job.output, job.error, job.metadata, job.retry_of, job.created_at, job.started_at, job.finished_at,
-        event.seq, event.type, json_extract(event.payload, '$.progress'), json_extract(event.payload, '$.stage_progress'),
+        job.output, job.error, job.metadata, job.retry_of, job.created_at, job.started_at, event.at,
+        event.seq, event.type, \(member("progress")), \(member("stage_progress")),
         job.simulation
         FROM job JOIN event ON event.job = job.key AND event.seq = (SELECT max(seq) FROM event WHERE job = job.key)
         """
@@ -28,7 +33,7 @@ struct JobReader {
     func job(_ id: JobID, of tenant: TenantName, _ db: Database) throws -> Job? {
         let statement = try db.cachedStatement(sql: "SELECT \(Self.columns) WHERE job.id = ? AND job.tenant = ?")
         guard let row = try Row.fetchOne(statement, arguments: [id.description, tenant.description]) else { return nil }
-        var job = try view(row, db)
+        guard var job = try view(row, db) else { return nil }
         job.queuePosition = try queuePosition(row, job, db)
         return job
     }
@@ -76,7 +81,7 @@ struct JobReader {
                 break
             }
             last = row[0]
-            let job = try view(row, db)
+            guard let job = try view(row, db) else { continue }
             bytes += job.stages.count * Self.stageBytes
             page.jobs.append(job)
         }
@@ -88,7 +93,31 @@ struct JobReader {
     /// What a stage is in JSON, about.
     private static let stageBytes = 128
 
-    private func view(_ row: Row, _ db: Database) throws -> Job {
+    /// A job that cannot be read is told by what can be: one row never takes a list with it.
+    /// - Returns: `nil` if not even its id can be read, by which nobody could ask for it.
+    private func view(_ row: Row, _ db: Database) throws -> Job? {
+        do {
+            return try whole(row, db)
+        } catch  where JobLedger.isUnreadable(error) {
+            return unreadable(row)
+        }
+    }
+
+    /// Without input, output, metadata and stages, and with the error ``JobError/unreadable``.
+    private func unreadable(_ row: Row) -> Job? {
+        guard let id = JobID(row[1] as String), let state = JobState(rawValue: row[5]) else { return nil }
+        return Job(
+            id: id, tenant: TenantName(unchecked: row[2]), pipeline: PipelineName(unchecked: row[3]), state: state,
+            progress: Progress(Double.fromDatabaseValue(row[19]) ?? 0), stage: nil, stages: [], queuePosition: nil,
+            input: .null, output: nil, error: .unreadable, priority: Priority(clamping: row[8]), metadata: [:],
+            cancelRequested: ["canceling", "canceled"].contains(row[6] as String),
+            retryOf: (row[13] as String?).flatMap { JobID($0) },
+            createdAt: Timestamp(millisecondsSince1970: row[14]), startedAt: Timestamp(column: row[15]),
+            finishedAt: state.isFinal ? Timestamp(column: row[16]) : nil,
+            lastEvent: EventID(epoch: epoch, sequence: EventSequence(rawValue: row[17])))
+    }
+
+    private func whole(_ row: Row, _ db: Database) throws -> Job {
         guard let id = JobID(row[1] as String), let state = JobState(rawValue: row[5]), let priority = Priority(row[8])
         else {
             throw UnreadableRow("job \(row[0] as Int64)")
@@ -96,13 +125,15 @@ struct JobReader {
         let pipeline = try Self.pipelines.pipeline(row[4])
         let index: Int = row[7]
         // Of text that was damaged where SQLite does not look.
-        guard pipeline.stages.indices.contains(index), let progress = row[19] as Double? else {
+        guard pipeline.stages.indices.contains(index), let progress = Double.fromDatabaseValue(row[19])
+        else {
             throw UnreadableRow("job \(id)")
         }
         var stages = try stages(of: row[0], pipeline, db)
         if index < stages.count, !state.isFinal || stages[index].state != .succeeded {
             stages[index].progress = Self.stageProgress(
-                checkpoint: stages[index].progress.value, lastType: row[18], told: row[20])
+                checkpoint: stages[index].progress.value, lastType: row[18],
+                told: Double.fromDatabaseValue(row[20]))
         }
         return Job(
             id: id, tenant: TenantName(unchecked: row[2]), pipeline: pipeline.name, state: state,
@@ -116,7 +147,8 @@ struct JobReader {
             cancelRequested: ["canceling", "canceled"].contains(row[6] as String),
             retryOf: (row[13] as String?).flatMap { JobID($0) },
             createdAt: Timestamp(millisecondsSince1970: row[14]), startedAt: Timestamp(column: row[15]),
-            finishedAt: Timestamp(column: row[16]),
+            // The time that clients are told. The column finished_at is on the steady clock, for the pruner.
+            finishedAt: state.isFinal ? Timestamp(column: row[16]) : nil,
             lastEvent: EventID(epoch: epoch, sequence: EventSequence(rawValue: row[17])))
     }
 
@@ -145,7 +177,7 @@ struct JobReader {
     /// Counted on the claim's own index, and never further than anybody wants to know.
     private func queuePosition(_ row: Row, _ job: Job, _ db: Database) throws -> Int? {
         let (key, index): (Int64, Int) = (row[0], row[7])
-        guard job.stages[index].state == .queued else { return nil }
+        guard job.stages.indices.contains(index), job.stages[index].state == .queued else { return nil }
         let waits = try Bool.fetchOne(
             try db.cachedStatement(sql: "SELECT due_at IS NULL FROM stage WHERE job = ? AND number = ?"),
             arguments: [key, index])

@@ -1,6 +1,9 @@
 import GRDB
 
 /// The tables, one migration for each released shape. STRICT throughout; times are milliseconds since 1970, JSON is text.
+///
+/// `job.finished_at` and `stage.due_at` are on the steady clock (``WallClock/steady()``): retention and retries count from them. Clients are
+/// told the `at` of the final event. All other times are what the wall clock said.
 enum Schema {
     /// “Ltak” in ASCII, at byte 68 of the file: says that the file is ours before anything in it is touched.
     static let applicationID: Int32 = 0x4c74_616b

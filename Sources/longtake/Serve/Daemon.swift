@@ -63,7 +63,7 @@ struct Daemon: Sendable {
         let addresses: [String]
         do {
             keeper = try loadKeys()
-            server = try makeServer(loops, journal, backups, keeper, descriptors)
+            server = try makeServer(loops, journal, engine, backups, keeper, descriptors)
             addresses = try await listen(server)
         } catch {
             // Otherwise the next start takes this end for a crash that has lost the write-ahead log.
@@ -192,7 +192,7 @@ struct Daemon: Sendable {
     }
 
     private func makeServer(
-        _ loops: MultiThreadedEventLoopGroup, _ journal: SQLiteJournal, _ backups: SQLiteBackups,
+        _ loops: MultiThreadedEventLoopGroup, _ journal: SQLiteJournal, _ engine: Engine, _ backups: SQLiteBackups,
         _ keeper: KeyKeeper, _ descriptors: Int
     ) throws -> HTTPServer {
         let settings = loaded.settings
@@ -231,6 +231,7 @@ struct Daemon: Sendable {
                     return generator.next()
                 },
                 releaseMemory: ProcessMemory.release,
+                abandonedAttempts: { engine.abandonedAttempts },
                 process: { [startedAt] in OwnProcess.usage(startedAt: startedAt) },
                 droppedLogLines: { [log] in log.dropped }),
             group: loops, journal: journal, backups: backups, catalog: loaded.catalog, clock: clock, logger: logger)

@@ -26,6 +26,15 @@ struct InspectionReport {
             row("schema", "\(inspection.schema.joined(separator: ", ")) (\(age))"),
             row("epoch, boots", "\(inspection.epoch), \(inspection.boots)"),
             row("jobs, events", "\(inspection.jobs), \(inspection.events)"),
+        ] + setAside
+    }
+
+    private var setAside: [String] {
+        guard !inspection.setAside.isEmpty else { return [] }
+        let more = inspection.setAside.count > Self.shown ? " and more" : ""
+        let ids = inspection.setAside.prefix(Self.shown).joined(separator: ", ")
+        return [
+            row("set aside", "\(inspection.setAside.count), which failed because they cannot be read: \(ids)\(more)")
         ]
     }
 

@@ -1,9 +1,16 @@
 import Glibc
 import LongtakeCore
 
-/// The machine's clock.
+/// The machine's clocks. One value serves a whole boot: its steady time counts from the moment when it was made.
 struct SystemClock: WallClock {
-    func now() -> Timestamp {
+    private let bootTime = Self.wallTime()
+    private let boot = ContinuousClock.now
+
+    func now() -> Timestamp { Self.wallTime() }
+
+    func steady() -> Timestamp { bootTime.advanced(by: boot.duration(to: .now)) }
+
+    private static func wallTime() -> Timestamp {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return Timestamp(millisecondsSince1970: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)

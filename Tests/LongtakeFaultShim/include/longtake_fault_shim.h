@@ -20,6 +20,7 @@ enum longtake_fault {
     LONGTAKE_HELD,            /* counts the syncs that were held */
     LONGTAKE_INJECTED,        /* counts what was injected: errors, delays, the death */
     LONGTAKE_SYNC_ERROR,      /* the number of the error that syncs fail with, for EIO */
+    LONGTAKE_HOLD_BACKUPS,    /* no listing of the directory of the backups begins while it is set */
     LONGTAKE_FAULT_WORDS
 };
 

@@ -74,7 +74,7 @@ struct BrokenDatabase: CustomTestStringConvertible, Sendable {
         ),
         BrokenDatabase(
             .oneEnd, "UPDATE job SET state = 'running', phase = 'waiting', finished_at = NULL WHERE key = \(job(1))"),
-        BrokenDatabase(.finishedAt, "UPDATE job SET finished_at = finished_at + 1 WHERE key = \(job(1))"),
+        BrokenDatabase(.finishedAt, "UPDATE job SET finished_at = NULL WHERE key = \(job(1))"),
         BrokenDatabase(.jobIsFold, "UPDATE job SET state = 'queued', phase = 'queued' WHERE key = \(job(3))"),
         BrokenDatabase(.jobIsFold, "UPDATE job SET phase = 'waiting' WHERE key = \(job(3))"),
         BrokenDatabase(.jobIsFold, "UPDATE job SET stage_index = 1 WHERE key = \(job(2))"),
@@ -103,6 +103,8 @@ struct BrokenDatabase: CustomTestStringConvertible, Sendable {
             .progress,
             "UPDATE event SET payload = json_set(payload, '$.progress', 1) WHERE job = \(job(3)) AND type = 'job.resumed'"
         ),
+        BrokenDatabase(.readable, "UPDATE job SET input = '{\"prompt\":' WHERE key = \(job(2))"),
+        BrokenDatabase(.readable, "UPDATE job SET definition = 'nonsense' WHERE key = \(job(2))"),
         BrokenDatabase(.waitingCount, "UPDATE share SET waiting = waiting + 1", isAboutAJob: false),
         BrokenDatabase(.waitingCount, "DELETE FROM share", isAboutAJob: false),
         BrokenDatabase(.idempotencyKey, "UPDATE idempotency SET tenant = 'b'"),

@@ -17,10 +17,10 @@ final class Disk {
     }
 
     /// A boot begins with the recovery, which is durable before anything else happens.
-    func open(at time: Timestamp) throws {
+    func open(at moment: ClockReading) throws {
         boots += 1
         var ledger = durable
-        try ledger.recover(at: time)
+        try ledger.recover(at: moment)
         _ = write(&ledger, by: Array(repeating: nil, count: ledger.changeCount), watch)
     }
 

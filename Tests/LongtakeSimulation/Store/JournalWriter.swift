@@ -122,7 +122,7 @@ final class JournalWriter: Strand {
         submissions.removeFirst(max(0, batch.count - others.count))
         others.removeFirst(min(batch.count, others.count))
         var transaction = Transaction(ledger: disk.durable, watch: disk.watch, batch: batch)
-        let now = time.wall.now()
+        let now = time.wall.reading()
         for command in batch {
             let before = transaction.ledger
             do {

@@ -87,7 +87,7 @@ final class SimulatedJournal: Journal, @unchecked Sendable {
 
     private func write<Value: Sendable>(
         _ kind: WriteCommand.Kind, _ author: ClaimToken? = nil,
-        _ body: @escaping (inout MemoryLedger, Timestamp) throws -> Value
+        _ body: @escaping (inout MemoryLedger, ClockReading) throws -> Value
     ) async throws -> Value {
         try await withCheckedThrowingContinuation { (caller: CheckedContinuation<Value, any Error>) in
             writer.add(

@@ -15,6 +15,6 @@ struct WriteCommand {
     /// The claim in whose name it is written.
     let author: ClaimToken?
     /// Judges and writes. Returns what to tell the caller once it is durable.
-    let run: (inout MemoryLedger, Timestamp) throws -> () -> Void
+    let run: (inout MemoryLedger, ClockReading) throws -> () -> Void
     let fail: (any Error) -> Void
 }

@@ -1,0 +1,90 @@
+import GRDB
+import LongtakeCore
+
+/// A job whose rows cannot be read is set aside, so that it holds up neither its queue nor a start: it fails with the code `unreadable`.
+///
+/// What could not be read stays as it is, for whoever wants to look at it: only the state of the job and of its stage changes, and one
+/// event is appended.
+extension JobLedger {
+    /// Whether an error says that a row cannot be read, rather than that the database failed or that a command was refused.
+    static func isUnreadable(_ error: any Error) -> Bool { !(error is DatabaseError) && !(error is JournalError) }
+
+    /// Reads something of a job. If that cannot be read, the job is set aside.
+    /// - Parameter body: reads, and has written nothing when it throws.
+    /// - Returns: `nil` if the job was set aside.
+    func reading<Value>(
+        _ key: Int64, at moment: ClockReading, _ db: Database, _ body: () throws -> Value
+    ) throws -> Value? {
+        do {
+            return try body()
+        } catch  where Self.isUnreadable(error) {
+            try setAside(key, because: "\(error)", at: moment, db)
+            return nil
+        }
+    }
+
+    /// Ends the job without a look at what cannot be read.
+    func setAside(_ key: Int64, because reason: String, at moment: ClockReading, _ db: Database) throws {
+        guard
+            let row = try Row.fetchOne(
+                db, sql: "SELECT id, tenant, pipeline, state FROM job WHERE key = ?", arguments: [key]),
+            JobState(rawValue: row[3])?.isFinal != true
+        else { return }
+        let (id, tenant): (String, String) = (row[0], row[1])
+        let log = try logEnd(of: key, db)
+        let time = moment.told(notBefore: log.at).time
+        let error = JobError.unreadable
+        let event = JobEvent(progress: log.progress, change: .failed(error))
+        let payload = event.payload()
+        try statements(db).insertEvent.run(
+            key, log.head + 1, event.type.rawValue, time.millisecondsSince1970, payload)
+        let position = EventPosition(rawValue: db.lastInsertedRowID)
+        try db.execute(
+            sql: "UPDATE job SET state = 'failed', phase = 'failed', error = ?, finished_at = ? WHERE key = ?",
+            arguments: [try JSONText.encode(error), moment.steady.millisecondsSince1970, key])
+        try setAsideStages(of: key, at: time, db)
+        if row[3] as String == JobState.queued.rawValue { queued.add(-1, of: TenantName(unchecked: tenant)) }
+        setAsideNow.append(SetAsideJobs.Job(id: id, key: key, reason: reason))
+        guard let id = JobID(id) else { return }
+        forgetActive(id)
+        publish(
+            CommittedEvent(
+                id: EventID(epoch: epoch, sequence: EventSequence(rawValue: log.head + 1)), position: position,
+                job: id, tenant: TenantName(unchecked: tenant), pipeline: PipelineName(unchecked: row[2]),
+                type: event.type, at: time, payload: payload))
+    }
+
+    /// The last number of a log and its time, and the highest progress that its events tell, as far as they can be read.
+    private func logEnd(of key: Int64, _ db: Database) throws -> (head: Int64, at: Timestamp, progress: Progress) {
+        let row = try Row.fetchOne(
+            db,
+            sql: """
+                SELECT coalesce(max(seq), 0), coalesce(max(at), 0), max(CASE WHEN json_valid(payload) THEN
+                    CASE WHEN json_type(payload, '$.progress') IN ('integer', 'real')
+                        THEN json_extract(payload, '$.progress') END END)
+                FROM event WHERE job = ?
+                """, arguments: [key])
+        guard let row else { return (0, Timestamp(millisecondsSince1970: 0), .none) }
+        let progress = Double.fromDatabaseValue(row[2]).map { min(Progress($0), .almostComplete) }
+        return (row[0], Timestamp(millisecondsSince1970: row[1]), progress ?? .none)
+    }
+
+    /// No worker has its stage any more, and none can claim it.
+    private func setAsideStages(of key: Int64, at time: Timestamp, _ db: Database) throws {
+        let stages = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT queue, tenant, priority FROM stage WHERE job = ? AND state = 'queued' AND due_at IS NULL
+                """, arguments: [key])
+        for stage in stages {
+            waiting.add(
+                -1, on: QueueName(unchecked: stage[0]), of: TenantName(unchecked: stage[1]),
+                at: Priority(clamping: stage[2]))
+        }
+        try db.execute(
+            sql: """
+                UPDATE stage SET state = 'failed', token = NULL, due_at = NULL, finished_at = ?
+                WHERE job = ? AND state IN ('queued', 'running')
+                """, arguments: [time.millisecondsSince1970, key])
+    }
+}
