@@ -67,6 +67,19 @@ class LibraryTests(unittest.TestCase):
             self.assertEqual(source.response.status_code, 204)
             self.assertEqual(client.timeout.read, 5)
 
+    def test_short_timeout(self):
+        """httpx with its default timeout reads a stream of a job that waits, if it asks for a shorter heartbeat"""
+        with Daemon(QUEUES_CPU_WORKERS=0) as daemon, httpx.Client() as client:
+            url = f"{daemon.url}/v1/jobs/{daemon.submit()['id']}/events"
+            with self.assertRaises(httpx.ReadTimeout), client.stream("GET", url) as response:
+                for _ in response.iter_lines():
+                    pass
+            with client.stream("GET", url, params={"heartbeat_seconds": 2}) as response:
+                beats = (line for line in response.iter_lines() if line == ": hb")
+                # Three of them take longer than the timeout.
+                for _ in range(3):
+                    next(beats)
+
     def test_requests_sse(self):
         """requests-sse raises at the 204"""
         with self.assertRaises(requests_sse.InvalidStatusCodeError):

@@ -88,7 +88,7 @@ import Testing
     private func helloBlock(job: String) throws -> Regex<AnyRegexOutput> {
         try Regex(
             #"retry: \d+\nid: [0-9a-f]{8}-\d+\nevent: stream\.hello\ndata: \{"type":"stream\.hello","job":""# + job
-                + #"","cursor":"[0-9a-f]{8}-\d+","head":"[0-9a-f]{8}-\d+","heartbeat_seconds":15\}\n\n"#)
+                + #"","cursor":"[0-9a-f]{8}-\d+","head":"[0-9a-f]{8}-\d+","heartbeat_seconds":10\}\n\n"#)
     }
 
     /// A block is these three lines and nothing else, and the data begins as the contract says.

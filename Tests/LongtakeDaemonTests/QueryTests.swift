@@ -12,9 +12,9 @@ import Testing
             let daemon = try DaemonProcess()
             let known = [
                 "/v1/jobs": "cursor, limit, pipeline, state",
-                "/v1/events": "after, format, heartbeat, job, lastEventId, last_event_id, pipeline, ticket, type",
+                "/v1/events": "after, format, heartbeat, heartbeat_seconds, job, lastEventId, last_event_id, pipeline, ticket, type",
                 "/v1/jobs/\(Self.job)/events":
-                    "after, format, heartbeat, lastEventId, last_event_id, limit, ticket, wait",
+                    "after, format, heartbeat, heartbeat_seconds, lastEventId, last_event_id, limit, ticket, wait",
                 "/v1/jobs/\(Self.job)": "ticket", "/v1/pipelines": "", "/v1/backups": "",
             ]
             for (path, names) in known {

@@ -92,14 +92,15 @@ import Testing
             let id = try daemon.submit()
             let query = "?format=message&heartbeat=event&after="
             let readers = [try daemon.follow(id, query + "1"), try daemon.feed(query + "1")]
-            for reader in readers {
+            // The job waits, so its own stream tells how long the queue before it is.
+            for (reader, position) in zip(readers, [#","queue_position":0"#, ""]) {
                 #expect(reader.head["content-type"] == "text/event-stream; charset=utf-8")
                 #expect(reader.head["x-accel-buffering"] == "no")
                 #expect(reader.head["cache-control"] == "no-store, no-transform")
                 let hello = try #require(try reader.next())
                 #expect(hello.event == nil && hello.id != nil && (hello.retry ?? 0) > 0)
                 #expect(hello.data?.hasPrefix(#"{"type":"stream.hello","job":"#) == true)
-                #expect(try reader.next()?.raw == "data: {\"type\":\"stream.heartbeat\"}\n\n")
+                #expect(try reader.next()?.raw == "data: {\"type\":\"stream.heartbeat\"\(position)}\n\n")
             }
             #expect(daemon.stop() == 0)
             for reader in readers {

@@ -108,7 +108,7 @@ private final class StalledPipe {
             text += rest()
             let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
             for line in lines.dropLast() where line.contains("lines of the log were dropped") {
-                let number = try #require(line.split(separator: #""dropped":""#).last?.prefix { $0.isNumber })
+                let number = try #require(line.split(separator: #""dropped":"#).last?.prefix { $0.isNumber })
                 told += try #require(Int(number))
             }
             text = String(lines.last ?? "")

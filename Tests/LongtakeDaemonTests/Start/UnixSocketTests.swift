@@ -49,7 +49,7 @@ import Testing
             daemon.kill()
             #expect(try site.inode != nil)
             try daemon.start()
-            #expect(try site.answers)
+            try site.waitForAnswer(of: daemon)
             daemon.kill()
             // Behind a link, even a stale socket is somebody else's.
             try #require(rename(site.path, site.path + ".real") == 0)
@@ -189,9 +189,20 @@ private final class Site {
     var path: String { directory + "/s" }
 
     func daemon(environment: [String] = [], umask: String = "0022") throws -> DaemonProcess {
-        try DaemonProcess(
+        let daemon = try DaemonProcess(
             arguments: ["--unix-socket", path], environment: environment,
             wrapper: ["/bin/sh", "-c", "umask \(umask); exec \"$0\" \"$@\""])
+        try waitForAnswer(of: daemon)
+        return daemon
+    }
+
+    /// A daemon answers on its port before it listens on the next address.
+    func waitForAnswer(of daemon: DaemonProcess) throws {
+        let deadline = Deadline(20)
+        while (try? answers) != true {
+            try #require(!deadline.isOver, "\(daemon.log)")
+            poll(nil, 0, 5)
+        }
     }
 
     func startAnother() throws -> (status: CInt, output: String) {
