@@ -19,7 +19,6 @@ struct TenantTurnsTests {
         return order
     }
 
-    // Seen to fail with one line for all tenants.
     @Test("a tenant with a hundred reads in line delays another tenant's first read by none of them")
     func first() {
         let turns = Turns<String>(width: 1)
@@ -34,7 +33,6 @@ struct TenantTurnsTests {
         #expect(turns.waiting == 0 && turns.running == 0)
     }
 
-    // Seen to fail without the count of reads that run.
     @Test("a tenant that has no read running goes before all that have some, and then the one with the fewest")
     func fewest() {
         let turns = Turns<String>(width: 3)

@@ -14,7 +14,6 @@ struct JournalCloseTests {
     private static let endless =
         "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
 
-    // Seen to hang with the close of before, which waited for the reads in GRDB's barrier.
     @Test("interrupts the reads that run, refuses those that wait and those that come, and closes the connections")
     func interrupts() async throws {
         let journal = try await scratch.open()
@@ -35,7 +34,6 @@ struct JournalCloseTests {
         #expect(try await journal.close(within: .zero), "harmless when called again")
     }
 
-    // Seen to hang with the close of before; with a close that waits for nothing, the read finds its connection closed.
     @Test("leaves the connections open under a read that does not end in time")
     func held() async throws {
         let journal = try await scratch.open()
@@ -60,7 +58,6 @@ struct JournalCloseTests {
         #expect(noted.number.withLock { $0 } == 1)
     }
 
-    // Ended in a trap or a hang now and then with the close of before.
     @Test("answers every read that runs beside it with what is there, or that the journal is closed", arguments: 1...20)
     func beside(_ round: Int) async throws {
         let journal = try await scratch.open()

@@ -73,7 +73,6 @@ struct ReadQueueTests {
         disk.signal()
     }
 
-    // Seen to fail without `makeRoom` in `admit`: the other tenant was refused.
     @Test("when all places in line are taken, the newest read of the longest line gives way to another tenant's")
     func room() async throws {
         let pool = try DatabasePool(path: scratch.database)
@@ -97,7 +96,6 @@ struct ReadQueueTests {
         #expect(try await [older, others] == [1, 4])
     }
 
-    // Seen to fail without `remove` in `left`: the place in line stayed taken.
     @Test("a read whose caller is cancelled leaves the line at once, although the disk hangs")
     func leaving() async throws {
         let pool = try DatabasePool(path: scratch.database)
@@ -118,7 +116,6 @@ struct ReadQueueTests {
         try await running
     }
 
-    // Seen to fail without `renew`: the second read saw what the first one had seen.
     @Test("a read that takes over the connection of another sees what was committed before it began")
     func fresh() async throws {
         let pool = try DatabasePool(path: scratch.database)

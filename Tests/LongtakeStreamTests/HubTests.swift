@@ -187,7 +187,7 @@ import Testing
         }
     }
 
-    // Seen to fail with all waits on the first loop.
+    // Seen not to end with all waits on the first loop.
     @Test("requests that wait stand on all event loops in turn")
     func waitsOnAllLoops() async throws {
         let loops = [NIOAsyncTestingEventLoop(), NIOAsyncTestingEventLoop()]

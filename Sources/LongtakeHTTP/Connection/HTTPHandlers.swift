@@ -9,12 +9,21 @@ import NIOHTTP1
 enum HTTPHandlers {
     /// - Parameter watch: the handler that they stand behind.
     static func add(to pipeline: ChannelPipeline.SynchronousOperations, behind watch: InboundWatch) throws {
-        try pipeline.addHandlers(
-            [
-                HTTPResponseEncoder(), ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes)),
-                HTTPServerPipelineHandler(), NIOHTTPResponseHeadersValidator(),
-            ], position: .after(watch))
+        try pipeline.addHandlers(make(), position: .after(watch))
     }
+
+    private static func make() -> [any ChannelHandler] {
+        [
+            HTTPResponseEncoder(), ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes)),
+            HTTPServerPipelineHandler(), NIOHTTPResponseHeadersValidator(),
+        ]
+    }
+
+    /// Makes handlers once on one thread, before any connection needs them.
+    ///
+    /// Swift builds a generic type's metadata at its first use. One start of some thousand crashed in the runtime when the first connections
+    /// of two event loops did that at the same time (`swift_checkMetadataState` with a null pointer, Swift 6.3.1).
+    static func prepare() { _ = make() }
 
     /// Has them hand on what they hold of later requests, as it is, and leave.
     /// - Returns: fulfilled when the last is gone.

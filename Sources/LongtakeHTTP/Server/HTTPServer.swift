@@ -97,6 +97,7 @@ public final class HTTPServer: Sendable {
     /// - Returns: where they listen, as a person would write it, such as `http://127.0.0.1:8080`.
     /// - Throws: why an address cannot be bound. Then none is left open.
     public func start() async throws(ListenFailure) -> [String] {
+        HTTPHandlers.prepare()
         var triesLeft = Self.portTries
         while true {
             do throws(ListenFailure) {
