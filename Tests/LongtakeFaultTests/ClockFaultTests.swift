@@ -27,7 +27,9 @@ extension FaultTests {
             let last = try daemon.submit()
             #expect(try daemon.wholeLog(of: last).types.last == "job.succeeded")
             for id in [through, after, last] {
-                let events = try daemon.get("/v1/jobs/\(id)/events").object()["events"] as? [[String: Any]]
+                let events =
+                    try daemon.get("/v1/jobs/\(id)/events", "Accept: application/json").object()["events"]
+                    as? [[String: Any]]
                 let durations = (events ?? []).compactMap { $0["duration_seconds"] as? Double }
                 #expect(durations.count > 1 && durations.allSatisfy { (0..<60).contains($0) }, "\(durations)")
                 let times = (events ?? []).compactMap { $0["at"] as? String }
