@@ -66,7 +66,7 @@ struct Forwarding: Sendable {
     /// The address of the client: the nearest hop that is no trusted proxy; `unix` for a peer on a Unix domain socket.
     var client: String {
         var client = peer.flatMap { IPAddress($0) }.map(\.description) ?? (peer == nil ? "unknown" : "unix")
-        // What stands before a hop that cannot be read could be anybody's claim.
+        // If a hop cannot be parsed, stop: any client can forge the entries to its left.
         for hop in hops.reversed() {
             guard let address = Self.address(hop) else { break }
             client = address.description
@@ -79,7 +79,7 @@ struct Forwarding: Sendable {
         headers[name].flatMap { $0.split(separator: ",") }.map(\.trimmed).filter { !$0.isEmpty }
     }
 
-    /// Some proxies add a port, and brackets then if the address is one of IPv6.
+    /// Some proxies append a port. They then put an IPv6 address in brackets.
     private static func address(_ hop: String) -> IPAddress? {
         if let address = IPAddress(hop) { return address }
         if hop.hasPrefix("["), let end = hop.firstIndex(of: "]") { return IPAddress(String(hop[..<end].dropFirst())) }

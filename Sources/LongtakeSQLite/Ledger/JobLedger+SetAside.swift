@@ -6,11 +6,11 @@ import LongtakeCore
 /// What could not be read stays as it is, for whoever wants to look at it: only the state of the job and of its stage changes, and one
 /// event is appended.
 extension JobLedger {
-    /// Whether an error says that a row cannot be read, rather than that the database failed or that a command was refused.
+    /// Whether an error is one of decoding a row. A `DatabaseError` is a failure of the database, a ``JournalError`` a refused command.
     static func isUnreadable(_ error: any Error) -> Bool { !(error is DatabaseError) && !(error is JournalError) }
 
     /// Reads something of a job. If that cannot be read, the job is set aside.
-    /// - Parameter body: reads, and has written nothing when it throws.
+    /// - Parameter body: reads rows. It must not write before it throws, because the surrounding transaction still commits.
     /// - Returns: `nil` if the job was set aside.
     func reading<Value>(
         _ key: Int64, at moment: ClockReading, _ db: Database, _ body: () throws -> Value
@@ -23,7 +23,7 @@ extension JobLedger {
         }
     }
 
-    /// Ends the job without a look at what cannot be read.
+    /// Marks the job as failed without decoding its damaged columns. If the job is missing or final, it does nothing.
     func setAside(_ key: Int64, because reason: String, at moment: ClockReading, _ db: Database) throws {
         guard
             let row = try Row.fetchOne(
@@ -69,7 +69,7 @@ extension JobLedger {
         return (row[0], Timestamp(millisecondsSince1970: row[1]), progress ?? .none)
     }
 
-    /// No worker has its stage any more, and none can claim it.
+    /// Fails the job's queued and running stages. Workers lose their claims and cannot claim the stages again.
     private func setAsideStages(of key: Int64, at time: Timestamp, _ db: Database) throws {
         let stages = try Row.fetchAll(
             db,

@@ -4,8 +4,8 @@ import GRDBSQLite
 import LongtakeCore
 import Synchronization
 
-/// The one way to the connections that read. It schedules the reads fairly by tenant (``TenantTurns``), bounds how many wait, and bounds how
-/// long each waits (``Limits/readPeriods``), whatever the disk does. GRDB's own queue has none of these.
+/// All database reads go through this queue. It schedules them fairly by tenant (``TenantTurns``), and limits the queue's length and each
+/// read's waiting time (``Limits/readPeriods``). GRDB's own queue has none of these.
 final class ReadQueue: Sendable {
     /// A read that runs or waits.
     private struct Read: Sendable {
@@ -24,8 +24,8 @@ final class ReadQueue: Sendable {
         /// Waits for the last read that runs.
         var whenIdle: CheckedContinuation<Bool, Never>?
 
-        /// `sqlite3_interrupt` is for any thread, as long as the connection is open (sqlite.org/c3ref/interrupt.html). Under the lock, so that
-        /// the connection still has that read.
+        /// Call this only while holding the lock. Otherwise the connection may already run another read. Any thread may call
+        /// `sqlite3_interrupt` while the connection is open (sqlite.org/c3ref/interrupt.html).
         func interrupt(_ bits: UInt) {
             if let connection = OpaquePointer(bitPattern: bits) { sqlite3_interrupt(connection) }
         }
@@ -44,7 +44,7 @@ final class ReadQueue: Sendable {
     private let most: Int
     private let period: Duration
 
-    /// Between two interruptions of a read that must end: one that comes before the read's statement has begun does nothing.
+    /// The interval between interrupts while closing. An interrupt before the statement starts has no effect, so `close` repeats it.
     private static let interruptMilliseconds = 10
 
     /// - Parameters:
@@ -69,12 +69,12 @@ final class ReadQueue: Sendable {
     func read<Value: Sendable>(
         for tenant: TenantName?, _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws -> Value {
-        try await deadline.wait(whenRefused: { [self] in left($0, tenant) }) { [self] ticket, caller in
+        try await deadline.wait(whenRefused: { [self] in cancel($0, tenant) }) { [self] ticket, caller in
             let read = Read(ticket: ticket, tenant: tenant) { [self] connection in
                 let result = Result {
                     try Self.run(connection) { db in
                         began(ticket, on: db)
-                        // A read whose caller left while it waited for a connection costs no more.
+                        // If the caller was cancelled or timed out while waiting for a connection, skip the query.
                         guard deadline.isOpen(ticket) else { throw CancellationError() }
                         return try body(db)
                     }
@@ -129,7 +129,7 @@ final class ReadQueue: Sendable {
         if isFirst { tickLater() }
     }
 
-    /// Runs a read, and behind it those whose turn comes, on the same connection: handing each to the pool would cost two changes of thread.
+    /// Runs a read. When it ends, the next queued read runs on the same connection. A new pool call for each would cost two thread switches.
     private func start(_ first: Read) {
         pool.asyncRead { [self] connection in
             var (read, connection) = (first, connection)
@@ -171,8 +171,8 @@ final class ReadQueue: Sendable {
         return next
     }
 
-    /// Nobody waits for a read any more: it leaves the line, or is interrupted, so that others get the connection.
-    private func left(_ ticket: Int, _ tenant: TenantName?) {
+    /// If a caller stops waiting, its read is removed from the queue or interrupted. This frees the connection for other reads.
+    private func cancel(_ ticket: Int, _ tenant: TenantName?) {
         state.withLock { state in
             if let connection = state.connections[ticket] {
                 state.interrupt(connection)

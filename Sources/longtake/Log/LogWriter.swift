@@ -4,17 +4,17 @@ import Synchronization
 
 /// Writes the log to a standard stream on a thread of its own.
 ///
-/// Nobody who logs ever waits for the reader of that stream: lines wait in a ``LogQueue``, and lines that find no room there are dropped and
-/// counted. While the reader does not read, at most one batch is with the thread and one queue of the same size waits behind it.
+/// Logging never blocks. Lines wait in a ``LogQueue``; if it is full, new lines are dropped and counted. If the stream blocks, memory holds at
+/// most two full queues: one that is being written and one that waits.
 final class LogWriter: Sendable {
     private struct State {
         var queue = LogQueue()
         /// Whether the thread waits to be woken.
         var isAsleep = true
-        /// Those who wait until all is written.
+        /// The semaphores of pending ``flush(within:)`` calls.
         var flushing: [DispatchSemaphore] = []
 
-        /// - Returns: who has to be told that the thread has done what it can.
+        /// - Returns: the semaphores of pending flushes, which the caller must signal.
         mutating func fallAsleep() -> [DispatchSemaphore] {
             defer { (isAsleep, flushing) = (true, []) }
             return flushing
@@ -26,7 +26,7 @@ final class LogWriter: Sendable {
     private let takes: @Sendable (String) -> Bool
     private let notice: @Sendable (Int) -> String
 
-    /// Bytes of one write: a pipe's usual capacity.
+    /// When a write reaches this many bytes, no more lines are added to it. 64 KiB is a pipe's usual capacity.
     private static let chunk = 64 * 1_024
 
     /// - Parameters:
@@ -79,7 +79,7 @@ final class LogWriter: Sendable {
             while let batch = next() {
                 let unwritten = write(batch)
                 guard !unwritten.isEmpty else { continue }
-                // A stream that takes nothing is tried again with the next line.
+                // The write failed, so its lines count as dropped. The next logged line triggers a new attempt.
                 let waiting = state.withLock { state in
                     state.queue.lost(unwritten)
                     return state.fallAsleep()

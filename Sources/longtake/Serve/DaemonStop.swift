@@ -23,8 +23,8 @@ struct DaemonStop: Sendable {
 
     /// Performs the stop. A thread of its own ends the process when the grace is over.
     ///
-    /// When it returns, nothing of the daemon runs any more. `exit(3)` takes apart what threads may still use: one stop of some thousand
-    /// ended in a segmentation fault after its last line.
+    /// When it returns, no thread of the daemon runs any more. This must hold because `exit(3)` destroys globals, and a thread that still uses
+    /// them can crash. That was seen once in some thousand stops.
     /// - Throws: what the database or the event loops say when they cannot be closed.
     func run() async throws {
         let begin = ContinuousClock.now
@@ -44,17 +44,19 @@ struct DaemonStop: Sendable {
         log.flush(within: min(Self.lastLines, left(.log)))
     }
 
-    /// Ends the process although `what` still runs, mostly because the kernel holds it. Everything is on the disk, and returning from `main`
-    /// would take apart what it uses.
+    /// Ends the process if `what` still runs, which is usually blocked in a system call. All commits are on the disk. Returning from `main`
+    /// would destroy objects that it still uses.
     private func leave(_ what: String) -> Never {
-        logger.warning("stopped, although something does not end", metadata: ["what": "\(what)"])
+        logger.warning(
+            "stopped while something was still running; all committed data is on the disk",
+            metadata: ["running": "\(what)"])
         log.flush(within: Self.lastLines)
         _exit(0)
     }
 
     /// A stop that hangs is worse than a crash, from which the next boot recovers: the process ends when the grace is over.
     ///
-    /// It has a thread of its own and logs nothing: whatever hangs, the log and its reader included, this does not.
+    /// It has a thread of its own and does not log, so a blocked log cannot delay it.
     private func startLastResort() {
         DetachedThread.start { [plan] in
             DetachedThread.sleep(for: plan.grace)

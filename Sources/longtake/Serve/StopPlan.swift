@@ -19,13 +19,13 @@ struct StopPlan: Hashable, Sendable {
         case chores
         /// The database closes.
         case close
-        /// Requests whose client is gone come to their end.
+        /// Handlers of clients that have disconnected finish. The database is closed by then, so they can only fail.
         case tasks
         /// The log's last lines are written.
         case log
 
-        /// The part's end, in hundredths of the grace. The engine and the streams have policies of waiting, so they get the most; the
-        /// rest waits only for what is under way.
+        /// The part's end, in hundredths of the grace. Workers and streams may wait for stages or
+        /// clients, so they get the largest shares. The other parts only finish operations that are already in progress.
         fileprivate var percent: Int {
             switch self {
             case .work: 30
