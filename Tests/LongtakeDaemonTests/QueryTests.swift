@@ -12,7 +12,8 @@ import Testing
             let daemon = try DaemonProcess()
             let known = [
                 "/v1/jobs": "cursor, limit, pipeline, state",
-                "/v1/events": "after, format, heartbeat, heartbeat_seconds, job, lastEventId, last_event_id, pipeline, ticket, type",
+                "/v1/events": "after, format, heartbeat, heartbeat_seconds, job, lastEventId, last_event_id, pipeline, "
+                    + "ticket, type",
                 "/v1/jobs/\(Self.job)/events":
                     "after, format, heartbeat, heartbeat_seconds, lastEventId, last_event_id, limit, ticket, wait",
                 "/v1/jobs/\(Self.job)": "ticket", "/v1/pipelines": "", "/v1/backups": "",

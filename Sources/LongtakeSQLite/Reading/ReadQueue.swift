@@ -69,7 +69,8 @@ final class ReadQueue: Sendable {
     func read<Value: Sendable>(
         for tenant: TenantName?, _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws -> Value {
-        try await deadline.wait(whenRefused: { [self] in cancel($0, tenant) }) { [self] ticket, caller in
+        let cancelled: @Sendable (Int) -> Void = { [self] in cancel($0, tenant) }
+        return try await deadline.wait(whenRefused: cancelled) { [self] ticket, caller in
             let read = Read(ticket: ticket, tenant: tenant) { [self] connection in
                 let result = Result {
                     try Self.run(connection) { db in
