@@ -15,6 +15,8 @@ public final class SQLiteJournal: Journal {
     private let configuration: SQLiteConfiguration
     private let writer: GroupCommitWriter
     private let reads: ReadQueue
+    /// The clock whose steady time all stored ages and due times are on. Everybody who compares with them must use it.
+    public let clock: ContinuedClock
     private let pipelineTexts = PipelineTexts()
     private let setAside: SetAsideJobs
     private let deletionObservers = Mutex<[@Sendable () -> Void]>([])
@@ -25,9 +27,11 @@ public final class SQLiteJournal: Journal {
 
     private init(
         path: String, pool: DatabasePool, wal: WALPages, configuration: SQLiteConfiguration,
-        writer: GroupCommitWriter, lock: DirectoryLock, epoch: Epoch, boot: BootInfo, setAside: SetAsideJobs
+        writer: GroupCommitWriter, lock: DirectoryLock, epoch: Epoch, boot: BootInfo, clock: ContinuedClock,
+        setAside: SetAsideJobs
     ) {
         self.setAside = setAside
+        self.clock = clock
         self.path = path
         self.pool = pool
         reads = ReadQueue(pool: pool, width: configuration.readers)
@@ -109,7 +113,7 @@ public final class SQLiteJournal: Journal {
                 epoch: boot.ledger.epoch,
                 boot: BootInfo(
                     number: boot.number, sqliteVersion: try SQLiteVersion.ofLibrary(pool),
-                    recoveredStages: boot.recoveredStages), setAside: setAside)
+                    recoveredStages: boot.recoveredStages), clock: boot.ledger.clock, setAside: setAside)
         } catch let error as DatabaseError {
             throw StorageRefusal(reading: opening.path, failed: error)
         }
@@ -212,7 +216,7 @@ public final class SQLiteJournal: Journal {
     /// - Returns: whether the connections are closed. If a read still runs they stay open, since closing would free them under it. Everything is
     ///   durable then, but the process must end without returning from `main`.
     public func close(within patience: Duration) async throws -> Bool {
-        guard let held = lock.withLock({ $0.take() }) else { return true }
+        guard let held = lock.withLock({ $0.take() }) else { return lockOfRead.withLock { $0 == nil } }
         // First, so that no reader is in the way when the log is folded in.
         let isIdle = await reads.close(within: patience)
         await writer.close()

@@ -121,6 +121,7 @@ import Testing
             }
             #expect(try first("lastEventId=\(second)") == third)
             #expect(try first("&lastEventId=\(second)") == third)
+            #expect(try first("lastEventId=1&lastEventId=\(second)") == third)
             #expect(try first("lastEventId=\(second)&r=4502042491192193") == third)
             #expect(try first("format=message&lastEventId=\(second)") == third)
             #expect(try first("last_event_id=1&after=1&lastEventId=\(second)") == third)

@@ -1,6 +1,7 @@
 import Glibc
 import Logging
 import LongtakeCore
+import LongtakeDaemonDriver
 import LongtakeTesting
 import Testing
 
@@ -28,49 +29,26 @@ struct ListenerTests {
         let accepted = try Self.otherEnd(of: client)
         #expect(Self.option(TCP_NOTSENT_LOWAT, of: accepted) == 4_096)
         #expect(Self.option(TCP_USER_TIMEOUT, of: accepted) == 30_000)
-        close(client)
+        withExtendedLifetime(client) {}
         await server.stop()
     }
 
     private struct Failed: Error {}
 
-    private static func connect(to port: UInt16) throws -> CInt {
-        let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        let length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let result = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.connect(descriptor, $0, length) }
-        }
-        // An answer says that the connection is set up, and not only that the kernel has it.
-        let request = Array("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n".utf8)
-        var byte: UInt8 = 0
-        guard result == 0, send(descriptor, request, request.count, 0) > 0, recv(descriptor, &byte, 1, 0) == 1 else {
-            throw Failed()
-        }
-        return descriptor
+    /// A connection that is set up, and not only with the kernel: an answer says so.
+    private static func connect(to port: UInt16) throws -> Socket {
+        let client = try Socket(port: Int(port))
+        guard try client.exchange("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").status == 200 else { throw Failed() }
+        return client
     }
 
     /// The socket that was accepted, which is this process's too: the one whose peer is the client.
-    private static func otherEnd(of client: CInt) throws -> CInt {
-        let port = Self.port(of: client, getsockname)
-        for descriptor in 3..<CInt(65_536) where descriptor != client {
-            if let peer = Self.port(of: descriptor, getpeername), peer == port { return descriptor }
+    private static func otherEnd(of client: Socket) throws -> CInt {
+        let port = SocketPort.local(of: client.descriptor)
+        for descriptor in 3..<CInt(65_536) where descriptor != client.descriptor {
+            if let peer = SocketPort.peer(of: descriptor), peer == port { return descriptor }
         }
         throw Failed()
-    }
-
-    private typealias Lookup = (CInt, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt
-
-    private static func port(of descriptor: CInt, _ look: Lookup) -> UInt16? {
-        var address = sockaddr_in()
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let result = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { look(descriptor, $0, &length) }
-        }
-        return result == 0 && address.sin_family == sa_family_t(AF_INET) ? UInt16(bigEndian: address.sin_port) : nil
     }
 
     private static func option(_ name: CInt, of descriptor: CInt) -> CInt? {

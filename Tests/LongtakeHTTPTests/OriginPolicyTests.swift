@@ -99,6 +99,12 @@ struct OriginPolicyTests {
         // A page that made its name resolve to the proxy is no page of the daemon's.
         let rebound = fields("evil.example.org", "https://evil.example.org")
         #expect(Self.refusal(Self.open, rebound, from: proxy) == "unknown-host")
+        // Nor is one whose name resolves to the daemon itself, on a machine that is trusted: it can set the header, but not `Host`.
+        let local = [
+            ("Host", "evil.example.org:8080"), ("X-Forwarded-Host", "127.0.0.1"),
+            ("Origin", "http://evil.example.org:8080"),
+        ]
+        #expect(Self.refusal(Self.open, local, from: proxy) == "unknown-host")
     }
 
     @Test("may read a response if their origin is allowed; each header stands there once, and Vary keeps what it had")

@@ -24,6 +24,13 @@ package struct TenantTurns<Waiter> {
 
         var waiting: Int { waiters.count - first }
 
+        /// Takes out the first that matches.
+        mutating func remove(where matches: (Waiter) -> Bool) -> Bool {
+            guard let index = waiters[first...].firstIndex(where: matches) else { return false }
+            if index == first { _ = popFirst() } else { waiters.remove(at: index) }
+            return true
+        }
+
         mutating func popFirst() -> Waiter {
             let waiter = waiters[first]
             first += 1
@@ -81,11 +88,8 @@ package struct TenantTurns<Waiter> {
 
     /// Takes the first read that matches out of a tenant's line.
     package mutating func remove(of tenant: TenantName?, where matches: (Waiter) -> Bool) {
-        guard var line = lines[tenant], let index = line.waiters[line.first...].firstIndex(where: matches) else {
-            return
-        }
-        if index == line.first { _ = line.popFirst() } else { line.waiters.remove(at: index) }
-        store(line, of: tenant, less: 1)
+        guard lines[tenant]?.remove(where: matches) == true else { return }
+        settle(tenant, less: 1)
     }
 
     /// Takes the reads that match out of all lines.
@@ -97,7 +101,8 @@ package struct TenantTurns<Waiter> {
             let waiters = line.waiters[line.first...]
             (line.waiters, line.first) = (waiters.filter { !matches($0) }, 0)
             removed += waiters.filter(matches)
-            store(line, of: tenant, less: removed.count - before)
+            lines[tenant] = line
+            settle(tenant, less: removed.count - before)
         }
         return removed
     }
@@ -106,10 +111,10 @@ package struct TenantTurns<Waiter> {
     /// - Returns: the read that gives way; `nil` where `tenant` has the longest line itself, or no read waits.
     package mutating func makeRoom(for tenant: TenantName?) -> Waiter? {
         guard let longest = turns.max(by: { waiting(of: $0) < waiting(of: $1) }),
-            waiting(of: longest) > waiting(of: tenant), var line = lines[longest]
+            waiting(of: longest) > waiting(of: tenant)
         else { return nil }
-        let newest = line.waiters.removeLast()
-        store(line, of: longest, less: 1)
+        let newest = lines[longest]?.waiters.removeLast()
+        settle(longest, less: 1)
         return newest
     }
 
@@ -124,10 +129,12 @@ package struct TenantTurns<Waiter> {
         return fewest?.index
     }
 
-    private mutating func store(_ line: Line, of tenant: TenantName?, less count: Int) {
+    /// So many reads left a tenant's line, which was changed in place: a copy of a long line costs too much under the lock of all reads.
+    private mutating func settle(_ tenant: TenantName?, less count: Int) {
         waiting -= count
-        lines[tenant] = line.waiting == 0 && line.running == 0 ? nil : line
-        if line.waiting == 0 { turns.removeAll { $0 == tenant } }
+        guard waiting(of: tenant) == 0 else { return }
+        turns.removeAll { $0 == tenant }
+        if lines[tenant]?.running == 0 { lines[tenant] = nil }
     }
 
     private mutating func released(_ tenant: TenantName?) {

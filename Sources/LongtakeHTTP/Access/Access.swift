@@ -24,9 +24,13 @@ final class Access: Sendable {
         self.uptime = uptime
     }
 
-    /// - Parameter takesTicket: whether a ticket may stand in for a key.
+    /// - Parameters:
+    ///   - takesTicket: whether a ticket may stand in for a key.
+    ///   - identified: called with a caller whose key is known, also if the request is refused for its rate or right.
     /// - Throws: ``Problem`` with 401, 403 or 429.
-    func caller(of request: Request, for right: Right, takesTicket: Bool) throws(Problem) -> Caller {
+    func caller(
+        of request: Request, for right: Right, takesTicket: Bool, identified: (Caller) -> Void
+    ) throws(Problem) -> Caller {
         let credentials = request.headers[values: .authorization]
         if credentials.isEmpty, let ticket = Query(request)["ticket"] {
             guard takesTicket else { throw .ticketNotTaken }
@@ -37,6 +41,7 @@ final class Access: Sendable {
         guard credentials.count == 1, let key = Self.key(in: credential), let caller = keys.caller(with: key) else {
             throw .keyUnknown
         }
+        identified(caller)
         if let seconds = rates.take(.key(key.id), at: uptime()) { throw .tooManyRequests(retryAfter: seconds) }
         guard caller.rights.contains(right) else { throw .rightMissing(right) }
         return caller

@@ -47,7 +47,9 @@ struct OriginPolicy: Sendable {
     /// out, by `Sec-Fetch-Site` (W3C Fetch Metadata). A link that somebody follows is allowed.
     func refusal(of sender: Sender) -> Problem? {
         guard isGuarded else { return nil }
-        if let host = sender.host, !sender.isProbe, !hosts.contains(host) { return .unknownHost }
+        // Both names have to be known. A browser on this machine may be a trusted peer, and a page can set any header but `Host`.
+        let names = [sender.host, sender.ownHost].compactMap(\.self)
+        guard sender.isProbe || names.allSatisfy(hosts.contains) else { return .unknownHost }
         if let origin = sender.origin {
             let isOwn =
                 origin.lowercased() == publicURL?.origin || isSame(origin, sender.host)

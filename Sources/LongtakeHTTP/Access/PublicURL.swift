@@ -9,9 +9,13 @@ public struct PublicURL: Hashable, Sendable, CustomStringConvertible {
     /// The whole address without a slash at its end: what stands before the path in each link.
     public let description: String
 
-    /// - Returns: `nil` unless the text is an `http` or `https` address without user, query and fragment.
+    /// The characters that need no escape where the address is shown: in HTML, in JSON and in a shell's command.
+    static let characters = Set(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%/:[]".utf8)
+
+    /// - Returns: `nil` unless the text is an `http` or `https` address without user, query and fragment, of ``characters`` only.
     public init?(_ text: String) {
-        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\"") }),
+        guard text.utf8.allSatisfy(Self.characters.contains),
             let parts = URLComponents(string: text), let scheme = parts.scheme?.lowercased(),
             let host = parts.host?.lowercased(), !host.isEmpty, ["http", "https"].contains(scheme),
             parts.user == nil, parts.password == nil, parts.query == nil, parts.fragment == nil,

@@ -76,7 +76,9 @@ struct Forwarding: Sendable {
     }
 
     private static func items(_ name: String, _ headers: HTTPHeaders) -> [String] {
-        headers[name].flatMap { $0.split(separator: ",") }.map(\.trimmed).filter { !$0.isEmpty }
+        // On bytes: some characters join a comma that follows them (Unicode UAX #29, GB9b), and a client could hide its own hop so.
+        headers[name].flatMap { $0.utf8.split(separator: UInt8(ascii: ",")) }
+            .map { String(decoding: $0, as: UTF8.self).trimmed }.filter { !$0.isEmpty }
     }
 
     /// Some proxies append a port. They then put an IPv6 address in brackets.

@@ -34,7 +34,8 @@ struct AccessLog: Sendable {
     /// Writes the line of a request whose response has ended.
     /// - Parameter end: how a stream ended, or `client` if the client left before the end of the response.
     func write(_ record: AccessRecord, end: StreamClose?, at time: NIODeadline) {
-        guard let status = record.status, mode == .all || status >= 400 else { return }
+        let status = record.status ?? Self.clientLeft
+        guard mode == .all || status >= 400 else { return }
         let exchange = record.exchange
         var fields: Logger.Metadata = [
             "client": "\(exchange.forwarding.client)",
@@ -51,6 +52,9 @@ struct AccessLog: Sendable {
         logger.info("access", metadata: fields)
     }
 
+    /// The status of a request whose client left before there was a response. No response has it.
+    private static let clientLeft = 499
+
     /// In milliseconds' precision.
     private static func seconds(from start: NIODeadline, to end: NIODeadline) -> Double {
         Double((end - start).nanoseconds / 1_000_000) / 1_000
@@ -63,7 +67,7 @@ final class AccessRecord {
     let method: String?
     let exchange: RequestExchange
     let start: NIODeadline
-    /// `nil` until there is a response.
+    /// `nil` until there is a response, and for good if the client leaves before.
     var status: Int?
     /// Of the response's body as it was sent.
     var bytes = 0

@@ -30,8 +30,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     var stream: StreamSubscriber?
     var socket: StreamSocket?
     var isHTTP10 = false
-    /// Of the page that sent the request that is under way.
-    private var origin: String?
+    /// The head of the request that is under way, and when it arrived.
+    private var arriving: (head: HTTPRequestHead, at: NIODeadline)?
     /// Whether a stream runs without the handlers that speak HTTP.
     private var isBare = false
     private var removal: EventLoopFuture<Void>?
@@ -92,7 +92,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         }
         switch unwrapInboundIn(data) {
         case .head(let head):
-            origin = head.headers.first(name: "origin")
+            arriving = (head, channel.eventLoop.now)
             // A pipelined request's bytes came while another was answered; its time begins here.
             perform(state.bytesArrived())
             perform(state.headArrived(head))
@@ -196,7 +196,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         let handler = NIOLoopBound(self, eventLoop: loop)
         let exchange = service.exchange(request.head.headers, from: channel.remoteAddress)
         self.exchange = exchange
-        record = service.accessLog.begin(request.head, exchange, at: loop.now)
+        record = service.accessLog.begin(request.head, exchange, at: arriving?.at ?? loop.now)
         // Routes are asynchronous and the loop is not; the task ends with its answer, and is cancelled with the connection.
         answer = service.hub.tasks.start { [service] in
             let answer = await service.answer(request, exchange)
@@ -215,7 +215,6 @@ final class ConnectionHandler: ChannelInboundHandler {
             guard answer.stream == nil else { return answerHead(answer.response) }
             write(.head(head(answer.response, length: answer.length)))
             guard !answer.isHead, answer.body.readableBytes > 0 else { return endResponse() }
-            record?.bytes = answer.body.readableBytes
             writeWhole(answer.body, answer.room)
         }
     }
@@ -237,9 +236,14 @@ final class ConnectionHandler: ChannelInboundHandler {
         startTimer(TimeAmount(Limits.writeDeadline))
         var rest = body
         while let piece = rest.readSlice(length: min(rest.readableBytes, Limits.answerPiece)), piece.readableBytes > 0 {
-            let isLast = rest.readableBytes == 0
+            let (isLast, bytes) = (rest.readableBytes == 0, piece.readableBytes)
             let written = channel.eventLoop.makePromise(of: Void.self)
             written.futureResult.whenComplete { result in
+                if case .success = result {
+                    handler.value.record?.bytes += bytes
+                } else {
+                    handler.value.writeRecord(.client)
+                }
                 if isLast {
                     withExtendedLifetime(room) {}
                     handler.value.endResponse()
@@ -273,6 +277,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     /// Writes the access log's line of the request, unless it is written already.
     func writeRecord(_ end: StreamClose?) {
+        arriving = nil
         guard let record else { return }
         self.record = nil
         service.accessLog.write(record, end: end, at: channel.eventLoop.now)
@@ -348,7 +353,10 @@ final class ConnectionHandler: ChannelInboundHandler {
     private func head(_ response: Response, length: Int?) -> HTTPResponseHead {
         var headers = HTTPHeaders(response.headers)
         headers.remove(name: "content-length")
-        if let length, response.status != .noContent { headers.add(name: "content-length", value: String(length)) }
+        // A 304 would have to give the length of the 200 (RFC 9110 §8.6).
+        if let length, response.status != .noContent, response.status != .notModified {
+            headers.add(name: "content-length", value: String(length))
+        }
         headers.add(name: "date", value: service.date())
         if !state.isKept {
             headers.add(name: "connection", value: "close")
@@ -367,14 +375,15 @@ final class ConnectionHandler: ChannelInboundHandler {
         service.count(refusal: problem)
         let body = problem.body
         var response = problem.response()
-        let exchange = service.exchange(HTTPHeaders(), from: channel.remoteAddress)
-        service.dress(&response, for: origin, exchange)
-        record = service.accessLog.begin(nil, exchange, at: channel.eventLoop.now)
+        let head = arriving?.head
+        let exchange = service.exchange(head?.headers ?? [:], from: channel.remoteAddress)
+        service.dress(&response, for: head?.headers.first(name: "origin"), exchange)
+        record = service.accessLog.begin(head, exchange, at: arriving?.at ?? channel.eventLoop.now)
         record?.status = problem.status.code
         record?.bytes = body.readableBytes
         writeRecord(nil)
-        let head = head(response, length: body.readableBytes)
-        below.write(NIOAny(HTTPServerResponsePart.head(head)), promise: nil)
+        let responseHead = self.head(response, length: body.readableBytes)
+        below.write(NIOAny(HTTPServerResponsePart.head(responseHead)), promise: nil)
         below.write(NIOAny(HTTPServerResponsePart.body(.byteBuffer(body))), promise: nil)
         below.writeAndFlush(NIOAny(HTTPServerResponsePart.end(nil)), promise: nil)
         // Closing with unread bytes would reset the connection and could take the answer with it: end our side, read away the other.

@@ -20,8 +20,8 @@ final class RequestService: Sendable {
     private let clock: any WallClock
     private let random: @Sendable () -> UInt64
     private let logger: Logger
-    /// Thousands of responses a second have the same date.
     let accessLog: AccessLog
+    /// Thousands of responses a second have the same date.
     private let lastDate = Mutex((second: Int64.min, text: ""))
 
     /// A response that is complete but for its connection's part.

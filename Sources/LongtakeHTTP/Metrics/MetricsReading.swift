@@ -47,7 +47,7 @@ struct MetricsReading: Sendable {
                 }),
             MetricFamily(
                 "longtake_log_dropped_total", .counter,
-                "Lines of the daemon's log that were dropped because nobody read standard error.",
+                "Lines of the daemon's log that were dropped because standard error did not take them.",
                 Double(droppedLogLines)),
         ]
     }

@@ -24,15 +24,16 @@ struct Query: Sendable {
 
     /// The text of the cursor: the first that is not empty of the header `Last-Event-ID` and the parameters ``cursorNames``.
     func cursor(of request: Request) -> String? {
-        ([request.headers[.lastEventID]] + Self.cursorNames.map { self[$0] })
+        // Of a repeated `lastEventId` the last one counts: the page wrote the others.
+        ([request.headers[.lastEventID], all(Self.polyfillCursor).last { !$0.isEmpty }]
+            + Self.cursorNames.map { self[$0] })
             .compactMap { $0?.trimmed }.first { !$0.isEmpty }
     }
 
-    /// The parameters that can hold a cursor, by precedence.
-    ///
-    /// `lastEventId` is what polyfills of `EventSource` append when they reconnect. It comes first, because the page wrote the others
-    /// before the stream began.
-    static let cursorNames = ["lastEventId", "last_event_id", "after"]
+    /// The parameters that can hold a cursor, by precedence, and before them the one that polyfills of `EventSource` append when they
+    /// reconnect: the page wrote the others before the stream began.
+    static let polyfillCursor = "lastEventId"
+    static let cursorNames = ["last_event_id", "after"]
 
     /// A whole number of `range`; `nil` where the name is absent.
     func integer(_ name: String, in range: ClosedRange<Int>) throws(Problem) -> Int? {

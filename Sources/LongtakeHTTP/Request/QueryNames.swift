@@ -30,7 +30,8 @@ struct QueryNames: Hashable, Sendable {
     ///
     /// Old versions of a polyfill of `EventSource` append `r` and a random number to each request, so that no cache answers it.
     var withCursor: QueryNames {
-        QueryNames(single: Query.cursorNames + single, repeatable: repeatable, ignored: ["r"])
+        QueryNames(
+            single: Query.cursorNames + single, repeatable: [Query.polyfillCursor] + repeatable, ignored: ["r"])
     }
 
     /// - Throws: ``Problem`` with 400 for a parameter that is unknown here, or given more often than it may be.

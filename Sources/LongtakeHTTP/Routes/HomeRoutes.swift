@@ -44,11 +44,8 @@ struct HomeRoutes: Sendable {
 
     /// As text or attribute of HTML (WHATWG HTML §13.3), and safe in the page's commands: what no host has becomes nothing.
     private static func escaped(_ address: String) -> String {
-        String(decoding: address.utf8.filter { addressBytes.contains($0) }, as: UTF8.self)
+        String(decoding: address.utf8.filter { PublicURL.characters.contains($0) }, as: UTF8.self)
     }
-
-    private static let addressBytes = Set(
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%/:[]".utf8)
 
     private static let mediaType = "text/html"
 

@@ -87,7 +87,9 @@ struct RouteTable {
         let access = access
         return { request, context in
             var context = context
-            context.caller = try access.caller(of: request, for: right, takesTicket: route.takesTicket)
+            context.caller = try access.caller(of: request, for: right, takesTicket: route.takesTicket) {
+                context.exchange.caller = $0
+            }
             context.exchange.caller = context.caller
             // What a ticket is not for does not exist for whoever has it.
             if context.caller.jobs != nil, let text = context.parameters.get("id") {

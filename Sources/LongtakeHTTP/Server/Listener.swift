@@ -69,8 +69,12 @@ struct Listener: Sendable {
     private func bind(
         _ host: String, _ port: Int, besides others: [Opened], isOneOfMany: Bool
     ) async throws(ListenFailure) -> any Channel {
-        guard let address = try? SocketAddress.makeAddressResolvingHost(host, port: port) else {
-            throw .unknownHost(host)
+        // A name server may not answer for a while.
+        let address = try await Self.onThread { () throws(ListenFailure) -> SocketAddress in
+            guard let address = try? SocketAddress.makeAddressResolvingHost(host, port: port) else {
+                throw .unknownHost(host)
+            }
+            return address
         }
         // `localhost` is another name of an address that may be listed as well.
         guard !others.contains(where: { $0.channel.localAddress == address }) else { throw .repeated(host, address) }
@@ -93,7 +97,11 @@ struct Listener: Sendable {
         do {
             let channel = try await bootstrap(isTCP: Self.isTCP(descriptor)).withBoundSocket(descriptor).get()
             // Adopting a socket calls `listen` with the library's default; a second call changes the backlog (listen(2)).
-            guard Glibc.listen(descriptor, Self.backlog) == 0 else { throw IOError(errnoCode: errno, reason: "listen") }
+            guard Glibc.listen(descriptor, Self.backlog) == 0 else {
+                let error = IOError(errnoCode: errno, reason: "listen")
+                channel.close(promise: nil)
+                throw error
+            }
             return channel
         } catch {
             throw failure(Self.code(of: error))

@@ -73,7 +73,6 @@ public final class SQLiteBackups: Backups {
         try state.withLock { try Self.mayBegin($0) }
         let backup = try await lane.run { [self] isWanted in try prepare(isWanted) }
         logger.info("a backup began", metadata: ["backup": "\(backup.id)", "path": "\(backup.path)"])
-        copying.async { self.make(backup) }
         return backup
     }
 
@@ -93,13 +92,15 @@ public final class SQLiteBackups: Backups {
         }
         let backup = Backup(id: id, state: .running, path: path(of: id), bytes: 0)
         let copy = try BackupCopy(of: journal.path, to: backup.path)
-        return try state.withLock { state in
-            // Whoever asked was told that nothing was begun.
+        try state.withLock { state in
+            // If the caller was told that nothing was begun, nothing may begin.
             guard isWanted() else { throw BackupsUnanswered() }
             try Self.mayBegin(state)
             state.running = (backup, copy)
-            return backup
         }
+        // Here and not in the caller, which may have given up by now: what is marked as running must run.
+        copying.async { self.make(backup) }
+        return backup
     }
 
     /// One that runs, failed in this boot, or whose file is there.
@@ -116,7 +117,9 @@ public final class SQLiteBackups: Backups {
     }
 
     /// Ends the backup that runs, which fails, and begins no other. It waits for that, but not for a disk that hangs.
-    public func stop() async {
+    /// - Parameter limit: how long it waits at the most; `nil` for ``Limits/backupStopPatience``.
+    public func stop(within limit: Duration? = nil) async {
+        let patience = min(limit ?? stopPatience, stopPatience)
         await withCheckedContinuation { caller in
             let copy = state.withLock { state -> BackupCopy? in
                 state.isStopped = true
@@ -125,7 +128,7 @@ public final class SQLiteBackups: Backups {
             }
             guard let copy else { return caller.resume() }
             copy.stop()
-            DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(Int(stopPatience / .milliseconds(1)))) {
+            DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(Int(patience / .milliseconds(1)))) {
                 let waiters = self.state.withLock { $0.takeWaiters() }
                 guard !waiters.isEmpty else { return }
                 self.logger.warning("the disk of the backups hangs; the backup that was being made is left behind")

@@ -19,6 +19,11 @@ struct ActiveJobReader {
         WHERE job.key = ?
         """
 
+    /// No log and no stage comes near this.
+    private static let most: Int64 = 1 << 32
+    /// The last time that has four digits for its year (RFC 3339), in milliseconds.
+    private static let year9999: Int64 = 253_402_300_799_999
+
     /// - Throws: ``UnreadableRow`` or an error of decoding.
     func read(_ id: JobID, _ key: Int64, _ db: Database) throws -> ActiveJob {
         guard let row = try Row.fetchOne(try db.cachedStatement(sql: Self.query), arguments: [key]) else {
@@ -31,6 +36,11 @@ struct ActiveJobReader {
         guard (0...1).contains(checkpoint), let told = row.number(20) else {
             throw UnreadableRow("the checkpoint of job \(id)")
         }
+        // Numbers that would overflow what is counted from them, or times that nobody can have meant.
+        let times = [5, 9, 11, 18].compactMap { Int64.fromDatabaseValue(row[$0]) }
+        guard (0...Self.most).contains(row[16] as Int64), (0...Self.most).contains(row[7] as Int64),
+            times.allSatisfy({ (0...Self.year9999).contains($0) })
+        else { throw UnreadableRow("the numbers of job \(id)") }
         guard let priority = Priority(row[1]) else { throw UnreadableRow("job.priority of \(id)") }
         let life = JobLife(
             phase: try JobLife.Phase(column: row[3], mark: row[6]), stageIndex: row[4], attempt: row[7],

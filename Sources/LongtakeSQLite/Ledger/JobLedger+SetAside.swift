@@ -27,9 +27,15 @@ extension JobLedger {
     func setAside(_ key: Int64, because reason: String, at moment: ClockReading, _ db: Database) throws {
         guard
             let row = try Row.fetchOne(
-                db, sql: "SELECT id, tenant, pipeline, state FROM job WHERE key = ?", arguments: [key]),
-            JobState(rawValue: row[3])?.isFinal != true
+                db, sql: "SELECT id, tenant, pipeline, state FROM job WHERE key = ?", arguments: [key])
         else { return }
+        guard JobState(rawValue: row[3])?.isFinal != true else {
+            // The job is over, but a stage of it still waits or runs: a write of its row or of the stage's was lost. Only the stage is in
+            // the way.
+            try setAsideStages(of: key, at: moment.time, db)
+            mended.append("stages of job \(row[0] as String), which is over")
+            return
+        }
         let (id, tenant): (String, String) = (row[0], row[1])
         let log = try logEnd(of: key, db)
         let time = moment.told(notBefore: log.at).time
@@ -55,7 +61,14 @@ extension JobLedger {
     }
 
     /// The last number of a log and its time, and the highest progress that its events tell, as far as they can be read.
-    private func logEnd(of key: Int64, _ db: Database) throws -> (head: Int64, at: Timestamp, progress: Progress) {
+    private struct LogEnd {
+        var head: Int64 = 0
+        var at = Timestamp(millisecondsSince1970: 0)
+        var progress = Progress.none
+    }
+
+    private func logEnd(of key: Int64, _ db: Database) throws -> LogEnd {
+        var end = LogEnd()
         let row = try Row.fetchOne(
             db,
             sql: """
@@ -64,9 +77,11 @@ extension JobLedger {
                         THEN json_extract(payload, '$.progress') END END)
                 FROM event WHERE job = ?
                 """, arguments: [key])
-        guard let row else { return (0, Timestamp(millisecondsSince1970: 0), .none) }
-        let progress = Double.fromDatabaseValue(row[2]).map { min(Progress($0), .almostComplete) }
-        return (row[0], Timestamp(millisecondsSince1970: row[1]), progress ?? .none)
+        guard let row else { return end }
+        end.head = row[0]
+        end.at = Timestamp(millisecondsSince1970: row[1])
+        if let told = Double.fromDatabaseValue(row[2]) { end.progress = min(Progress(told), .almostComplete) }
+        return end
     }
 
     /// Fails the job's queued and running stages. Workers lose their claims and cannot claim the stages again.

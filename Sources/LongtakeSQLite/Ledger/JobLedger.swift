@@ -8,7 +8,8 @@ import LongtakeCore
 /// them is taken back whenever it is rolled back.
 final class JobLedger {
     let epoch: Epoch
-    let clock: any WallClock
+    let clock: ContinuedClock
+    private var steady: SteadyRecord
     var waiting = WaitingStages()
     var queued = QueuedJobs()
     var paused: PausedQueues
@@ -30,7 +31,7 @@ final class JobLedger {
     ) throws {
         self.setAside = setAside
         self.epoch = epoch
-        self.clock = clock
+        (steady, self.clock) = try SteadyRecord.load(clock, db)
         queuedMost = queuedJobsPerTenant
         paused = PausedQueues(Set(try String.fetchAll(db, sql: Self.pausedQuery).map(QueueName.init(unchecked:))))
         try loadWaiting(db)
@@ -50,7 +51,10 @@ final class JobLedger {
     // MARK: Transactions
 
     /// Writes what is written once a transaction; the last thing before COMMIT.
-    func completeTransaction(_ db: Database) throws { try writeShares(db) }
+    func completeTransaction(_ db: Database) throws {
+        try writeShares(db)
+        try steady.save(clock.reading(), db)
+    }
 
     /// What the transaction that was just committed has changed.
     func takeCommit() -> Commit {
@@ -59,6 +63,7 @@ final class JobLedger {
         queued.keep()
         paused.keep()
         starts.keep()
+        steady.keep()
         setAside.tell(setAsideNow)
         for what in mended { setAside.tell(mended: what) }
         (setAsideNow, mended) = ([], [])
@@ -69,6 +74,7 @@ final class JobLedger {
     func forget() {
         active.removeAll()
         starts.undo()
+        steady.undo()
         (setAsideNow, mended) = ([], [])
         waiting.undo()
         queued.undo()

@@ -11,6 +11,8 @@ struct SteadyStarts {
     }
 
     private var starts: [JobID: Start] = [:]
+    /// What the transaction that is under way has changed.
+    private var noted: [JobID: Start] = [:]
     /// Jobs that ended in the transaction that is under way.
     private var ended: [JobID] = []
     /// 16 times the cache of active jobs, some 6 MB. The durations of jobs beyond it are measured from what the wall clock said.
@@ -20,27 +22,36 @@ struct SteadyStarts {
     mutating func note(_ job: ActiveJob) {
         guard !job.life.state.isFinal else { return ended.append(job.id) }
         guard let started = job.life.startedAt, starts.count < Self.most || starts[job.id] != nil else { return }
-        starts[job.id] = Start(job: started.steady, stage: job.life.stageStartedAt?.steady)
+        noted[job.id] = Start(job: started.steady, stage: job.life.stageStartedAt?.steady)
     }
 
     mutating func end(_ id: JobID) { ended.append(id) }
 
     /// - Parameter time: what the row says; `nil` if the job has not started.
     func job(_ id: JobID, startedAt time: Timestamp?) -> ClockReading? {
-        time.map { ClockReading($0, steady: starts[id]?.job) }
+        time.map { ClockReading($0, steady: find(id)?.job) }
     }
 
     /// The same for the current stage.
     func stage(_ id: JobID, startedAt time: Timestamp?) -> ClockReading? {
-        time.map { ClockReading($0, steady: starts[id]?.stage) }
+        time.map { ClockReading($0, steady: find(id)?.stage) }
     }
+
+    private func find(_ id: JobID) -> Start? { noted[id] ?? starts[id] }
 
     /// The transaction was committed.
     mutating func keep() {
+        if !noted.isEmpty {
+            starts.merge(noted) { $1 }
+            noted.removeAll(keepingCapacity: true)
+        }
         for id in ended { starts[id] = nil }
         ended.removeAll(keepingCapacity: true)
     }
 
-    /// The transaction was rolled back. What it has started is started anew, and then noted anew.
-    mutating func undo() { ended.removeAll(keepingCapacity: true) }
+    /// The transaction was rolled back: nothing that it has noted has happened.
+    mutating func undo() {
+        noted.removeAll(keepingCapacity: true)
+        ended.removeAll(keepingCapacity: true)
+    }
 }

@@ -73,7 +73,7 @@ struct JobReader {
         let (sql, arguments) = Self.listQuery(query)
         let rows = try Row.fetchCursor(try db.cachedStatement(sql: sql), arguments: arguments + [limit + 1])
         var page = JobPage(jobs: [], next: nil, position: EventPosition(rawValue: try FeedReader.head(db)))
-        var (last, bytes): (Int64, Int) = (0, 0)
+        var (last, bytes, seen): (Int64, Int, Int) = (0, 0, 0)
         while let row = try rows.next() {
             for column in Self.texts { bytes += try row.withUnsafeData(atIndex: column) { $0?.count ?? 0 } }
             guard page.jobs.count < limit, bytes <= Limits.jobBytesPerPage || page.jobs.isEmpty else {
@@ -81,10 +81,13 @@ struct JobReader {
                 break
             }
             last = row[0]
+            seen += 1
             guard let job = try view(row, db) else { continue }
             bytes += job.stages.count * Self.stageBytes
             page.jobs.append(job)
         }
+        // A row that cannot be shown took a place, so there may be more behind the last one.
+        if page.next == nil, seen > limit { page.next = JobListCursor(rawValue: last) }
         return page
     }
 

@@ -137,8 +137,10 @@ final class ReadQueue: Sendable {
             while true {
                 read.run(connection)
                 guard let next = ended(read) else { return }
-                read = next
                 connection = Self.renew(connection)
+                // What failed for this connection need not fail for the next read.
+                if case .failure = connection { return start(next) }
+                read = next
             }
         }
     }

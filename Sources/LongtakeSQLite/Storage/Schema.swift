@@ -24,10 +24,13 @@ enum Schema {
 
     /// A key in quotes is the key without them. Earlier versions stored the quotes, and a client that repeats such a request after the
     /// upgrade must still find its job. A key that also exists without quotes keeps them: its job stays the one that the bare key names.
-    private static let bareKeys = """
-        UPDATE OR IGNORE idempotency SET key = substr(key, 2, length(key) - 2)
-        WHERE length(key) > 2 AND key GLOB '"*"' AND instr(substr(key, 2, length(key) - 2), '"') = 0 AND instr(key, '\\') = 0
-        """
+    ///
+    /// Keys are visible ASCII, so a control character can stand for an escaped backslash meanwhile.
+    private static let bareKeys = #"""
+        UPDATE OR IGNORE idempotency
+        SET key = replace(replace(replace(substr(key, 2, length(key) - 2), '\\', char(1)), '\"', '"'), char(1), '\')
+        WHERE length(key) > 2 AND key GLOB '"*"'
+        """#
 
     /// What a reader of the feed can select by type without reading the log through. Reports, which are most of it, pay nothing.
     private static let feed = "CREATE INDEX event_by_type ON event (type, position) WHERE type <> 'stage.progress'"

@@ -36,7 +36,7 @@ extension StreamSubscriber {
         let (log, tenant, loop, askedAt) = (hub.log, tenant, shard.loop, shard.now)
         let subscriber = NIOLoopBound(self, eventLoop: loop)
         // A task that lives only for this read: the journal is asynchronous and the loop must not wait for it.
-        let task = Task {
+        let task = hub.tasks.start {
             let read = try? await log.job(job, of: tenant)
             loop.execute { subscriber.value.positionArrived(of: read, askedAt: askedAt) }
         }

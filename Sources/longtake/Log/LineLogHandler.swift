@@ -33,7 +33,7 @@ struct LineLogHandler: LogHandler {
     /// The line that tells how many lines were dropped.
     static func notice(dropped count: Int, form: Form, at time: Timestamp) -> String {
         line(
-            form, time, .warning, "lines of the log were dropped because nobody read standard error",
+            form, time, .warning, "lines of the log were dropped because standard error did not take them",
             ["dropped": .stringConvertible(count)])
     }
 
@@ -75,6 +75,7 @@ struct LineLogHandler: LogHandler {
 
     private static func quoted(_ text: String) -> String {
         let line = oneLine(text)
-        return line.contains(where: { $0 == " " || $0 == "\"" }) ? "\"\(line.replacing("\"", with: "'"))\"" : line
+        return line.utf8.contains(where: { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\"") })
+            ? "\"\(line.replacing("\"", with: "'"))\"" : line
     }
 }

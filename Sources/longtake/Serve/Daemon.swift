@@ -36,8 +36,12 @@ struct Daemon: Sendable {
 
     /// Runs until a signal asks for the end, and returns when nothing of the daemon runs any more. Then the log's last lines are written.
     func run() async throws {
-        defer { log.flush(within: DaemonStop.lastLines) }
-        try await serve()
+        do {
+            try await serve()
+        } catch {
+            log.flush(within: DaemonStop.lastLines)
+            throw error
+        }
     }
 
     /// - Throws: `ExitCode` 1 after the reason is logged.
@@ -68,6 +72,7 @@ struct Daemon: Sendable {
         } catch {
             // Otherwise the next start takes this end for a crash that has lost the write-ahead log.
             await close(journal)
+            try? await loops.shutdownGracefully()
             throw error
         }
         engine.start()
@@ -102,14 +107,16 @@ struct Daemon: Sendable {
         manager.notify("STOPPING=1", "STATUS=Draining")
         let stop = DaemonStop(
             plan: StopPlan(grace: .seconds(settings.shutdown.graceSeconds)), journal: journal, engine: engine,
-            server: server, loops: loops, pruning: pruning, backups: backups, logger: logger, log: log)
+            server: server, loops: loops, pruning: pruning, reloading: reloading, backups: backups, logger: logger,
+            log: log)
         do {
             try await stop.run()
         } catch {
-            throw failed("the stop failed", error)
+            logger.critical("the stop failed", metadata: ["error": "\(error)"])
+            log.flush(within: DaemonStop.lastLines)
+            // Returning from `main` would destroy what still runs.
+            _exit(1)
         }
-        reloading.cancel()
-        await reloading.value
         signals.cancel()
     }
 
@@ -159,7 +166,7 @@ struct Daemon: Sendable {
             journal: journal,
             runner: SimulatedRunner(
                 speed: settings.simulation.speed, clock: ContinuousClock(), reportInterval: interval),
-            clock: ContinuousClock(), wallClock: clock, logger: logger)
+            clock: ContinuousClock(), wallClock: journal.clock, logger: logger)
     }
 
     private func makePruner(_ journal: SQLiteJournal) -> Pruner {
@@ -168,7 +175,7 @@ struct Daemon: Sendable {
             age: storage.retentionHours > 0 ? .seconds(storage.retentionHours * 3600) : nil,
             maxBytes: storage.maxGigabytes > 0 ? Int64(storage.maxGigabytes * 1e9) : nil)
         return Pruner(
-            journal: journal, retention: retention, clock: ContinuousClock(), wallClock: clock, logger: logger)
+            journal: journal, retention: retention, clock: ContinuousClock(), wallClock: journal.clock, logger: logger)
     }
 
     private func makeBackups(_ journal: SQLiteJournal) -> SQLiteBackups {
@@ -234,7 +241,8 @@ struct Daemon: Sendable {
                 abandonedAttempts: { engine.abandonedAttempts },
                 process: { [startedAt] in OwnProcess.usage(startedAt: startedAt) },
                 droppedLogLines: { [log] in log.dropped }),
-            group: loops, journal: journal, backups: backups, catalog: loaded.catalog, clock: clock, logger: logger)
+            group: loops, journal: journal, backups: backups, catalog: loaded.catalog, clock: journal.clock,
+            logger: logger)
     }
 
     /// - Throws: `ExitCode` 78 if there is no group of that name.

@@ -14,6 +14,7 @@ struct DaemonStop: Sendable {
     let server: HTTPServer
     let loops: MultiThreadedEventLoopGroup
     let pruning: Task<Void, Never>
+    let reloading: Task<Void, Never>
     let backups: SQLiteBackups
     let logger: Logger
     let log: LogWriter
@@ -35,10 +36,14 @@ struct DaemonStop: Sendable {
         await engine.drain(deadline: left(.work))
         await server.finishStreams(within: left(.streams))
         await server.stop(within: left(.answers))
-        await pruning.value
-        await backups.stop()
-        guard try await journal.close(within: left(.close)) else { leave("a read") }
-        guard await server.finishTasks(within: left(.tasks)) else { leave("a request") }
+        await Self.wait(for: pruning, within: left(.chores))
+        await backups.stop(within: left(.chores))
+        guard try await journal.close(within: left(.close)) else { leave("a read", within: left(.log)) }
+        guard await server.finishTasks(within: left(.tasks)) else { leave("a request", within: left(.log)) }
+        reloading.cancel()
+        guard await Self.wait(for: reloading, within: left(.tasks)) else {
+            leave("a reload of the keys", within: left(.log))
+        }
         try await loops.shutdownGracefully()
         logger.info("stopped")
         log.flush(within: min(Self.lastLines, left(.log)))
@@ -46,12 +51,30 @@ struct DaemonStop: Sendable {
 
     /// Ends the process if `what` still runs, which is usually blocked in a system call. All commits are on the disk. Returning from `main`
     /// would destroy objects that it still uses.
-    private func leave(_ what: String) -> Never {
+    private func leave(_ what: String, within limit: Duration) -> Never {
         logger.warning(
             "stopped while something was still running; all committed data is on the disk",
             metadata: ["running": "\(what)"])
-        log.flush(within: Self.lastLines)
+        log.flush(within: min(Self.lastLines, limit))
         _exit(0)
+    }
+
+    /// Waits for a task that may not end.
+    /// - Returns: whether it has ended.
+    @discardableResult
+    private static func wait(for task: Task<Void, Never>, within limit: Duration) async -> Bool {
+        let (ends, end) = AsyncStream.makeStream(of: Bool.self, bufferingPolicy: .bufferingOldest(1))
+        // Unstructured, both: the one that is later must not be waited for.
+        Task {
+            await task.value
+            end.yield(true)
+        }
+        Task {
+            try? await ContinuousClock().sleep(for: limit)
+            end.yield(false)
+        }
+        for await hasEnded in ends { return hasEnded }
+        return false
     }
 
     /// A stop that hangs is worse than a crash, from which the next boot recovers: the process ends when the grace is over.

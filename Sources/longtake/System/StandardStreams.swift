@@ -8,7 +8,7 @@ enum StandardStreams: CInt {
     /// Writes all of `text`, and blocks while the reader does not take it. What a reader that is gone does not take is dropped.
     static func write(_ text: String, to stream: StandardStreams) { _ = stream.takes(text) }
 
-    /// The same.
+    /// Writes all of `text`, and blocks while the reader does not take it.
     /// - Returns: `false` if the stream takes no more, for example because its reader is gone.
     func takes(_ text: String) -> Bool {
         var bytes = Array(text.utf8)[...]
