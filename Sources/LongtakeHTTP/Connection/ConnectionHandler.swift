@@ -13,7 +13,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
-    private let service: RequestService
+    let service: RequestService
     let channel: any Channel
     var state = ConnectionState()
     var context: ChannelHandlerContext?
@@ -31,7 +31,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     var socket: StreamSocket?
     var isHTTP10 = false
     /// The head of the request that is under way, and when it arrived.
-    private var arriving: (head: HTTPRequestHead, at: NIODeadline)?
+    var arriving: (head: HTTPRequestHead, at: NIODeadline)?
     /// Whether a stream runs without the handlers that speak HTTP.
     private var isBare = false
     private var removal: EventLoopFuture<Void>?
@@ -273,14 +273,6 @@ final class ConnectionHandler: ChannelInboundHandler {
         removal = HTTPHandlers.remove(from: channel)
         watch?.readOn()
         perform(action)
-    }
-
-    /// Writes the access log's line of the request, unless it is written already.
-    func writeRecord(_ end: StreamClose?) {
-        arriving = nil
-        guard let record else { return }
-        self.record = nil
-        service.accessLog.write(record, end: end, at: channel.eventLoop.now)
     }
 
     func endResponse(_ end: StreamClose? = nil) {

@@ -29,7 +29,7 @@ struct ActiveJobReader {
         guard let row = try Row.fetchOne(try db.cachedStatement(sql: Self.query), arguments: [key]) else {
             throw UnreadableRow("job \(id) has no current stage or no events")
         }
-        guard let progress = Double.fromDatabaseValue(row[19]) else {
+        guard let progress = row.real(19) else {
             throw UnreadableRow("the last event of job \(id)")
         }
         let checkpoint: Double = row[8]
@@ -37,7 +37,7 @@ struct ActiveJobReader {
             throw UnreadableRow("the checkpoint of job \(id)")
         }
         // Numbers that would overflow what is counted from them, or times that nobody can have meant.
-        let times = [5, 9, 11, 18].compactMap { Int64.fromDatabaseValue(row[$0]) }
+        let times = [5, 9, 11, 18].compactMap(row.whole)
         guard (0...Self.most).contains(row[16] as Int64), (0...Self.most).contains(row[7] as Int64),
             times.allSatisfy({ (0...Self.year9999).contains($0) })
         else { throw UnreadableRow("the numbers of job \(id)") }
@@ -63,8 +63,7 @@ struct ActiveJobReader {
 extension Row {
     /// A member of JSON that is a number or missing: `.some(nil)` for a missing one, `nil` for anything else.
     fileprivate func number(_ column: Int) -> Double?? {
-        let value: DatabaseValue = self[column]
-        if value.isNull { return .some(nil) }
-        return Double.fromDatabaseValue(value).map { .some($0) }
+        if isNull(column) { return .some(nil) }
+        return real(column).map { .some($0) }
     }
 }

@@ -23,7 +23,7 @@ extension JobLedger {
         }
     }
 
-    /// Marks the job as failed without decoding its damaged columns. If the job is missing or final, it does nothing.
+    /// Marks the job as failed without decoding its damaged columns. If the job is already final, only its stages fail.
     func setAside(_ key: Int64, because reason: String, at moment: ClockReading, _ db: Database) throws {
         guard
             let row = try Row.fetchOne(
@@ -80,7 +80,7 @@ extension JobLedger {
         guard let row else { return end }
         end.head = row[0]
         end.at = Timestamp(millisecondsSince1970: row[1])
-        if let told = Double.fromDatabaseValue(row[2]) { end.progress = min(Progress(told), .almostComplete) }
+        if let told = row.real(2) { end.progress = min(Progress(told), .almostComplete) }
         return end
     }
 

@@ -111,7 +111,7 @@ struct JobReader {
         guard let id = JobID(row[1] as String), let state = JobState(rawValue: row[5]) else { return nil }
         return Job(
             id: id, tenant: TenantName(unchecked: row[2]), pipeline: PipelineName(unchecked: row[3]), state: state,
-            progress: Progress(Double.fromDatabaseValue(row[19]) ?? 0), stage: nil, stages: [], queuePosition: nil,
+            progress: Progress(row.real(19) ?? 0), stage: nil, stages: [], queuePosition: nil,
             input: .null, output: nil, error: .unreadable, priority: Priority(clamping: row[8]), metadata: [:],
             cancelRequested: ["canceling", "canceled"].contains(row[6] as String),
             retryOf: (row[13] as String?).flatMap { JobID($0) },
@@ -128,7 +128,7 @@ struct JobReader {
         let pipeline = try Self.pipelines.pipeline(row[4])
         let index: Int = row[7]
         // Of text that was damaged where SQLite does not look.
-        guard pipeline.stages.indices.contains(index), let progress = Double.fromDatabaseValue(row[19])
+        guard pipeline.stages.indices.contains(index), let progress = row.real(19)
         else {
             throw UnreadableRow("job \(id)")
         }
@@ -136,7 +136,7 @@ struct JobReader {
         if index < stages.count, !state.isFinal || stages[index].state != .succeeded {
             stages[index].progress = Self.stageProgress(
                 checkpoint: stages[index].progress.value, lastType: row[18],
-                told: Double.fromDatabaseValue(row[20]))
+                told: row.real(20))
         }
         return Job(
             id: id, tenant: TenantName(unchecked: row[2]), pipeline: pipeline.name, state: state,
