@@ -197,6 +197,8 @@ final class ConnectionHandler: ChannelInboundHandler {
         let exchange = service.exchange(request.head.headers, from: channel.remoteAddress)
         self.exchange = exchange
         record = service.accessLog.begin(request.head, exchange, at: arriving?.at ?? loop.now)
+        // A stream may stay for hours, and must not keep its request's headers.
+        arriving = nil
         // Routes are asynchronous and the loop is not; the task ends with its answer, and is cancelled with the connection.
         answer = service.hub.tasks.start { [service] in
             let answer = await service.answer(request, exchange)
