@@ -54,6 +54,9 @@ import Testing
             let before = try daemon.get("/v1/jobs").body
             let refused = try daemon.connect().exchange(Self.submission("?heartbeat_seconds=41"))
             #expect(refused.status == 400)
+            // Also if the client takes the job and no stream: found by fuzzing, 201 before.
+            let plain = try daemon.post("/v1/jobs?heartbeat_seconds=301", #"{"input":{"prompt":"a boat"}}"#, nil)
+            #expect(plain.status == 400)
             #expect(try daemon.get("/v1/jobs").body == before, "nothing was submitted")
             #expect(try daemon.follow(id, "?heartbeat_seconds=40").head.status == 200)
         }

@@ -34,11 +34,11 @@ struct JobRoutes: Sendable {
 
     @Sendable private func submit(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         let accept = Acceptance(request.headers[.accept])
-        let wish =
-            accept.names(MediaTypes.eventStream)
-            ? try StreamOpener.Wish(
-                Query(request), accept, type: MediaTypes.eventStream, heartbeat: hub.configuration.heartbeat) : nil
-        guard wish != nil || accept.choose(from: [MediaTypes.json]) != nil else {
+        let isStreamed = accept.names(MediaTypes.eventStream)
+        // Read in any case: a value that is out of bounds is refused whatever the client accepts, before a job is there.
+        let wish = try StreamOpener.Wish(
+            Query(request), accept, type: MediaTypes.eventStream, heartbeat: hub.configuration.heartbeat)
+        guard isStreamed || accept.choose(from: [MediaTypes.json]) != nil else {
             throw Problem.notAcceptable("\(MediaTypes.json), \(MediaTypes.eventStream)")
         }
         let lasting = try ticketLasts(request, context.caller)
@@ -60,7 +60,7 @@ struct JobRoutes: Sendable {
                 priority: body.priority, metadata: body.metadata, simulation: body.simulation, idempotencyKey: key))
         guard let job = outcome.job else { throw Problem.keyConflict }
         var response: Response
-        if let wish {
+        if isStreamed {
             response = try await opener.open(
                 job.id, for: context.caller, cursor: Cursor(request.headers[.lastEventID]),
                 wish: wish, status: outcome.isReplay ? .ok : .created, in: context.exchange)
