@@ -15,6 +15,9 @@ public enum Limits {
     /// each job of it costs some kilobytes on the disk.
     public static let queuedJobsPerTenant = 1...1_000_000
     public static let queuedJobsPerTenantDefault = 10_000
+    /// Jobs that one process sets aside because SQLite calls their pages corrupt. If there are more, the
+    /// database itself is damaged: the writer reports the error instead of failing one job after the other.
+    public static let corruptJobsSetAside = 16
     /// Positions counted in a queue: beyond that “far” is all that anybody wants to know, and counting would cost a scan.
     public static let queuePositionsCounted = 1_000
 

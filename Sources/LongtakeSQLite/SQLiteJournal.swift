@@ -206,31 +206,45 @@ public final class SQLiteJournal: Journal {
         try await writer.perform(as: .probe) { ledger, db in try BootRecord.probe(db, at: ledger.clock.now()) }
     }
 
-    public func close() async throws { _ = try await close(within: Self.readsEnd) }
+    public func close() async throws { _ = try await close(within: Self.closeWait) }
 
-    /// How long a close waits for reads to end when nobody says: an interrupted read takes milliseconds, unless the disk hangs.
-    private static let readsEnd: Duration = .seconds(5)
+    /// How long ``close()`` waits. An interrupted read ends within milliseconds and a checkpoint within
+    /// seconds, unless the disk hangs.
+    private static let closeWait: Duration = .seconds(5)
 
     /// Ends the reads and then the writer, folds the log in, and closes the connections.
-    /// - Parameter patience: how long it waits for reads that run. They are interrupted; one that the kernel holds does not notice.
-    /// - Returns: whether the connections are closed. If a read still runs they stay open, since closing would free them under it. Everything is
-    ///   durable then, but the process must end without returning from `main`.
-    public func close(within patience: Duration) async throws -> Bool {
+    ///
+    /// What may block in the kernel runs on threads of its own, so a disk that hangs delays the caller
+    /// only until the limit.
+    /// - Parameter limit: how long this waits at most.
+    /// - Returns: whether the connections are closed. If not, a read or a checkpoint still uses them, and
+    ///   the process must end without returning from `main`. Every commit is durable all the same, but
+    ///   commands that still wait for a disk that hangs are lost with the process, unanswered.
+    /// - Throws: the error of closing the connections.
+    public func close(within limit: Duration) async throws -> Bool {
         guard let held = lock.withLock({ $0.take() }) else { return lockOfRead.withLock { $0 == nil } }
+        let end = ContinuousClock.now + limit
         // First, so that no reader is in the way when the log is folded in.
-        let isIdle = await reads.close(within: patience)
-        await writer.close()
-        guard isIdle else {
+        let isIdle = await reads.close(within: limit)
+        // If a read does not end, the writer's last commands still get a moment.
+        let isWritten = await writer.close(within: max(end - .now, Self.leastWriterWait))
+        guard isIdle, isWritten else {
             // Nobody else gets the directory while a connection is in use.
             lockOfRead.withLock { $0 = held }
             return false
         }
-        // The log is folded in by now, and closing removes it.
-        held.leave(.closed)
-        try pool.close()
-        withExtendedLifetime(held) {}
-        return true
+        let closing = FirstResult<Bool>()
+        DispatchQueue.global().async { [self] in
+            // The log is folded in by now, and closing removes it.
+            held.leave(.closed)
+            closing.give(Result { try pool.close() }.map { true })
+            withExtendedLifetime(held) {}
+        }
+        closing.give(.success(false), after: max(end - .now, Self.leastWriterWait))
+        return try await closing.value()
     }
+
+    private static let leastWriterWait: Duration = .milliseconds(500)
 
     /// Does what nobody waits for, in a transaction of its own between those of callers. What it writes, no observer is told of.
     func chore<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {

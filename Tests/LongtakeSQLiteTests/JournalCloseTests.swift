@@ -58,6 +58,28 @@ struct JournalCloseTests {
         #expect(noted.number.withLock { $0 } == 1)
     }
 
+    /// Seen to wait for the writer for as long as the disk hung, before `close(within:)` had a limit for it.
+    @Test("leaves the connections open under a transaction that does not end in time")
+    func heldWriter() async throws {
+        let journal = try await scratch.open()
+        let (arrived, disk, ended) = (Signal(), DispatchSemaphore(value: 0), Signal())
+        let chore = Task {
+            try await journal.chore { _ in
+                arrived.give()
+                disk.wait()
+            }
+            ended.give()
+        }
+        await arrived.wait()
+        #expect(try await journal.close(within: .milliseconds(1)) == false)
+        await #expect(throws: StorageRefusal.self, "nobody else gets the directory") {
+            _ = try await scratch.open(lockWait: .zero)
+        }
+        disk.signal()
+        await ended.wait()
+        try await chore.value
+    }
+
     @Test("answers every read that runs beside it with what is there, or that the journal is closed", arguments: 1...20)
     func beside(_ round: Int) async throws {
         let journal = try await scratch.open()

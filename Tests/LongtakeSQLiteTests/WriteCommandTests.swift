@@ -14,22 +14,19 @@ struct WriteCommandTests {
         let queue = try DatabaseQueue()
         let ledger = try Self.ledger(queue)
         let done = Counter()
-        await #expect(throws: JournalError.unanswered) {
-            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-                let command = WriteCommand(
-                    .vital, deadline: .now, for: WriteCaller<Void>(continuation),
-                    whenDurable: { done.count.add(1, ordering: .relaxed) }
-                ) { _, _ in }
-                command.fail(JournalError.unanswered)
-                do {
-                    try queue.write { try command.run(ledger, $0)() }
-                } catch {
-                    Issue.record(error)
-                }
-            }
-        }
+        let caller = FirstResult<Void>()
+        let command = WriteCommand(
+            .vital, deadline: .now, for: caller, whenDurable: { done.count.add(1, ordering: .relaxed) }
+        ) { _, _ in }
+        command.fail(JournalError.unanswered)
+        try Self.run(command, ledger, queue)
+        await #expect(throws: JournalError.unanswered) { try await caller.value() }
         #expect(done.count.load(ordering: .relaxed) == 1)
         ledger.close()
+    }
+
+    private static func run(_ command: WriteCommand, _ ledger: JobLedger, _ queue: DatabaseQueue) throws {
+        try queue.write { try command.run(ledger, $0)() }
     }
 
     private static func ledger(_ queue: DatabaseQueue) throws -> JobLedger {

@@ -45,6 +45,10 @@ struct BootSequence {
                 return .commit
             }
             return recovered
+        } catch let corrupt as JobLedger.CorruptJob {
+            ledger.forget()
+            guard ledger.setAside(corrupt, db) != nil else { throw corrupt.cause }
+            return try begin(ledger, db)
         } catch {
             ledger.forget()
             throw CommitFailure.naming(error, on: db, nobodyIsTold: true)

@@ -50,9 +50,7 @@ extension JobLedger {
                 Limits.commandsPerCommit,
             ])
         for row in due + far {
-            guard var job = try reading(row[0], at: moment, db, { try load(row[1] as String, row[0], db) }) else {
-                continue
-            }
+            guard var job = try reading(row[0], at: moment, db, { try load(row[0] as Int64, db) }) else { continue }
             try db.cachedStatement(sql: "UPDATE stage SET due_at = NULL WHERE job = ? AND number = ?")
                 .execute(arguments: [job.key, job.life.stageIndex])
             job.dueAt = nil
@@ -69,19 +67,21 @@ extension JobLedger {
         else { return nil }
         let (tenant, served): (String, Int64) = (share[0], share[1])
         guard
-            let row = try Row.fetchOne(
+            let key = try Int64.fetchOne(
                 try db.cachedStatement(sql: Self.stageQuery), arguments: [queue.description, tenant])
         else {
             try mendShare(of: tenant, on: queue, db)
             return .mended
         }
-        let key: Int64 = row[0]
         // All of it before anything is written.
         let read = try reading(key, at: moment, db) {
-            let job = try load(row[1] as String, key, db)
+            guard let row = try Row.fetchOne(try db.cachedStatement(sql: Self.workQuery), arguments: [key]) else {
+                throw UnreadableRow("stage.job \(key)")
+            }
+            let job = try load(row[0] as String, key, db)
             let told = moment.told(notBefore: job.lastAt)
-            let input = try JSONText.decode(JSONValue.self, from: row[2])
-            let simulation = try (row[3] as String?).map { try JSONText.decode(Simulation.self, from: $0) }
+            let input = try JSONText.decode(JSONValue.self, from: row[1])
+            let simulation = try (row[2] as String?).map { try JSONText.decode(Simulation.self, from: $0) }
             do throws(JobRefusal) {
                 let decision = try job.machine.decide(.claim, on: job.life, at: told)
                 return (job: job, decision: decision, told: told, input: input, simulation: simulation)
@@ -123,17 +123,15 @@ extension JobLedger {
     static let tenantQuery =
         "SELECT tenant, served FROM share WHERE queue = ? AND waiting > 0 ORDER BY served, tenant LIMIT 1"
     static let stageQuery = """
-        SELECT job.key, job.id, job.input, job.simulation FROM stage CROSS JOIN job ON job.key = stage.job
-        WHERE stage.queue = ? AND stage.tenant = ? AND stage.state = 'queued' AND stage.due_at IS NULL
-        ORDER BY stage.priority DESC, stage.job LIMIT 1
+        SELECT job FROM stage WHERE queue = ? AND tenant = ? AND state = 'queued' AND due_at IS NULL
+        ORDER BY priority DESC, job LIMIT 1
         """
+    private static let workQuery = "SELECT id, input, simulation FROM job WHERE key = ?"
     static let dueQuery = """
-        SELECT job.key, job.id FROM stage CROSS JOIN job ON job.key = stage.job
-        WHERE stage.queue = ? AND stage.due_at <= ? ORDER BY stage.due_at LIMIT ?
+        SELECT job FROM stage WHERE queue = ? AND due_at <= ? ORDER BY due_at LIMIT ?
         """
 
     static let farQuery = """
-        SELECT job.key, job.id FROM stage CROSS JOIN job ON job.key = stage.job
-        WHERE stage.queue = ? AND stage.due_at > ? LIMIT ?
+        SELECT job FROM stage WHERE queue = ? AND due_at > ? LIMIT ?
         """
 }

@@ -22,6 +22,8 @@ final class JobLedger {
     private let setAside: SetAsideJobs
     /// Jobs that the transaction has set aside.
     var setAsideNow: [SetAsideJobs.Job] = []
+    /// `job.key` of the jobs that this process has set aside because SQLite called their pages corrupt.
+    var corruptJobs: Set<Int64> = []
     /// Counts that the transaction has mended.
     var mended: [String] = []
 
@@ -118,14 +120,14 @@ final class JobLedger {
     func recover(_ db: Database) throws -> Int {
         let orphans = try Row.fetchAll(
             db,
-            sql:
-                "SELECT job.key, job.id FROM stage INDEXED BY stage_running JOIN job ON job.key = stage.job WHERE stage.state = 'running'"
+            sql: "SELECT job FROM stage INDEXED BY stage_running WHERE state = 'running'"
         )
         var recovered = 0
         for orphan in orphans {
             let moment = clock.reading()
-            guard var job = try reading(orphan[0], at: moment, db, { try load(orphan[1] as String, orphan[0], db) })
-            else { continue }
+            guard var job = try reading(orphan[0], at: moment, db, { try load(orphan[0] as Int64, db) }) else {
+                continue
+            }
             let told = moment.told(notBefore: job.lastAt)
             try apply(try judge(.recover, job, told), to: &job, at: told, delay: nil, db)
             recovered += 1
@@ -156,6 +158,14 @@ final class JobLedger {
         return try String.fetchOne(
             try db.cachedStatement(sql: "SELECT tenant FROM job WHERE key = ?"), arguments: [key]
         ).map(TenantName.init(unchecked:))
+    }
+
+    /// The job of a row, by the row's key.
+    func load(_ key: Int64, _ db: Database) throws -> ActiveJob {
+        let text = try String.fetchOne(
+            try db.cachedStatement(sql: "SELECT id FROM job WHERE key = ?"), arguments: [key])
+        guard let text else { throw UnreadableRow("stage.job \(key)") }
+        return try load(text, key, db)
     }
 
     /// - Parameter text: `job.id` as it is stored.

@@ -101,7 +101,7 @@ struct JobReader {
     private func view(_ row: Row, _ db: Database) throws -> Job? {
         do {
             return try whole(row, db)
-        } catch  where JobLedger.isUnreadable(error) {
+        } catch  where JobLedger.isUndecodable(error) {
             return unreadable(row)
         }
     }

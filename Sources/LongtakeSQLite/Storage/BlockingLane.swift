@@ -38,19 +38,18 @@ final class BlockingLane: Sendable {
             return true
         }
         guard isLetIn else { throw BackupsUnanswered() }
-        return try await withCheckedThrowingContinuation { continuation in
-            let caller = Caller(continuation)
-            queue.async { [self] in
-                defer { done() }
-                guard caller.isWaiting else { return }
-                caller.tell(Result { try body { caller.isWaiting } })
-            }
-            DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(Int(patience / .milliseconds(1)))) {
-                [self] in
-                if caller.isWaiting { state.withLock { $0.isStuck = $0.waiting > 0 } }
-                caller.tell(.failure(BackupsUnanswered()))
-            }
+        let caller = FirstResult<Value>()
+        queue.async { [self] in
+            defer { done() }
+            guard caller.isWaiting else { return }
+            caller.give(Result { try body { caller.isWaiting } })
         }
+        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(Int(patience / .milliseconds(1)))) {
+            [self] in
+            if caller.isWaiting { state.withLock { $0.isStuck = $0.waiting > 0 } }
+            caller.give(.failure(BackupsUnanswered()))
+        }
+        return try await caller.value()
     }
 
     /// Does `body` when all that was begun before is done; nobody waits for it.
@@ -61,23 +60,6 @@ final class BlockingLane: Sendable {
         state.withLock { state in
             state.waiting -= 1
             state.isStuck = false
-        }
-    }
-
-    /// Told once.
-    private final class Caller<Value: Sendable>: Sendable {
-        private let waiting: Mutex<CheckedContinuation<Value, any Error>?>
-
-        init(_ continuation: CheckedContinuation<Value, any Error>) { waiting = Mutex(continuation) }
-
-        var isWaiting: Bool { waiting.withLock { $0 != nil } }
-
-        func tell(_ result: Result<Value, any Error>) {
-            let continuation = waiting.withLock { waiting in
-                defer { waiting = nil }
-                return waiting
-            }
-            continuation?.resume(with: result)
         }
     }
 }

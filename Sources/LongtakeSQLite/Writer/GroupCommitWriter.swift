@@ -60,16 +60,15 @@ final class GroupCommitWriter: @unchecked Sendable {
         whenDurable: @escaping @Sendable () -> Void = {},
         _ body: @escaping @Sendable (JobLedger, Database) throws -> Value
     ) async throws -> Value {
-        try await withCheckedThrowingContinuation { continuation in
-            let caller = WriteCaller<Value>(continuation)
-            let deadline = patience.map { ContinuousClock.now + $0 }
-            let command = WriteCommand(kind, deadline: deadline, for: caller, whenDurable: whenDurable, body)
-            do {
-                perform(try waiting.add(command))
-            } catch {
-                caller.tell(.failure(error))
-            }
+        let caller = FirstResult<Value>()
+        let deadline = patience.map { ContinuousClock.now + $0 }
+        let command = WriteCommand(kind, deadline: deadline, for: caller, whenDurable: whenDurable, body)
+        do {
+            perform(try waiting.add(command))
+        } catch {
+            caller.give(.failure(error))
         }
+        return try await caller.value()
     }
 
     private func perform(_ wake: CommandLanes<WriteCommand>.Wake) {
@@ -81,22 +80,24 @@ final class GroupCommitWriter: @unchecked Sendable {
     }
 
     /// Carries out what waits, then lets the writer's connection be used for the last time.
-    func close() async {
+    /// - Returns: whether the connection is not used any more; `false` if the disk took longer than `limit`.
+    func close(within limit: Duration) async -> Bool {
         _ = waiting.refuse(with: .closed, abandoning: false)
-        await withCheckedContinuation { caller in
-            pool.asyncWriteWithoutTransaction { db in
-                _ = self.waiting.unpark()
-                while self.step(db) {}
-                for command in self.waiting.refuse(with: .closed, abandoning: true) {
-                    command.fail(JournalError.cannotPersist("the disk was full until the end"))
-                }
-                // The last chance to fold the log in; where a reader is in the way, the next boot does it.
-                if self.lost == nil { _ = try? db.checkpoint(.truncate) }
-                self.ledger.close()
-                self.isClosed = true
-                caller.resume()
+        let ended = FirstResult<Bool>()
+        pool.asyncWriteWithoutTransaction { db in
+            _ = self.waiting.unpark()
+            while self.step(db) {}
+            for command in self.waiting.refuse(with: .closed, abandoning: true) {
+                command.fail(JournalError.cannotPersist("the disk was full until the end"))
             }
+            // The last chance to fold the log in; where a reader is in the way, the next boot does it.
+            if self.lost == nil { _ = try? db.checkpoint(.truncate) }
+            self.ledger.close()
+            self.isClosed = true
+            ended.give(.success(true))
         }
+        ended.give(.success(false), after: limit)
+        return (try? await ended.value()) ?? false
     }
 
     /// A batch a turn, so that whatever else needs the writer's connection gets in between.
@@ -223,6 +224,11 @@ final class GroupCommitWriter: @unchecked Sendable {
             }
             try ledger.completeTransaction(db)
             CrashPoint.reach(.beforeCommit)
+        } catch let corrupt as JobLedger.CorruptJob {
+            undo(db)
+            guard let commit = ledger.setAside(corrupt, db) else { return corrupt.cause }
+            tell(commit)
+            return carryOut(batch, db)
         } catch {
             let error = CommitFailure.naming(error, on: db)
             undo(db)
@@ -242,13 +248,15 @@ final class GroupCommitWriter: @unchecked Sendable {
         }
         CrashPoint.reach(.afterCommit)
         pauseMilliseconds = 0
-        let commit = ledger.takeCommit()
-        if !commit.events.isEmpty || !commit.readyQueues.isEmpty {
-            for observer in observers.withLock({ $0 }) { observer(commit) }
-        }
+        tell(ledger.takeCommit())
         CrashPoint.reach(.afterPublishing)
         for answer in answers { answer() }
         return nil
+    }
+
+    private func tell(_ commit: Commit) {
+        guard !commit.events.isEmpty || !commit.readyQueues.isEmpty else { return }
+        for observer in observers.withLock({ $0 }) { observer(commit) }
     }
 
     private func undo(_ db: Database) {

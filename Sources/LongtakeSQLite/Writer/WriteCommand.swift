@@ -1,6 +1,5 @@
 import GRDB
 import LongtakeCore
-import Synchronization
 
 /// One command on its way to the disk, with the caller that waits for it.
 struct WriteCommand: Sendable {
@@ -21,7 +20,7 @@ struct WriteCommand: Sendable {
 extension WriteCommand {
     /// - Parameter whenDurable: called on the writer once it is, before the caller is told, and also where that waits no longer.
     init<Value: Sendable>(
-        _ kind: CommandKind, deadline: ContinuousClock.Instant?, for caller: WriteCaller<Value>,
+        _ kind: CommandKind, deadline: ContinuousClock.Instant?, for caller: FirstResult<Value>,
         whenDurable: @escaping @Sendable () -> Void,
         _ body: @escaping @Sendable (JobLedger, Database) throws -> Value
     ) {
@@ -29,25 +28,10 @@ extension WriteCommand {
             let value = try body(ledger, db)
             return {
                 whenDurable()
-                caller.tell(.success(value))
+                caller.give(.success(value))
             }
         } fail: {
-            caller.tell(.failure($0))
+            caller.give(.failure($0))
         }
-    }
-}
-
-/// Whoever waits for a command: told once, by the writer, or before it where that does not come back.
-final class WriteCaller<Value: Sendable>: Sendable {
-    private let waiting: Mutex<CheckedContinuation<Value, any Error>?>
-
-    init(_ continuation: CheckedContinuation<Value, any Error>) { waiting = Mutex(continuation) }
-
-    func tell(_ result: Result<Value, any Error>) {
-        let continuation = waiting.withLock { waiting in
-            defer { waiting = nil }
-            return waiting
-        }
-        continuation?.resume(with: result)
     }
 }

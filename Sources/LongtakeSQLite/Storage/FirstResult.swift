@@ -1,0 +1,44 @@
+import Dispatch
+import Synchronization
+
+/// The first result that anybody gives, for one caller that waits for it: the result of work on another
+/// thread, or of a timeout.
+final class FirstResult<Value: Sendable>: Sendable {
+    private struct State {
+        var result: Result<Value, any Error>?
+        var caller: CheckedContinuation<Value, any Error>?
+    }
+
+    private let state = Mutex(State())
+
+    /// Whether no result was given yet.
+    var isWaiting: Bool { state.withLock { $0.result == nil } }
+
+    /// Later results are ignored.
+    func give(_ result: Result<Value, any Error>) {
+        let caller = state.withLock { state -> CheckedContinuation<Value, any Error>? in
+            guard state.result == nil else { return nil }
+            state.result = result
+            return state.caller.take()
+        }
+        caller?.resume(with: result)
+    }
+
+    /// Gives a result when so much time has passed.
+    func give(_ result: Result<Value, any Error>, after time: Duration) {
+        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(Int(time / .milliseconds(1)))) {
+            self.give(result)
+        }
+    }
+
+    /// Waits for the first result. Called once.
+    func value() async throws -> Value {
+        try await withCheckedThrowingContinuation { caller in
+            let known = state.withLock { state in
+                if state.result == nil { state.caller = caller }
+                return state.result
+            }
+            if let known { caller.resume(with: known) }
+        }
+    }
+}
