@@ -15,9 +15,8 @@ struct WriteCommandTests {
         let ledger = try Self.ledger(queue)
         let done = Counter()
         let caller = FirstResult<Void>()
-        let command = WriteCommand(
-            .vital, deadline: .now, for: caller, whenDurable: { done.count.add(1, ordering: .relaxed) }
-        ) { _, _ in }
+        let whenDurable: @Sendable () -> Void = { done.count.add(1, ordering: .relaxed) }
+        let command = WriteCommand(.vital, deadline: .now, for: caller, whenDurable: whenDurable) { _, _ in }
         command.fail(JournalError.unanswered)
         try Self.run(command, ledger, queue)
         await #expect(throws: JournalError.unanswered) { try await caller.value() }
