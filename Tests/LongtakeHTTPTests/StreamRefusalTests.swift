@@ -42,38 +42,14 @@ import Testing
 }
 
 /// A journal whose logs cannot be read.
-private final class UnreadableJournal: Journal {
+private final class UnreadableJournal: JournalDouble {
     let inner: MemoryJournal
     let error = Mutex(JournalError.closed)
 
     init(clock: ManualClock) { inner = MemoryJournal(clock: clock) }
 
-    var epoch: Epoch { inner.epoch }
-
     func events(of job: JobID, of tenant: TenantName, after: EventSequence, limit: Int) async throws -> EventPage? {
         throw error.withLock { $0 }
     }
     func events(_ query: FeedQuery) async throws -> FeedPage { throw error.withLock { $0 } }
-
-    func observeCommits(_ observer: @escaping @Sendable (Commit) -> Void) { inner.observeCommits(observer) }
-    func submit(_ submission: Submission) async throws -> SubmissionOutcome { try await inner.submit(submission) }
-    func replay(of key: String, tenant: TenantName, fingerprint: String) async throws -> SubmissionOutcome? {
-        try await inner.replay(of: key, tenant: tenant, fingerprint: fingerprint)
-    }
-    func claim(queue: QueueName, limit: Int) async throws -> ClaimResult {
-        try await inner.claim(queue: queue, limit: limit)
-    }
-    func report(_ report: StageReport, for claim: Claim) async throws { try await inner.report(report, for: claim) }
-    func finish(_ claim: Claim, with outcome: StageOutcome) async throws -> JobState {
-        try await inner.finish(claim, with: outcome)
-    }
-    func cancel(_ job: JobID, of tenant: TenantName) async throws -> Job? { try await inner.cancel(job, of: tenant) }
-    func delete(_ job: JobID, of tenant: TenantName) async throws { try await inner.delete(job, of: tenant) }
-    func job(_ job: JobID, of tenant: TenantName) async throws -> Job? { try await inner.job(job, of: tenant) }
-    func jobs(_ query: JobQuery) async throws -> JobPage { try await inner.jobs(query) }
-    func queues(of tenant: TenantName?) async throws -> [QueueStatus] { try await inner.queues(of: tenant) }
-    func pause(_ queue: QueueName) async throws { try await inner.pause(queue) }
-    func resume(_ queue: QueueName) async throws { try await inner.resume(queue) }
-    func checkWritable() async throws { try await inner.checkWritable() }
-    func close() async throws { try await inner.close() }
 }

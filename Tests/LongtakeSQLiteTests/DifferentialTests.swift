@@ -53,8 +53,8 @@ struct DifferentialTests {
                     .failed(error), .interrupted(.shutdown),
                 ]
                 let outcome = outcomes[random.below(outcomes.count)]
-                let one = await answer { _ = try await disk.finish(claim, with: outcome) }
-                let two = await answer { _ = try await memory.finish(claim, with: outcome) }
+                let one = await answer { try await disk.finish(claim, with: outcome) }
+                let two = await answer { try await memory.finish(claim, with: outcome) }
                 #expect(one == two, "seed \(seed), step \(step)")
             case 10 where jobs > 0:
                 let id = Samples.submission(1 + random.below(jobs)).id
@@ -82,8 +82,8 @@ struct DifferentialTests {
             }
             if step == 300 {
                 for claim in held {
-                    _ = await answer { _ = try await disk.finish(claim, with: .interrupted(.shutdown)) }
-                    _ = await answer { _ = try await memory.finish(claim, with: .interrupted(.shutdown)) }
+                    _ = await answer { try await disk.finish(claim, with: .interrupted(.shutdown)) }
+                    _ = await answer { try await memory.finish(claim, with: .interrupted(.shutdown)) }
                 }
                 try await disk.close()
                 disk = try await scratch.open(clock)
@@ -109,10 +109,9 @@ struct DifferentialTests {
         try await disk.close()
     }
 
-    private func answer(_ body: () async throws -> Void) async -> String {
+    private func answer<Value>(_ body: () async throws -> Value) async -> String {
         do {
-            try await body()
-            return "done"
+            return "\(try await body())"
         } catch {
             return "\(error)"
         }

@@ -13,11 +13,11 @@ final class CommitCounts: Sendable {
 
     var values: Values { state.withLock { $0 } }
 
-    func count(_ commit: Commit) {
-        guard !commit.events.isEmpty else { return }
+    func count(_ notice: TailNotice) {
+        guard case .events(let events) = notice.news else { return }
         state.withLock { values in
             values.commits += 1
-            for event in commit.events { values.events[event.type, default: 0] += 1 }
+            for event in events { values.events[event.type, default: 0] += 1 }
         }
     }
 }

@@ -35,6 +35,8 @@ extension Problem {
         switch error {
         case .overloaded:
             self = .unavailable("overloaded", "Too many requests wait for the disk; nothing was accepted.")
+        case .cannotRead:
+            self = .unavailable("unavailable", "The database could not be read. Try again later.")
         case .cannotPersist:
             self = .unavailable("cannot-persist", "The database cannot persist at present; nothing was accepted.")
         case .outcomeUnknown:

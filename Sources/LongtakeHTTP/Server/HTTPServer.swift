@@ -35,7 +35,7 @@ public final class HTTPServer: Sendable {
         access = Access(configuration.access, clock: clock, uptime: configuration.uptime)
         let (requests, commits) = (RequestCounts(), CommitCounts())
         // Before the hub: whoever has read an event finds it counted.
-        journal.observeCommits(commits.count)
+        journal.tail(commits.count)
         hub = StreamHub(
             journal: journal, loops: group.makeIterator().map { $0 },
             configuration: StreamConfiguration(

@@ -52,9 +52,14 @@ public struct FeedPage: Hashable, Sendable {
     /// The newest position of which this tenant may be missing something: pruned, or deleted with its job; 0 where nothing was.
     public var prunedThrough: EventPosition
 
+    /// The epoch in the same read.
+    public var epoch: Epoch
+
     public init(
-        events: [CommittedEvent], reached: EventPosition, head: EventPosition, prunedThrough: EventPosition
+        epoch: Epoch, events: [CommittedEvent], reached: EventPosition, head: EventPosition,
+        prunedThrough: EventPosition
     ) {
+        self.epoch = epoch
         self.events = events
         self.reached = reached
         self.head = head

@@ -45,7 +45,11 @@ public struct JobPage: Hashable, Sendable {
     /// The newest event of all jobs in the same read: follow from there and nothing is missed. 0 where there is none.
     public var position: EventPosition
 
-    public init(jobs: [Job], next: JobListCursor?, position: EventPosition) {
+    /// The epoch in the same read.
+    public var epoch: Epoch
+
+    public init(epoch: Epoch, jobs: [Job], next: JobListCursor?, position: EventPosition) {
+        self.epoch = epoch
         self.jobs = jobs
         self.next = next
         self.position = position
@@ -61,7 +65,11 @@ public struct EventPage: Hashable, Sendable {
     /// Whether the head is a final event.
     public var isFinal: Bool
 
-    public init(events: [CommittedEvent], head: EventSequence, isFinal: Bool) {
+    /// The epoch in the same read.
+    public var epoch: Epoch
+
+    public init(epoch: Epoch, events: [CommittedEvent], head: EventSequence, isFinal: Bool) {
+        self.epoch = epoch
         self.events = events
         self.head = head
         self.isFinal = isFinal
