@@ -21,10 +21,9 @@ public final class SQLiteJournal: Journal {
     private let pipelineTexts = PipelineTexts()
     private let setAside: SetAsideJobs
     private let deletionObservers = Mutex<[@Sendable () -> Void]>([])
-    /// Held to the end: letting it go is what lets the next daemon in.
+    /// Held until the connections are closed: letting it go is what lets the next daemon in.
     private let lock: Mutex<DirectoryLock?>
-    /// The lock of a journal that is closed but for a read that does not end.
-    private let lockOfRead = Mutex<DirectoryLock?>(nil)
+    private let isClosing = Atomic(false)
 
     private init(
         path: String, pool: DatabasePool, wal: WALPages, configuration: SQLiteConfiguration,
@@ -247,23 +246,25 @@ public final class SQLiteJournal: Journal {
     ///   commands that still wait for a disk that hangs are lost with the process, unanswered.
     /// - Throws: the error of closing the connections.
     public func close(within limit: Duration) async throws -> Bool {
-        guard let held = lock.withLock({ $0.take() }) else { return lockOfRead.withLock { $0 == nil } }
+        guard !isClosing.exchange(true, ordering: .acquiringAndReleasing) else { return lock.withLock { $0 == nil } }
         let end = ContinuousClock.now + limit
-        // First, so that no reader is in the way when the log is folded in.
+        // First, so that no reader is in the way when the WAL is folded in.
         let isIdle = await reads.close(within: limit)
         // If a read does not end, the writer's last commands still get a moment.
         let isWritten = await writer.close(within: max(end - .now, Self.leastWriterWait))
-        guard isIdle, isWritten else {
-            // Nobody else gets the directory while a connection is in use.
-            lockOfRead.withLock { $0 = held }
-            return false
-        }
+        // Otherwise the lock stays: nobody else gets the directory while a connection is in use.
+        guard isIdle, isWritten else { return false }
         let closing = FirstResult<Bool>()
         DispatchQueue.global().async { [self] in
-            // The log is folded in by now, and closing removes it.
-            held.leave(.closed)
-            closing.give(Result { try pool.close() }.map { true })
-            withExtendedLifetime(held) {}
+            let result = Result {
+                // The WAL is folded in by now, and closing removes it.
+                lock.withLock { $0?.leave(.closed) }
+                try pool.close()
+                return true
+            }
+            // Before the caller goes on, who may open the directory at once.
+            lock.withLock { $0 = nil }
+            closing.give(result)
         }
         closing.give(.success(false), after: max(end - .now, Self.leastWriterWait))
         return try await closing.value()

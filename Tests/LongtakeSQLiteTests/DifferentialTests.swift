@@ -13,7 +13,7 @@ struct DifferentialTests {
         let scratch = ScratchDirectory()
         let clock = ManualClock()
         var disk = try await scratch.open(clock)
-        let memory = MemoryJournal(epoch: disk.epoch, clock: clock)
+        var memory = MemoryJournal(epoch: disk.epoch, clock: clock)
         var random = SplitMix(state: seed)
         var (held, jobs) = ([Claim](), 0)
         var outcomes: [SubmissionOutcome] = []
@@ -87,6 +87,8 @@ struct DifferentialTests {
                 }
                 try await disk.close()
                 disk = try await scratch.open(clock)
+                // A new boot is a new holder.
+                memory = memory.anotherHandle(disk.holder)
             }
         }
         for number in stride(from: 1, through: jobs, by: 1) {
