@@ -120,7 +120,8 @@ private final class LedgerHistory {
             case 0: _ = try submit(number: max(1, jobs), db)
             case 1...6: _ = try submit(db)
             case 7...10:
-                claims += try ledger.claim(queue: [Samples.cpu, Samples.gpu][random.below(2)], limit: 2, for: ledger.holder, db
+                claims += try ledger.claim(
+                    queue: [Samples.cpu, Samples.gpu][random.below(2)], limit: 2, for: ledger.holder, db
                 ).claims
             case 11,
                 12 where jobs > 0:

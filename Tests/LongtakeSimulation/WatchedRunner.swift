@@ -21,7 +21,8 @@ final class WatchedRunner: StageRunner {
             defer { running[claim.job] = claim.id }
             return running[claim.job]
         }
-        stage.trace.tell("run \(claim.job) \(claim.stage.name) attempt \(claim.attempt) from \(claim.checkpoint.progress.value)")
+        stage.trace.tell(
+            "run \(claim.job) \(claim.stage.name) attempt \(claim.attempt) from \(claim.checkpoint.progress.value)")
         stage.verdict.check(other == nil, .stages, "two runs of \(claim.job) at once")
         let owner = stage.book.jobs[claim.job]?.owner
         stage.verdict.check(

@@ -17,7 +17,8 @@ import Testing
         let last = min(head, after + limit)
         return FramePage(
             EventPage(
-                epoch: Epoch(rawValue: 1), events: after < last ? (after + 1...last).map { Frames.event($0, of: job) } : [],
+                epoch: Epoch(rawValue: 1),
+                events: after < last ? (after + 1...last).map { Frames.event($0, of: job) } : [],
                 head: EventSequence(rawValue: head), isFinal: isFinal))
     }
 

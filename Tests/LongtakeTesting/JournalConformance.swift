@@ -234,7 +234,8 @@ public struct JournalConformance: Sendable {
         _ = try await journal.finish(first, with: .interrupted(.shutdown))
         let second = try await claim(journal)
         try expect(
-            second.attempt == 1 && second.checkpoint.progress == Progress(0.4), "an interruption burns no attempt and no work")
+            second.attempt == 1 && second.checkpoint.progress == Progress(0.4),
+            "an interruption burns no attempt and no work")
         let page = try await journal.events(of: first.job, of: .anonymous, after: EventSequence(rawValue: 4), limit: 10)
         try expect(page?.events.map(\.type) == [.jobInterrupted, .jobResumed], "the log tells of the interruption")
         let job = try await journal.job(first.job, of: .anonymous)

@@ -9,7 +9,9 @@ public protocol JournalDouble: JobStore, WorkStore, EventLog, QueueStore, Storag
 extension JournalDouble {
     public var holder: HolderID { inner.holder }
     public var epoch: Epoch { inner.epoch }
-    public func submit(_ submission: Submission) async throws -> SubmissionOutcome { try await inner.submit(submission) }
+    public func submit(_ submission: Submission) async throws -> SubmissionOutcome {
+        try await inner.submit(submission)
+    }
     public func replay(of key: String, tenant: TenantName, fingerprint: String) async throws -> SubmissionOutcome? {
         try await inner.replay(of: key, tenant: tenant, fingerprint: fingerprint)
     }

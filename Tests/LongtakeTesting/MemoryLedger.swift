@@ -131,7 +131,8 @@ package struct MemoryLedger: Sendable {
 
     // MARK: Commands, judged and executed at once
 
-    package mutating func submit(_ submission: PreparedSubmission, at moment: ClockReading) throws -> SubmissionOutcome {
+    package mutating func submit(_ submission: PreparedSubmission, at moment: ClockReading) throws -> SubmissionOutcome
+    {
         let new = submission.submission
         switch try SubmissionJudgement(submission, on: facts(of: submission), queuedMost: queuedMost, at: moment) {
         case .create(let plan):
@@ -312,7 +313,8 @@ extension MemoryLedger {
             events.append(event)
         }
         return EventPage(
-            epoch: epoch, events: events, head: EventSequence(rawValue: Int64(record.log.count)), isFinal: record.facts.life.state.isFinal)
+            epoch: epoch, events: events, head: EventSequence(rawValue: Int64(record.log.count)),
+            isFinal: record.facts.life.state.isFinal)
     }
 
     package func events(_ query: FeedQuery) -> FeedPage {

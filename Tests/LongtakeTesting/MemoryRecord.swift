@@ -40,7 +40,8 @@ struct MemoryRecord: Sendable {
             position += 1
             committed.append(
                 CommittedEvent(
-                    id: EventID(epoch: epoch, sequence: EventSequence(rawValue: Int64(log.count + committed.count + 1))),
+                    id: EventID(
+                        epoch: epoch, sequence: EventSequence(rawValue: Int64(log.count + committed.count + 1))),
                     position: EventPosition(rawValue: position), job: facts.id, tenant: facts.tenant,
                     pipeline: facts.pipeline.name, type: event.event.type, at: plan.at, payload: event.payload))
         }

@@ -25,7 +25,9 @@ public struct TwoHandleConformance<Store: JobStore & WorkStore & EventLog & Send
             },
             Check(description: "no stage is handed out twice") { try await $0.handsOutOnce() },
             Check(description: "a cancel at one handle reaches the holder at the other") { try await $0.cancels() },
-            Check(description: "a cancel and an end at the same time leave one final event") { try await $0.endsOnce() },
+            Check(description: "a cancel and an end at the same time leave one final event") {
+                try await $0.endsOnce()
+            },
             Check(description: "a holder that was declared gone writes nothing more") { try await $0.takesOver() },
             Check(description: "a take-over during reports loses none that was answered, and lets none in after it") {
                 try await $0.takesOverDuringReports()

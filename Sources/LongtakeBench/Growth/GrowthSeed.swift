@@ -48,7 +48,10 @@ struct GrowthSeed: Sendable {
         let journal = try await GrowthDatabase.open(directory, clock)
         _ = try await journal.submit(GrowthSample.submission(clock, key: "model"))
         for stage in 0..<2 {
-            guard let claim = try await journal.claim(queue: GrowthSample.queue, limit: 1, for: journal.holder).claims.first else { break }
+            guard
+                let claim = try await journal.claim(queue: GrowthSample.queue, limit: 1, for: journal.holder).claims
+                    .first
+            else { break }
             if stage == 0 {
                 let reports = eventsPerJob - GrowthSample.eventsWithoutReports
                 for number in 0..<max(0, reports) {

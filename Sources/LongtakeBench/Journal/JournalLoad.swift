@@ -41,7 +41,8 @@ struct ReportLoad {
         }
         var claims: [Claim] = []
         while claims.count < stages {
-            claims += try await journal.claim(queue: Samples.queue, limit: stages - claims.count, for: journal.holder).claims
+            claims += try await journal.claim(queue: Samples.queue, limit: stages - claims.count, for: journal.holder)
+                .claims
         }
         let rate = try await withThrowingTaskGroup(of: Void.self) { [claims] group in
             for _ in 0..<readers {

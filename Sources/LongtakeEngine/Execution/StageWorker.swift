@@ -23,7 +23,8 @@ struct StageWorker: Sendable {
         logger[metadataKey: "stage"] = "\(claim.stage.name)"
         logger[metadataKey: "attempt"] = "\(claim.attempt)"
         let attempt = StageAttempt(
-            claim: claim, runner: runners.runner(of: claim.stage.work.kind), clock: clock, limit: claim.timeLimit(atSpeed: speed), grace: stopGrace,
+            claim: claim, runner: runners.runner(of: claim.stage.work.kind), clock: clock,
+            limit: claim.timeLimit(atSpeed: speed), grace: stopGrace,
             reporter: StageReporter(
                 claim: claim, store: store, interval: reportInterval, timeline: Timeline(on: clock), logger: logger),
             abandoned: abandoned, logger: logger)

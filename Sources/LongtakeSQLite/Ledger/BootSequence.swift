@@ -18,7 +18,8 @@ struct BootSequence {
         self.number = number
         (ledger, recoveredStages) = try pool.writeWithoutTransaction { db in
             let ledger = try JobLedger(
-                epoch: epoch, holder: HolderID(rawValue: number), clock: clock, queuedJobsPerTenant: queuedJobsPerTenant, setAside: setAside, db)
+                epoch: epoch, holder: HolderID(rawValue: number), clock: clock,
+                queuedJobsPerTenant: queuedJobsPerTenant, setAside: setAside, db)
             do {
                 let recovered = try Self.giving(up: reserve) { try Self.begin(ledger, db) }
                 // Nobody watches yet; what was recovered is in the log.

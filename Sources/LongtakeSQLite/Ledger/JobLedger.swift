@@ -35,7 +35,8 @@ final class JobLedger {
 
     /// - Parameter holder: of this boot.
     init(
-        epoch: Epoch, holder: HolderID = HolderID(rawValue: 1), clock: any WallClock, queuedJobsPerTenant: Int = Limits.queuedJobsPerTenantDefault,
+        epoch: Epoch, holder: HolderID = HolderID(rawValue: 1), clock: any WallClock,
+        queuedJobsPerTenant: Int = Limits.queuedJobsPerTenantDefault,
         setAside: SetAsideJobs = SetAsideJobs(), _ db: Database
     ) throws {
         self.setAside = setAside
@@ -139,7 +140,8 @@ final class JobLedger {
     /// A boot has the database to itself, so the holders of all boots before it are gone.
     /// - Returns: how many stages were put back.
     func recoverFromEarlierBoots(_ db: Database) throws -> Int {
-        try recover("SELECT job FROM stage INDEXED BY stage_running WHERE state = 'running' AND holder <> ?", holder, db)
+        try recover(
+            "SELECT job FROM stage INDEXED BY stage_running WHERE state = 'running' AND holder <> ?", holder, db)
     }
 
     /// - Returns: how many stages were put back.

@@ -81,7 +81,7 @@ struct BrokenDatabase: CustomTestStringConvertible, Sendable {
         BrokenDatabase(.jobIsFold, "UPDATE job SET started_at = NULL WHERE key = \(job(3))"),
         BrokenDatabase(
             .stageRows,
-            "INSERT INTO stage SELECT job, 1, 'gpu', tenant, priority, 'queued', NULL, 0, NULL, 0, 5, NULL, NULL FROM stage WHERE job = \(job(3))"
+            "INSERT INTO stage SELECT job, 1, 'gpu', tenant, priority, 'queued', NULL, 0, NULL, 0, 5, NULL, NULL, 0, NULL, NULL FROM stage WHERE job = \(job(3))"
         ),
         BrokenDatabase(.stageRows, "DELETE FROM stage WHERE job = \(job(1)) AND number = 0"),
         BrokenDatabase(.stageRows, "UPDATE stage SET queue = 'gpu' WHERE job = \(job(3))"),
