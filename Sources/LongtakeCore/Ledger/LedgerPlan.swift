@@ -72,6 +72,7 @@ public struct LedgerPlan: Hashable, Sendable {
         }
     }
 
+    /// The rows that change beside the log.
     public enum Rows: Hashable, Sendable {
         /// None. The last event of the log tells the job's progress.
         case none
@@ -87,6 +88,7 @@ public struct LedgerPlan: Hashable, Sendable {
         case checkpoint
     }
 
+    /// Whom a plan wakes.
     public enum Wake: Hashable, Sendable {
         case nobody
         /// The stage can be claimed. A store tells nobody while the queue is paused.

@@ -30,6 +30,7 @@ public struct SubmissionFacts: Hashable, Sendable {
     /// How many jobs of the tenant are queued.
     public var queuedJobs: Int
 
+    /// The job that is to be retried, as far as the tenant has it.
     public enum Origin: Hashable, Sendable {
         /// The tenant has no such job.
         case missing

@@ -45,6 +45,7 @@ public struct Stage: Hashable, Sendable, Codable {
         /// A worker elsewhere claims the stage and knows what to do.
         case remote
 
+        /// How the work is done, without what it is.
         public enum Kind: String, Hashable, Sendable, CaseIterable {
             case simulated, command, remote
         }

@@ -130,6 +130,7 @@ public struct TailNotice: Sendable {
     public let epoch: Epoch
     public let news: News
 
+    /// What a process knows of a change.
     public enum News: Sendable {
         /// These events, in commit order. Those of one job have consecutive numbers.
         case events([CommittedEvent])

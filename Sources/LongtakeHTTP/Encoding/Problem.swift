@@ -92,7 +92,7 @@ extension Problem {
         case .unanswered:
             self = .unavailable(
                 "outcome-unknown",
-                "The disk does not respond, so the daemon does not know whether it has accepted this request. To find out, repeat the request with the same Idempotency-Key. Without a key, repeating it may submit a second job."
+                "The disk does not respond, so it is not known whether this request was accepted. To find out, repeat the request with the same Idempotency-Key. Without a key, repeating it may submit a second job."
             )
         case .closed:
             self = .draining
