@@ -55,6 +55,18 @@ public struct LedgerPlan: Hashable, Sendable {
             public let holder: HolderID?
             public let dueAt: Timestamp?
 
+            public init(
+                head: EventSequence, phase: JobLife.Phase, stageIndex: Int, fence: Fence, holder: HolderID?,
+                dueAt: Timestamp?
+            ) {
+                self.head = head
+                self.phase = phase
+                self.stageIndex = stageIndex
+                self.fence = fence
+                self.holder = holder
+                self.dueAt = dueAt
+            }
+
             public init(_ facts: JobFacts) {
                 head = facts.head
                 phase = facts.life.phase
@@ -68,7 +80,12 @@ public struct LedgerPlan: Hashable, Sendable {
         /// Whether a plan that was judged on this still fits what the store holds now.
         /// - Parameter facts: `nil` if the store has no such job.
         public func hold(for facts: JobFacts?, isPaused: (QueueName) -> Bool) -> Bool {
-            state == facts.map(State.init) && openQueue.map(isPaused) != true
+            hold(forState: facts.map(State.init), isPaused: isPaused)
+        }
+
+        /// - Parameter stored: `nil` if the store has no such job.
+        public func hold(forState stored: State?, isPaused: (QueueName) -> Bool) -> Bool {
+            state == stored && openQueue.map(isPaused) != true
         }
     }
 

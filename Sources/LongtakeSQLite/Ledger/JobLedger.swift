@@ -243,13 +243,30 @@ final class JobLedger {
     }
 
     #if DEBUG
+        /// A short query, because a debug build runs it for every plan.
         private func requirePreconditions(of plan: LedgerPlan, _ key: Int64, _ db: Database) {
             // Rows that cannot be read are found when they are needed, here as in a release build.
-            let stored = try? ActiveJobReader(starts: starts).read(plan.after.id, key, db)
+            let stored = try? storedState(key, db)
             guard stored != nil || plan.rows == .insert else { return }
             precondition(
-                plan.preconditions.hold(for: stored?.facts, isPaused: paused.contains),
-                "a plan for \(plan.preconditions) meets \(String(describing: stored?.facts))")
+                plan.preconditions.hold(forState: stored, isPaused: paused.contains),
+                "a plan for \(plan.preconditions) meets \(String(describing: stored))")
+        }
+
+        private func storedState(_ key: Int64, _ db: Database) throws -> LedgerPlan.Preconditions.State? {
+            let statement = try db.cachedStatement(
+                sql: """
+                    SELECT job.phase, stage.mark, job.stage_index, stage.fence, stage.holder, stage.due_at,
+                        (SELECT max(seq) FROM event WHERE job = job.key)
+                    FROM job JOIN stage ON stage.job = job.key AND stage.number = job.stage_index WHERE job.key = ?
+                    """)
+            guard let row = try Row.fetchOne(statement, arguments: [key]), let head = row[6] as Int64? else {
+                return nil
+            }
+            return LedgerPlan.Preconditions.State(
+                head: EventSequence(rawValue: head), phase: try JobLife.Phase(column: row[0], mark: row[1]),
+                stageIndex: row[2], fence: Fence(rawValue: row[3]), holder: (row[4] as Int64?).map(HolderID.init),
+                dueAt: Timestamp(column: row[5]))
         }
     #endif
 
