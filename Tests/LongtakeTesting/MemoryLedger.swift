@@ -99,12 +99,12 @@ package struct MemoryLedger: Sendable {
         return .done
     }
 
-    /// Executes the plan of a submission, if its job and its key are new.
+    /// Executes the plan of a submission, if its job and its key are new and the tenant may have one more queued.
     package mutating func execute(_ plan: LedgerPlan, of submission: PreparedSubmission) -> Answer {
         let new = submission.submission
         let key = new.idempotencyKey.map { IdempotencyKey(tenant: new.tenant, text: $0) }
         guard plan.preconditions.hold(for: records[new.id]?.facts, isPaused: paused.contains),
-            key.map({ keys[$0] == nil }) ?? true
+            key.map({ keys[$0] == nil }) ?? true, queuedJobs[new.tenant] ?? 0 < queuedMost
         else { return .stale }
         records[new.id] = MemoryRecord(new, number: order.count + 1, facts: submission.facts, createdAt: plan.at)
         order.append(new.id)
