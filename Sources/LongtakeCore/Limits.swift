@@ -31,6 +31,8 @@ public enum Limits {
     public static let reportIntervalMilliseconds = 10...60_000
     /// The text of one report; it is in every reader's stream.
     public static let reportMessageBytes = 512
+    /// The opaque part of a checkpoint, as JSON in UTF-8. It is in the stage's row, which each such report rewrites.
+    public static let checkpointBytes = 16_384
     /// The `message` of an error.
     public static let errorMessageBytes = 2_048
 

@@ -7,7 +7,7 @@ import Synchronization
 /// It never polls. What makes it move is the journal's commits: a stage that can be claimed wakes its queue's ``Dispatcher``, and a
 /// cancel mark stops the run of its job.
 public final class Engine: Sendable {
-    private let journal: any Journal
+    private let store: any WorkStore
     private let clock: any Clock<Duration>
     private let logger: Logger
     private let executions: Executions
@@ -26,23 +26,23 @@ public final class Engine: Sendable {
     ///   - clock: measures waits, time limits and the distance of reports.
     ///   - wallClock: the one that the journal stamps due times with.
     public init(
-        configuration: EngineConfiguration, journal: any Journal, runner: any StageRunner, clock: any Clock<Duration>,
+        configuration: EngineConfiguration, store: any WorkStore, runners: StageRunners, clock: any Clock<Duration>,
         wallClock: any WallClock, logger: Logger
     ) {
-        self.journal = journal
+        self.store = store
         self.clock = clock
         self.logger = logger
         let executions = Executions()
         self.executions = executions
         let worker = StageWorker(
-            journal: journal, runner: runner, clock: clock, executions: executions,
+            store: store, runners: runners, clock: clock, executions: executions,
             retries: RetryPolicy(randomness: configuration.randomness), speed: configuration.speed,
             reportInterval: configuration.reportInterval, stopGrace: configuration.stopGrace, abandoned: abandoned,
             logger: logger)
         var dispatchers: [QueueName: Dispatcher] = [:]
         for (queue, workers) in configuration.workers where workers > 0 {
             dispatchers[queue] = Dispatcher(
-                queue: queue, workers: workers, journal: journal, clock: clock, wallClock: wallClock, worker: worker,
+                queue: queue, workers: workers, store: store, clock: clock, wallClock: wallClock, worker: worker,
                 logger: logger)
         }
         self.dispatchers = dispatchers
@@ -55,7 +55,7 @@ public final class Engine: Sendable {
     public func start() {
         phase.withLock { phase in
             guard case .idle = phase else { return }
-            journal.observeCommits { [self] in observe($0) }
+            store.observeWork { [self] in observe($0) }
             let (ended, end) = AsyncStream<Never>.makeStream()
             // Unstructured since the engine runs from here to its drain, in nobody's scope.
             let task = Task { [dispatchers] in
@@ -96,16 +96,16 @@ public final class Engine: Sendable {
     }
 
     /// Runs on the journal's writer: takes short locks, and calls nothing that waits.
-    private func observe(_ commit: Commit) {
-        executions.observe(commit.events)
-        for queue in commit.readyQueues {
+    private func observe(_ notice: WorkNotice) {
+        executions.observe(notice)
+        for queue in notice.readyQueues {
             if let dispatcher = dispatchers[queue] {
                 dispatcher.wake()
             } else if strangers.withLock({ $0.insert(queue).inserted }) {
                 logger.warning("a stage waits on a queue that has no workers", metadata: ["queue": "\(queue)"])
             }
         }
-        for (queue, due) in commit.delayedQueues {
+        for (queue, due) in notice.delayedQueues {
             dispatchers[queue]?.expect(at: due)
         }
     }

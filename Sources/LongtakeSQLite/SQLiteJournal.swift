@@ -7,6 +7,7 @@ import Synchronization
 /// The journal in one SQLite database: a group-commit writer, and readers beside it.
 public final class SQLiteJournal: Journal {
     public let epoch: Epoch
+    public var holder: HolderID { HolderID(rawValue: boot.number) }
     public let boot: BootInfo
     /// Of the database file.
     let path: String
@@ -120,7 +121,15 @@ public final class SQLiteJournal: Journal {
 
     public var unreadableJobs: Int { setAside.count }
 
-    public func observeCommits(_ observer: @escaping @Sendable (Commit) -> Void) { writer.observe(observer) }
+    public func tail(_ observer: @escaping @Sendable (TailNotice) -> Void) {
+        writer.observe { [epoch] commit in
+            if !commit.events.isEmpty { observer(TailNotice(epoch: epoch, .events(commit.events))) }
+        }
+    }
+
+    public func observeWork(_ observer: @escaping @Sendable (WorkNotice) -> Void) {
+        writer.observe { if !$0.work.isEmpty { observer($0.work) } }
+    }
 
     public func submit(_ submission: Submission) async throws -> SubmissionOutcome {
         let encoded: EncodedSubmission
@@ -138,16 +147,32 @@ public final class SQLiteJournal: Journal {
         }
     }
 
-    public func claim(queue: QueueName, limit: Int) async throws -> ClaimResult {
-        let result = try await writer.perform { try $0.claim(queue: queue, limit: limit, $1) }
+    public func claim(queue: QueueName, limit: Int, for holder: HolderID) async throws -> ClaimResult {
+        let result = try await writer.perform { try $0.claim(queue: queue, limit: limit, for: holder, $1) }
         if !result.claims.isEmpty { CrashPoint.reach(.afterClaim) }
         return result
     }
 
-    public func report(_ report: StageReport, for claim: Claim) async throws {
-        let state = try await writer.perform(as: .report) { try $0.change(claim, by: .report(report), $1) }
-        // It was set aside, so the claim does not hold any more.
-        if state == nil { throw JournalError.notOwner }
+    public func report(_ report: StageReport, for claim: Claim) async throws -> ReportAnswer {
+        do {
+            let state = try await writer.perform(as: .report) { try $0.change(claim, by: .report(report), $1) }
+            // If the job was set aside, the claim does not hold any more.
+            return state == nil ? .lost : .goOn
+        } catch JournalError.refused(.canceling) {
+            return .canceling
+        } catch JournalError.notOwner, JournalError.refused {
+            return .lost
+        }
+    }
+
+    /// This process has the database to itself, so its own lease needs no write.
+    public func beat(_ holder: HolderID) async throws -> LeaseAnswer {
+        try await writer.perform { ledger, _ in ledger.gone.contains(holder) ? .gone : .held }
+    }
+
+    @discardableResult
+    public func declareGone(_ holder: HolderID) async throws -> Int {
+        try await writer.perform(as: .vital) { try $0.declareGone(holder, $1) }
     }
 
     public func finish(_ claim: Claim, with outcome: StageOutcome) async throws -> JobState {

@@ -109,7 +109,7 @@ struct JobStateMachineTests {
     func randomWalk(seed: UInt64) throws {
         var generator = Seeded(state: seed)
         var decision = machine.submit(priority: .normal)
-        var events = decision.events
+        var events = Array(decision.events)
         for step in 0..<400 {
             let commands =
                 Self.commands + [

@@ -99,9 +99,11 @@ package final class DaemonProcess: @unchecked Sendable {
 
     /// Starts it, ready or not.
     package func startWithoutWaiting(_ more: [String] = []) throws {
+        Self.forget(pid)
         pid = try Self.spawn(
             ["serve", "--data", directory + "/data", "--port", "\(port)"] + arguments, environment: environment + more,
             log: directory + "/log", wrapper: wrapper)
+        Self.remember(pid, ownsDirectory ? directory : nil)
     }
 
     /// Ends it without a word to it.
@@ -142,6 +144,7 @@ package final class DaemonProcess: @unchecked Sendable {
     private func reap() -> Bool {
         var status: CInt = 0
         guard waitpid(pid, &status, WNOHANG) == pid else { return false }
+        Self.forget(pid)
         pid = 0
         lastStatus = status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f)
         return true
@@ -156,6 +159,32 @@ package final class DaemonProcess: @unchecked Sendable {
 
     /// Where it listens beside its port, with a network of its own.
     package var unixSocket: String { directory + "/socket" }
+
+    // MARK: Leftovers
+
+    /// The daemons that run, with the directories that are theirs. An object that is global, such as a
+    /// daemon that several suites share, is never deinitialised. So what is still here at the end of the
+    /// tests is ended by `atexit`.
+    private static let running = Mutex<[pid_t: String?]>([:])
+
+    private static let endsLeftovers: Void = {
+        atexit {
+            DaemonProcess.running.withLock { running in
+                for (pid, directory) in running {
+                    Glibc.kill(pid, SIGKILL)
+                    waitpid(pid, nil, 0)
+                    if let directory { DaemonProcess.remove(directory) }
+                }
+            }
+        }
+    }()
+
+    private static func remember(_ pid: pid_t, _ directory: String?) {
+        endsLeftovers
+        running.withLock { _ = $0.updateValue(directory, forKey: pid) }
+    }
+
+    private static func forget(_ pid: pid_t) { running.withLock { _ = $0.removeValue(forKey: pid) } }
 
     // MARK: Processes
 

@@ -9,7 +9,7 @@ import Synchronization
 struct Bench: Sendable {
     let clock = TestClock()
     let wall = ManualClock()
-    let log = EventLog()
+    let log = SeenLog()
     let journal: MemoryJournal
     let flaky: FlakyJournal
     let engine: Engine
@@ -18,11 +18,11 @@ struct Bench: Sendable {
     init(workers: Int = 4, runner: ClosureRunner, claims: Int = .max) {
         journal = MemoryJournal(clock: wall)
         flaky = FlakyJournal(journal, claims: claims)
-        journal.observeCommits { [log] in log.add($0.events) }
+        journal.observeEvents { [log] in log.add($0) }
         engine = Engine(
             configuration: EngineConfiguration(
                 workers: [Work.cpu: workers], reportInterval: .zero, randomness: SplitMix64(seed: 1)),
-            journal: flaky, runner: runner, clock: clock, wallClock: wall,
+            store: flaky, runners: StageRunners([.simulated: runner]), clock: clock, wallClock: wall,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
@@ -49,7 +49,7 @@ struct ClosureRunner: StageRunner {
 }
 
 /// What was committed, and a way to wait for it.
-final class EventLog: Sendable {
+final class SeenLog: Sendable {
     private typealias Watcher = (
         job: JobID, isMet: @Sendable ([EventType]) -> Bool, tell: CheckedContinuation<Void, Never>
     )
@@ -94,14 +94,14 @@ final class EventLog: Sendable {
 }
 
 /// The journal in memory with faults put in front of it.
-final class FlakyJournal: Journal {
+final class FlakyJournal: JournalDouble {
     typealias AfterClaim = @Sendable (MemoryJournal, [Claim]) async throws -> Void
 
-    private let journal: MemoryJournal
+    let inner: MemoryJournal
     private let state: Mutex<(failingClaims: Int, failingFinishes: Int, claims: Int, afterClaim: AfterClaim?)>
 
     init(_ journal: MemoryJournal, claims: Int) {
-        self.journal = journal
+        inner = journal
         state = Mutex((0, 0, claims, nil))
     }
 
@@ -116,27 +116,18 @@ final class FlakyJournal: Journal {
         state.withLock { ($0.failingClaims, $0.failingFinishes) = (claims, finishes) }
     }
 
-    var epoch: Epoch { journal.epoch }
-    func observeCommits(_ observer: @escaping @Sendable (Commit) -> Void) { journal.observeCommits(observer) }
-    func submit(_ submission: Submission) async throws -> SubmissionOutcome { try await journal.submit(submission) }
-
-    func replay(of key: String, tenant: TenantName, fingerprint: String) async throws -> SubmissionOutcome? {
-        try await journal.replay(of: key, tenant: tenant, fingerprint: fingerprint)
-    }
-    func claim(queue: QueueName, limit: Int) async throws -> ClaimResult {
+    func claim(queue: QueueName, limit: Int, for holder: HolderID) async throws -> ClaimResult {
         let (isFailing, rest) = state.withLock { state in
             state.failingClaims -= 1
             return (state.failingClaims >= 0, state.claims)
         }
         if isFailing { throw JournalError.cannotPersist("disk full") }
         guard rest > 0 else { return ClaimResult(claims: [], nextDue: nil) }
-        let result = try await journal.claim(queue: queue, limit: min(limit, rest))
+        let result = try await inner.claim(queue: queue, limit: min(limit, rest), for: holder)
         state.withLock { $0.claims -= result.claims.count }
-        try await afterClaim?(journal, result.claims)
+        try await afterClaim?(inner, result.claims)
         return result
     }
-
-    func report(_ report: StageReport, for claim: Claim) async throws { try await journal.report(report, for: claim) }
 
     func finish(_ claim: Claim, with outcome: StageOutcome) async throws -> JobState {
         let isFailing = state.withLock { state in
@@ -144,20 +135,6 @@ final class FlakyJournal: Journal {
             return state.failingFinishes >= 0
         }
         if isFailing { throw JournalError.cannotPersist("disk full") }
-        return try await journal.finish(claim, with: outcome)
+        return try await inner.finish(claim, with: outcome)
     }
-
-    func cancel(_ job: JobID, of tenant: TenantName) async throws -> Job? { try await journal.cancel(job, of: tenant) }
-    func delete(_ job: JobID, of tenant: TenantName) async throws { try await journal.delete(job, of: tenant) }
-    func job(_ job: JobID, of tenant: TenantName) async throws -> Job? { try await journal.job(job, of: tenant) }
-    func jobs(_ query: JobQuery) async throws -> JobPage { try await journal.jobs(query) }
-    func events(of job: JobID, of tenant: TenantName, after: EventSequence, limit: Int) async throws -> EventPage? {
-        try await journal.events(of: job, of: tenant, after: after, limit: limit)
-    }
-    func events(_ query: FeedQuery) async throws -> FeedPage { try await journal.events(query) }
-    func queues(of tenant: TenantName?) async throws -> [QueueStatus] { try await journal.queues(of: tenant) }
-    func pause(_ queue: QueueName) async throws { try await journal.pause(queue) }
-    func resume(_ queue: QueueName) async throws { try await journal.resume(queue) }
-    func checkWritable() async throws { try await journal.checkWritable() }
-    func close() async throws { try await journal.close() }
 }

@@ -22,7 +22,7 @@ struct ExecutionIndexTests {
         #expect(index.cancel(claim.job) == [])
         #expect(index.begin(claim) { "run" } == nil)
         index.end(claim)
-        #expect(index.begin(Work.claim(token: 2)) { "later" } == nil, "it holds until the final event")
+        #expect(index.begin(Work.claim(fence: 2)) { "later" } == nil, "it holds until the final event")
     }
 
     /// Schedule 310717 of the simulation: the next stage ran on until it had something to report.
@@ -32,7 +32,7 @@ struct ExecutionIndexTests {
         #expect(index.begin(claim) { "first" } == "first")
         #expect(index.cancel(claim.job) == ["first"])
         index.end(claim)
-        #expect(index.begin(Work.claim(token: 2)) { "second" } == nil)
+        #expect(index.begin(Work.claim(fence: 2)) { "second" } == nil)
     }
 
     @Test("a mark is forgotten with the job's final event")
@@ -48,6 +48,6 @@ struct ExecutionIndexTests {
         var index = ExecutionIndex<String>()
         _ = index.begin(claim) { "run" }
         #expect(index.stopAll() == ["run"])
-        #expect(index.begin(Work.claim(token: 2)) { "other" } == nil)
+        #expect(index.begin(Work.claim(fence: 2)) { "other" } == nil)
     }
 }

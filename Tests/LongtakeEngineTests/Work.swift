@@ -15,12 +15,13 @@ enum Work {
     }
 
     static func claim(
-        _ stage: Stage = stage(), token: Int64 = 1, attempt: Int = 1, checkpoint: Double = 0, input: JSONValue = .null,
+        _ stage: Stage = stage(), fence: Int64 = 1, attempt: Int = 1, checkpoint: Double = 0, input: JSONValue = .null,
         simulation: Simulation? = nil
     ) -> Claim {
         Claim(
-            token: ClaimToken(EventPosition(rawValue: token)), job: job, stage: stage, stageIndex: 0, attempt: attempt,
-            checkpoint: Progress(checkpoint), input: input, simulation: simulation)
+            id: ClaimID(job: job, stageIndex: 0, fence: Fence(rawValue: fence)), holder: HolderID(rawValue: 1),
+            stage: stage, attempt: attempt, checkpoint: Checkpoint(progress: Progress(checkpoint)), input: input,
+            simulation: simulation)
     }
 
     static func submission(_ stages: [Stage] = [stage()], simulation: Simulation? = nil) -> Submission {

@@ -10,9 +10,11 @@ struct ActiveJobsTests {
         let submission = Samples.submission(number)
         let machine = JobStateMachine(pipeline: submission.pipeline)
         return ActiveJob(
-            key: Int64(number), id: submission.id, tenant: .anonymous, priority: .normal,
-            pipeline: submission.pipeline, life: machine.submit(priority: .normal).life, head: 1,
-            lastAt: Timestamp(millisecondsSince1970: 0))
+            key: Int64(number),
+            facts: JobFacts(
+                id: submission.id, tenant: .anonymous, priority: .normal,
+                pipeline: submission.pipeline, life: machine.submit(priority: .normal).life,
+                head: EventSequence(rawValue: 1), lastAt: Timestamp(millisecondsSince1970: 0)))
     }
 
     /// Seen to fail where the cache started anew: all were gone at once.
@@ -39,10 +41,10 @@ struct ActiveJobsTests {
         cache.remove(job(1).id)
         cache.keep(job(3))
         var again = job(2)
-        again.head = 7
+        again.facts.head = EventSequence(rawValue: 7)
         cache.keep(again)
         #expect(cache.count == 2)
-        #expect(cache.find(job(2).id)?.head == 7)
+        #expect(cache.find(job(2).id)?.facts.head == EventSequence(rawValue: 7))
         cache.removeAll()
         #expect(cache.count == 0)
         #expect(cache.find(job(2).id) == nil)

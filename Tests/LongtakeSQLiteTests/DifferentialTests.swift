@@ -13,7 +13,7 @@ struct DifferentialTests {
         let scratch = ScratchDirectory()
         let clock = ManualClock()
         var disk = try await scratch.open(clock)
-        let memory = MemoryJournal(epoch: disk.epoch, clock: clock)
+        var memory = MemoryJournal(epoch: disk.epoch, clock: clock)
         var random = SplitMix(state: seed)
         var (held, jobs) = ([Claim](), 0)
         var outcomes: [SubmissionOutcome] = []
@@ -53,8 +53,8 @@ struct DifferentialTests {
                     .failed(error), .interrupted(.shutdown),
                 ]
                 let outcome = outcomes[random.below(outcomes.count)]
-                let one = await answer { _ = try await disk.finish(claim, with: outcome) }
-                let two = await answer { _ = try await memory.finish(claim, with: outcome) }
+                let one = await answer { try await disk.finish(claim, with: outcome) }
+                let two = await answer { try await memory.finish(claim, with: outcome) }
                 #expect(one == two, "seed \(seed), step \(step)")
             case 10 where jobs > 0:
                 let id = Samples.submission(1 + random.below(jobs)).id
@@ -82,11 +82,13 @@ struct DifferentialTests {
             }
             if step == 300 {
                 for claim in held {
-                    _ = await answer { _ = try await disk.finish(claim, with: .interrupted(.shutdown)) }
-                    _ = await answer { _ = try await memory.finish(claim, with: .interrupted(.shutdown)) }
+                    _ = await answer { try await disk.finish(claim, with: .interrupted(.shutdown)) }
+                    _ = await answer { try await memory.finish(claim, with: .interrupted(.shutdown)) }
                 }
                 try await disk.close()
                 disk = try await scratch.open(clock)
+                // A new boot is a new holder.
+                memory = memory.anotherHandle(disk.holder)
             }
         }
         for number in stride(from: 1, through: jobs, by: 1) {
@@ -109,10 +111,9 @@ struct DifferentialTests {
         try await disk.close()
     }
 
-    private func answer(_ body: () async throws -> Void) async -> String {
+    private func answer<Value>(_ body: () async throws -> Value) async -> String {
         do {
-            try await body()
-            return "done"
+            return "\(try await body())"
         } catch {
             return "\(error)"
         }

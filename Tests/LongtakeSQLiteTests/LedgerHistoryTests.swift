@@ -97,7 +97,7 @@ private final class LedgerHistory {
         ledger.close()
         ledger = try JobLedger(epoch: epoch, clock: clock, db)
         try db.beginTransaction(.immediate)
-        _ = try ledger.recover(db)
+        _ = try ledger.recoverFromEarlierBoots(db)
         try end(keeping: true, db)
         claims = []
     }
@@ -120,7 +120,9 @@ private final class LedgerHistory {
             case 0: _ = try submit(number: max(1, jobs), db)
             case 1...6: _ = try submit(db)
             case 7...10:
-                claims += try ledger.claim(queue: [Samples.cpu, Samples.gpu][random.below(2)], limit: 2, db).claims
+                claims += try ledger.claim(
+                    queue: [Samples.cpu, Samples.gpu][random.below(2)], limit: 2, for: ledger.holder, db
+                ).claims
             case 11,
                 12 where jobs > 0:
                 _ = try ledger.cancel(

@@ -45,7 +45,7 @@ struct RandomHistory {
                 Samples.submission(1 + random.below(jobs)).id, of: TenantName(unchecked: tenants[random.below(3)]))
         case 11...14 where !claims.isEmpty:
             let share = Progress(Double(random.below(100)) / 100)
-            try await journal.report(
+            _ = try await journal.report(
                 StageReport(progress: share, message: "on"), for: claims[random.below(claims.count)])
         case 15... where !claims.isEmpty:
             let claim = claims.remove(at: random.below(claims.count))

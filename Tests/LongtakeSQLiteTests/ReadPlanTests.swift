@@ -45,7 +45,7 @@ struct ReadPlanTests {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<wanted {
                 group.addTask {
-                    try await journal.report(StageReport(progress: Progress(0.5), message: ""), for: claim)
+                    _ = try await journal.report(StageReport(progress: Progress(0.5), message: ""), for: claim)
                 }
             }
             try await group.waitForAll()

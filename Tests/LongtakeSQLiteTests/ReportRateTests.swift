@@ -24,7 +24,7 @@ struct ReportRateTests {
                         for step in 1...50 {
                             let report = StageReport(
                                 progress: Progress(Double(step) / 50), message: "frame \(step) of 50")
-                            try await journal.report(report, for: claim)
+                            _ = try await journal.report(report, for: claim)
                         }
                     }
                 }

@@ -62,7 +62,7 @@ struct StorageTests {
         let journal = try await scratch.open()
         for number in 1...2 { _ = try await journal.submit(Samples.submission(number)) }
         let claims = try await journal.claim(queue: Samples.cpu, limit: 2).claims
-        try await journal.report(StageReport(progress: Progress(0.6), message: ""), for: claims[0])
+        _ = try await journal.report(StageReport(progress: Progress(0.6), message: ""), for: claims[0])
         _ = try await journal.cancel(claims[1].job, of: .anonymous)
         let crashed = try await scratch.copy().open()
         #expect(crashed.boot.recoveredStages == 2)
@@ -73,7 +73,7 @@ struct StorageTests {
         }
         let again = try await crashed.claim(queue: Samples.cpu, limit: 2).claims
         #expect(again.map(\.job) == [claims[0].job])
-        #expect(again[0].attempt == 1 && again[0].checkpoint == Progress(0.6))
+        #expect(again[0].attempt == 1 && again[0].checkpoint.progress == Progress(0.6))
         let page = try await crashed.events(of: again[0].job, of: .anonymous, after: .beforeFirst, limit: 9)
         #expect(page?.events.last?.payload.contains("\"reason\":\"crash\"") == true)
         try await crashed.close()
@@ -113,7 +113,7 @@ struct StorageTests {
         let scratch = ScratchDirectory()
         let journal = try await scratch.open()
         let commits = CommitCount()
-        journal.observeCommits { _ in commits.add() }
+        journal.observeEvents { _ in commits.add() }
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 1...500 { group.addTask { _ = try await journal.submit(Samples.submission(number)) } }
             try await group.waitForAll()

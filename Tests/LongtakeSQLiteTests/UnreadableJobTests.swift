@@ -89,7 +89,7 @@ struct UnreadableJobTests {
         var journal = try await scratch.open()
         for number in 1...2 { _ = try await journal.submit(Samples.submission(number)) }
         for claim in try await journal.claim(queue: Samples.cpu, limit: 2).claims {
-            try await journal.report(StageReport(progress: Progress(0.5), message: "half"), for: claim)
+            _ = try await journal.report(StageReport(progress: Progress(0.5), message: "half"), for: claim)
         }
         let crashed = try scratch.copy()
         try await journal.close()
@@ -271,12 +271,8 @@ private final class CommitLog: Sendable {
     private let state = Mutex<(events: [CommittedEvent], ready: Set<QueueName>)>(([], []))
 
     init(_ journal: SQLiteJournal) {
-        journal.observeCommits { [self] commit in
-            state.withLock {
-                $0.events += commit.events
-                $0.ready.formUnion(commit.readyQueues)
-            }
-        }
+        journal.observeEvents { [self] events in state.withLock { $0.events += events } }
+        journal.observeWork { [self] notice in state.withLock { $0.ready.formUnion(notice.readyQueues) } }
     }
 
     var events: [CommittedEvent] { state.withLock { $0.events } }

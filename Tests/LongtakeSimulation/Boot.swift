@@ -42,7 +42,8 @@ final class Boot: @unchecked Sendable {
         let runner = WatchedRunner(clock: time.clock, boot: disk.boots, stage: stage)
         engine = Engine(
             configuration: EngineConfiguration(workers: plan.workers, randomness: random),
-            journal: journal, runner: runner, clock: time.clock, wallClock: time.wall, logger: logger)
+            store: journal, runners: StageRunners([.simulated: runner]), clock: time.clock, wallClock: time.wall,
+            logger: logger)
         scheduler.follow(loops + [journal.writer, journal.reads])
         engine.start()
     }

@@ -67,14 +67,14 @@ extension Schedule {
     private func speak(for claims: [Claim], to boot: Boot) {
         guard !claims.isEmpty else { return }
         let claim = chance.one(of: claims)
-        guard stage.book.jobs[claim.job]?.owner?.token != claim.token else { return }
+        guard stage.book.jobs[claim.job]?.owner?.claim != claim.id else { return }
         stage.trace.tell("a ghost speaks for \(claim.job)")
         let report = StageReport(progress: Progress(0.5), message: "boo")
         let isReport = chance.isOne(in: 2)
         // Unstructured: it is nobody's worker.
         Task {
             if isReport {
-                try await boot.journal.report(report, for: claim)
+                _ = try await boot.journal.report(report, for: claim)
             } else {
                 _ = try await boot.journal.finish(claim, with: .succeeded(output: nil))
             }

@@ -17,6 +17,7 @@ import Testing
         let last = min(head, after + limit)
         return FramePage(
             EventPage(
+                epoch: Epoch(rawValue: 1),
                 events: after < last ? (after + 1...last).map { Frames.event($0, of: job) } : [],
                 head: EventSequence(rawValue: head), isFinal: isFinal))
     }
@@ -244,7 +245,9 @@ import Testing
             let events = (1...8).map { Frames.event(Int64($0), of: job) }
             rings.fill(
                 job, token,
-                with: FramePage(EventPage(events: events, head: EventSequence(rawValue: 8), isFinal: false)))
+                with: FramePage(
+                    EventPage(
+                        epoch: Epoch(rawValue: 1), events: events, head: EventSequence(rawValue: 8), isFinal: false)))
         }
         make(jobs[0])
         for job in jobs[1...20] { make(job) }

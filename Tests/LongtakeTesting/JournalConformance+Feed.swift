@@ -5,12 +5,12 @@ extension JournalConformance {
     public func feedsAllJobsInCommitOrder() async throws {
         let journal = try await make(ManualClock())
         let seen = SeenEvents()
-        journal.observeCommits { commit in seen.list.withLock { $0 += commit.events } }
+        journal.observeEvents { events in seen.list.withLock { $0 += events } }
         let submissions = (1...6).map { Samples.submission($0, tenant: $0 == 6 ? "other" : "anonymous") }
         for submission in submissions { _ = try await journal.submit(submission) }
         for _ in 1...3 {
             let claim = try await claim(journal)
-            for step in 1...5 { try await journal.report(report(Double(step) / 10), for: claim) }
+            for step in 1...5 { _ = try await journal.report(report(Double(step) / 10), for: claim) }
             _ = try await journal.finish(claim, with: .succeeded(output: nil))
         }
         _ = try await journal.cancel(submissions[4].id, of: .anonymous)

@@ -6,7 +6,7 @@ extension JournalConformance {
     public func pausesQueues() async throws {
         let journal = try await make(ManualClock())
         let ready = Mutex<[QueueName]>([])
-        journal.observeCommits { commit in ready.withLock { $0 += commit.readyQueues } }
+        journal.observeWork { notice in ready.withLock { $0 += notice.readyQueues } }
         for number in 1...2 { _ = try await journal.submit(Samples.submission(number)) }
         _ = try await journal.submit(Samples.submission(3, tenant: "other"))
         let running = try await claim(journal)
@@ -28,7 +28,7 @@ extension JournalConformance {
         let place = try await journal.job(Samples.submission(4).id, of: .anonymous)?.queuePosition
         try expect(place == 2, "a pause changes no place in the queue")
 
-        try await journal.report(report(0.5), for: running)
+        _ = try await journal.report(report(0.5), for: running)
         _ = try await journal.finish(running, with: .succeeded(output: nil))
         _ = try await claim(journal, Samples.gpu)
         ready.withLock { $0 = [] }

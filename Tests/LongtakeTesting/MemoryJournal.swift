@@ -1,118 +1,301 @@
 public import LongtakeCore
 import Synchronization
 
-/// The journal in memory: the plainest implementation that passes the conformance suite, and what tests of the layers above use.
+/// A store in memory: the plainest one that passes the conformance suite, and what tests of the layers
+/// above use. Nothing survives it, so for it “durable” means “in the ledger”.
 ///
-/// Nothing survives it, so for it “durable” means “in the ledger”.
+/// Several handles can share one ledger, as several nodes share one database (``anotherHandle(_:)``). Each
+/// judges a command on what it has read and executes the plan later, so another handle can come between.
 public final class MemoryJournal: Journal {
-    public let epoch: Epoch
-    private let ledger: Ledger
+    public let holder: HolderID
+    private let shared: SharedLedger
+    private let schedule: any HandleSchedule
+    private let batches = Mutex(0)
 
-    public init(
+    public convenience init(
         epoch: Epoch = Epoch(rawValue: 0x7f3a_09c2), clock: any WallClock,
-        queuedJobsPerTenant: Int = Limits.queuedJobsPerTenantDefault
+        queuedJobsPerTenant: Int = Limits.queuedJobsPerTenantDefault, schedule: any HandleSchedule = PromptSchedule()
     ) {
-        self.epoch = epoch
-        ledger = Ledger(MemoryLedger(epoch: epoch, queuedJobsPerTenant: queuedJobsPerTenant), clock: clock)
+        self.init(
+            SharedLedger(MemoryLedger(epoch: epoch, queuedJobsPerTenant: queuedJobsPerTenant), clock: clock),
+            HolderID(rawValue: 1), schedule)
     }
 
-    public func observeCommits(_ observer: @escaping @Sendable (Commit) -> Void) {
-        ledger.observers.withLock { $0.append(observer) }
+    private init(_ shared: SharedLedger, _ holder: HolderID, _ schedule: any HandleSchedule) {
+        self.shared = shared
+        self.holder = holder
+        self.schedule = schedule
     }
+
+    /// Another node on the same ledger, with a holder of its own.
+    public func anotherHandle(_ holder: HolderID, schedule: any HandleSchedule = PromptSchedule()) -> MemoryJournal {
+        MemoryJournal(shared, holder, schedule)
+    }
+
+    public var epoch: Epoch { shared.epoch.withLock { $0 } }
+
+    /// As if the history had been replaced by another one that begins the same.
+    public func renewEpoch(_ epoch: Epoch) async { await shared.renew(epoch) }
+
+    public func tail(_ observer: @escaping @Sendable (TailNotice) -> Void) {
+        shared.observe { [holder, schedule] commit, epoch, author in
+            guard !commit.events.isEmpty else { return }
+            let isOwn = author == nil || author == holder
+            if isOwn || schedule.hasEventsOfOthers {
+                observer(TailNotice(epoch: epoch, .events(commit.events)))
+            } else if let last = commit.events.last {
+                observer(TailNotice(epoch: epoch, .advanced(to: last.position)))
+            }
+        }
+    }
+
+    public func observeWork(_ observer: @escaping @Sendable (WorkNotice) -> Void) {
+        shared.observe { commit, _, _ in if !commit.work.isEmpty { observer(commit.work) } }
+    }
+
+    // MARK: Jobs
 
     public func submit(_ submission: Submission) async throws -> SubmissionOutcome {
-        try await ledger.write { try $0.submit(submission, at: $1) }
+        let prepared = try PreparedSubmission(submission)
+        while true {
+            switch try await shared.read({ try $0.judge(prepared, at: $1) }) {
+            case .create(let plan):
+                let outcome = try await commit { ledger, _ -> SubmissionOutcome? in
+                    guard ledger.execute(plan, of: prepared) == .done else { return nil }
+                    return ledger.job(submission.id, of: submission.tenant).map { .created($0) }
+                }
+                if let outcome { return outcome }
+            case .replay, .conflict:
+                let known = try await replay(
+                    of: submission.idempotencyKey ?? "", tenant: submission.tenant,
+                    fingerprint: prepared.fingerprint ?? "")
+                // `nil` if the job was deleted meanwhile: the key is new again.
+                if let known { return known }
+            }
+        }
     }
 
     public func replay(of key: String, tenant: TenantName, fingerprint: String) async throws -> SubmissionOutcome? {
-        try await ledger.read { $0.replay(of: key, tenant: tenant, fingerprint: fingerprint) }
-    }
-
-    public func claim(queue: QueueName, limit: Int) async throws -> ClaimResult {
-        try await ledger.write { try $0.claim(queue: queue, limit: limit, at: $1) }
-    }
-
-    public func report(_ report: StageReport, for claim: Claim) async throws {
-        try await ledger.write { _ = try $0.change(claim, by: .report(report), at: $1) }
-    }
-
-    public func finish(_ claim: Claim, with outcome: StageOutcome) async throws -> JobState {
-        try await ledger.write { try $0.change(claim, by: outcome.command, at: $1) }
+        try await shared.read { ledger, _ in ledger.replay(of: key, tenant: tenant, fingerprint: fingerprint) }
     }
 
     public func cancel(_ job: JobID, of tenant: TenantName) async throws -> Job? {
-        try await ledger.write { try $0.cancel(job, of: tenant, at: $1) }
+        while true {
+            let facts = try await shared.read { ledger, _ in ledger.facts(of: job) }
+            guard let facts, facts.tenant == tenant else { return nil }
+            let plan = try LedgerPlan.cancel(facts, at: shared.clock.reading())
+            let isDone = try await commit { ledger, _ in ledger.execute(plan) == .done }
+            if isDone { return try await self.job(job, of: tenant) }
+        }
     }
 
     public func delete(_ job: JobID, of tenant: TenantName) async throws {
-        try await ledger.write { ledger, _ in try ledger.delete(job, of: tenant) }
+        try await commit { ledger, _ in try ledger.delete(job, of: tenant) }
     }
 
     public func job(_ job: JobID, of tenant: TenantName) async throws -> Job? {
-        try await ledger.read { $0.job(job, of: tenant) }
+        try await shared.read { ledger, _ in ledger.job(job, of: tenant) }
     }
 
     public func jobs(_ query: JobQuery) async throws -> JobPage {
-        try await ledger.read { $0.jobs(query) }
+        try await shared.read { ledger, _ in ledger.jobs(query) }
     }
+
+    // MARK: Work
+
+    public func claim(queue: QueueName, limit: Int, for holder: HolderID) async throws -> ClaimResult {
+        try await commit { try $0.claim(queue: queue, limit: limit, for: holder, at: $1) }
+    }
+
+    public func report(_ report: StageReport, for claim: Claim) async throws -> ReportAnswer {
+        do {
+            _ = try await change(claim, by: .report(report))
+            return .goOn
+        } catch JournalError.refused(.canceling) {
+            return .canceling
+        } catch JournalError.notOwner, JournalError.refused {
+            return .lost
+        }
+    }
+
+    public func finish(_ claim: Claim, with outcome: StageOutcome) async throws -> JobState {
+        try await change(claim, by: outcome.command)
+    }
+
+    private func change(_ claim: Claim, by command: JobCommand) async throws -> JobState {
+        while true {
+            let plan = try await shared.read { ledger, moment throws -> LedgerPlan in
+                guard !ledger.isGone(claim.holder), let facts = ledger.facts(of: claim.job) else {
+                    throw JournalError.notOwner
+                }
+                return try LedgerPlan.work(command, by: claim.id, of: claim.holder, on: facts, at: moment)
+            }
+            let isDone = try await commit { ledger, _ in
+                // The guard of a batch: a holder that was declared gone writes nothing more.
+                guard !ledger.isGone(claim.holder) else { throw JournalError.notOwner }
+                return ledger.execute(plan) == .done
+            }
+            if isDone { return plan.after.life.state }
+        }
+    }
+
+    public func beat(_ holder: HolderID) async throws -> LeaseAnswer {
+        try await shared.read { ledger, _ in ledger.isGone(holder) ? .gone : .held }
+    }
+
+    @discardableResult
+    public func declareGone(_ holder: HolderID) async throws -> Int {
+        try await commit { try $0.declareGone(holder, at: $1) }
+    }
+
+    // MARK: Log and queues
 
     public func events(
         of job: JobID, of tenant: TenantName, after: EventSequence, limit: Int
     ) async throws -> EventPage? {
-        try await ledger.read { $0.events(of: job, of: tenant, after: after, limit: limit) }
+        try await shared.read { ledger, _ in ledger.events(of: job, of: tenant, after: after, limit: limit) }
     }
 
     public func events(_ query: FeedQuery) async throws -> FeedPage {
-        try await ledger.read { $0.events(query) }
+        try await shared.read { ledger, _ in ledger.events(query) }
     }
 
     public func queues(of tenant: TenantName?) async throws -> [QueueStatus] {
-        try await ledger.read { $0.queues(of: tenant) }
+        try await shared.read { ledger, _ in ledger.queues(of: tenant) }
     }
 
-    public func pause(_ queue: QueueName) async throws { try await ledger.write { ledger, _ in ledger.pause(queue) } }
+    public func pause(_ queue: QueueName) async throws { try await commit { ledger, _ in ledger.pause(queue) } }
 
-    public func resume(_ queue: QueueName) async throws {
-        try await ledger.write { ledger, _ in ledger.resume(queue) }
-    }
+    public func resume(_ queue: QueueName) async throws { try await commit { ledger, _ in ledger.resume(queue) } }
 
-    public func checkWritable() async throws {
-        try await ledger.read { _ in }
-    }
+    public func checkWritable() async throws { try await shared.read { _, _ in } }
 
-    public func close() async throws {
-        await ledger.close()
+    public func close() async throws { await shared.close() }
+
+    // MARK: Batches
+
+    /// Commits one batch of this handle, when its schedule lets it through.
+    ///
+    /// If the answer is lost, the batch may still commit later. The handle then claims the batch's number:
+    /// either the batch has committed, and its result stands, or it never can, and a new batch is tried.
+    private func commit<Value: Sendable>(
+        _ body: @escaping @Sendable (inout MemoryLedger, ClockReading) throws -> Value
+    ) async throws -> Value {
+        while true {
+            await schedule.beforeCommit()
+            let batch = batches.withLock { number in
+                number += 1
+                return Batch(holder: holder, number: number)
+            }
+            guard schedule.losesAnswer() else { return try await shared.commit(batch, body) }
+            let late = Late<Value>()
+            // Unstructured: the batch goes on by itself, whoever waits for it.
+            let sent = Task { [shared, schedule] in
+                await schedule.beforeCommit()
+                do {
+                    let value = try await shared.commit(batch, body)
+                    late.result.withLock { $0 = .success(value) }
+                } catch {
+                    late.result.withLock { $0 = .failure(error) }
+                }
+            }
+            let hasCommitted = await shared.settle(batch)
+            await sent.value
+            if hasCommitted, let result = late.result.withLock({ $0 }) { return try result.get() }
+        }
     }
 }
 
-/// Carries out one command at a time and tells the observers before its caller goes on. An actor, because commits are told in line.
-private actor Ledger {
-    nonisolated let observers = Mutex<[@Sendable (Commit) -> Void]>([])
-    private let clock: any WallClock
+/// The result of a batch whose answer was lost.
+private final class Late<Value: Sendable>: Sendable {
+    let result = Mutex<Result<Value, any Error>?>(nil)
+}
+
+/// One write of a handle, by which its outcome is found out.
+struct Batch: Hashable, Sendable {
+    let holder: HolderID
+    let number: Int
+}
+
+/// When the batches of a handle commit, and what the handle hears of others.
+public protocol HandleSchedule: Sendable {
+    /// Waits between the judgement and the commit, in which other handles may commit.
+    func beforeCommit() async
+    /// Whether the answer to the next batch is lost.
+    func losesAnswer() -> Bool
+    /// Whether the handle's tail has the events of other handles, or only knows that there are some.
+    var hasEventsOfOthers: Bool { get }
+}
+
+/// At once, and complete.
+public struct PromptSchedule: HandleSchedule {
+    public init() {}
+    public func beforeCommit() async {}
+    public func losesAnswer() -> Bool { false }
+    public var hasEventsOfOthers: Bool { true }
+}
+
+/// As unkind as the contract allows, and the same for the same seed as far as the scheduler lets it.
+public final class HostileSchedule: HandleSchedule {
+    private let random: Mutex<Seeded>
+
+    /// - Parameter seed: not 0.
+    public init(seed: UInt64) { random = Mutex(Seeded(state: seed)) }
+
+    public func beforeCommit() async {
+        let turns = random.withLock { Int.random(in: 0...4, using: &$0) }
+        for _ in 0..<turns { await Task.yield() }
+    }
+
+    public func losesAnswer() -> Bool { random.withLock { Int.random(in: 0..<4, using: &$0) == 0 } }
+    public var hasEventsOfOthers: Bool { false }
+}
+
+/// Carries out one batch at a time and tells the observers before its caller goes on. An actor, because
+/// commits are told in line.
+private actor SharedLedger {
+    typealias Observer = @Sendable (Commit, Epoch, HolderID?) -> Void
+
+    nonisolated let clock: any WallClock
+    nonisolated let epoch: Mutex<Epoch>
+    nonisolated private let observers = Mutex<[Observer]>([])
     private var state: MemoryLedger
+    private var settled: Set<Batch> = []
     private var isClosed = false
 
     init(_ state: MemoryLedger, clock: any WallClock) {
         self.clock = clock
         self.state = state
+        epoch = Mutex(state.epoch)
     }
 
-    func write<Value: Sendable>(
-        _ command: @Sendable (inout MemoryLedger, ClockReading) throws -> Value
+    nonisolated func observe(_ observer: @escaping Observer) { observers.withLock { $0.append(observer) } }
+
+    func read<Value: Sendable>(_ query: @Sendable (MemoryLedger, ClockReading) throws -> Value) throws -> Value {
+        guard !isClosed else { throw JournalError.closed }
+        return try query(state, clock.reading())
+    }
+
+    func commit<Value: Sendable>(
+        _ batch: Batch, _ body: @Sendable (inout MemoryLedger, ClockReading) throws -> Value
     ) throws -> Value {
         guard !isClosed else { throw JournalError.closed }
-        // The ledger judges before it changes anything, so a command that throws leaves it as it was.
-        let value = try command(&state, clock.reading())
+        guard settled.insert(batch).inserted else { throw JournalError.unanswered }
+        // A command judges before it changes anything, so one that throws leaves the ledger as it was.
+        let value = try body(&state, clock.reading())
         let commit = state.takeCommit()
-        if !commit.events.isEmpty || !commit.readyQueues.isEmpty {
-            for observer in observers.withLock({ $0 }) { observer(commit) }
+        if !commit.isEmpty {
+            for observer in observers.withLock({ $0 }) { observer(commit, state.epoch, batch.holder) }
         }
         return value
     }
 
-    func read<Value: Sendable>(_ query: @Sendable (MemoryLedger) -> Value) throws -> Value {
-        guard !isClosed else { throw JournalError.closed }
-        return query(state)
+    /// Finds out the outcome of a batch, and decides it: one that has not committed never will.
+    func settle(_ batch: Batch) -> Bool { !settled.insert(batch).inserted }
+
+    func renew(_ new: Epoch) {
+        state.epoch = new
+        epoch.withLock { $0 = new }
     }
 
     func close() { isClosed = true }

@@ -1,26 +1,26 @@
 import LongtakeCore
 
-/// One job of ``MemoryLedger``: its life, its log and what clients see of its stages.
+/// One job of ``MemoryLedger``: the facts that plans are judged on, its log, and what clients see of its
+/// stages.
 struct MemoryRecord: Sendable {
     let submission: Submission
     /// 1 for the job that was submitted first.
     let number: Int
     let createdAt: Timestamp
-    private(set) var life: JobLife
+    private(set) var facts: JobFacts
     private(set) var log: [CommittedEvent] = []
-    private(set) var token: ClaimToken?
-    /// When the current stage's next attempt may begin, on the steady clock.
-    private(set) var dueAt: Timestamp?
+    private(set) var checkpoint: JSONValue?
+    private(set) var outputs: [StageName: JSONValue] = [:]
     private var stages: [Job.Stage]
     private var output: JSONValue?
     private var error: JobError?
     private var finishedAt: Timestamp?
 
-    init(submission: Submission, number: Int, life: JobLife, createdAt: Timestamp) {
+    init(_ submission: Submission, number: Int, facts: JobFacts, createdAt: Timestamp) {
         self.submission = submission
         self.number = number
         self.createdAt = createdAt
-        self.life = life
+        self.facts = facts
         stages = submission.pipeline.stages.map {
             Job.Stage(
                 name: $0.name, queue: $0.queue, state: .pending, progress: .none, attempt: 0, startedAt: nil,
@@ -28,78 +28,73 @@ struct MemoryRecord: Sendable {
         }
     }
 
-    var machine: JobStateMachine { JobStateMachine(pipeline: submission.pipeline) }
-    /// When its log has come to: none of its later events is told as earlier.
-    var lastAt: Timestamp { log.last?.at ?? createdAt }
-    var stage: Stage { submission.pipeline.stages[life.stageIndex] }
-
     /// Among the stages of one tenant on one queue.
     func comesBefore(_ other: MemoryRecord) -> Bool {
         (-submission.priority.rawValue, number) < (-other.submission.priority.rawValue, other.number)
     }
 
-    mutating func append(_ event: JobEvent, epoch: Epoch, position: Int64, at time: Timestamp) throws -> CommittedEvent
-    {
-        let id = EventID(epoch: epoch, sequence: EventSequence(rawValue: Int64(log.count + 1)))
-        let committed = CommittedEvent(
-            id: id, position: EventPosition(rawValue: position), job: submission.id, tenant: submission.tenant,
-            pipeline: submission.pipeline.name, type: event.type, at: time,
-            payload: event.payload())
-        log.append(committed)
-        switch event.change {
-        case .succeeded(let output, _): self.output = output
-        case .failed(let error): self.error = error
-        default: break
+    /// Writes what a plan says about this job, and returns its events.
+    mutating func execute(_ plan: LedgerPlan, epoch: Epoch, position: inout Int64) -> [CommittedEvent] {
+        var committed: [CommittedEvent] = []
+        for event in plan.events {
+            position += 1
+            committed.append(
+                CommittedEvent(
+                    id: EventID(
+                        epoch: epoch, sequence: EventSequence(rawValue: Int64(log.count + committed.count + 1))),
+                    position: EventPosition(rawValue: position), job: facts.id, tenant: facts.tenant,
+                    pipeline: facts.pipeline.name, type: event.event.type, at: plan.at, payload: event.payload))
         }
+        log += committed
+        let before = facts
+        facts = plan.after
+        if plan.dropsCheckpoint || plan.rows == .nextStage { checkpoint = nil }
+        if let data = plan.checkpoint { checkpoint = data }
+        if let output = plan.stageOutput { outputs[before.stage.name] = output }
+        show(plan, before: before)
         return committed
     }
 
-    mutating func move(to after: JobLife, at time: Timestamp, dueAt: Timestamp?) {
-        let wasFinal = life.state.isFinal
-        if after.stageIndex > life.stageIndex || (after.phase == .succeeded && !wasFinal) {
-            stages[life.stageIndex].state = .succeeded
-            stages[life.stageIndex].progress = .complete
-            stages[life.stageIndex].finishedAt = time
+    private mutating func show(_ plan: LedgerPlan, before: JobFacts) {
+        let life = facts.life
+        if plan.rows == .nextStage {
+            stages[before.life.stageIndex].state = .succeeded
+            stages[before.life.stageIndex].progress = .complete
+            stages[before.life.stageIndex].finishedAt = plan.at
         }
-        life = after
-        self.dueAt = dueAt
-        if after.stageState != .running { token = nil }
-        if after.phase != .succeeded {
-            stages[after.stageIndex].state = after.stageState
-            stages[after.stageIndex].progress = after.stageProgress
-            stages[after.stageIndex].attempt = after.attempt
-            stages[after.stageIndex].startedAt = after.stageStartedAt?.time
+        stages[life.stageIndex].state = life.stageState
+        stages[life.stageIndex].progress = life.stageProgress
+        stages[life.stageIndex].attempt = life.attempt
+        stages[life.stageIndex].startedAt = life.stageStartedAt?.time
+        switch plan.ending {
+        case .succeeded(let output): self.output = output
+        case .failed(let error): self.error = error
+        case .canceled, nil: break
         }
-        if after.state.isFinal, !wasFinal {
-            stages[after.stageIndex].finishedAt = time
-            finishedAt = time
+        if plan.finishedAt != nil {
+            stages[life.stageIndex].finishedAt = plan.at
+            finishedAt = plan.at
         }
     }
 
-    /// Makes the stage claimable where its wait is over.
-    mutating func wake(at time: Timestamp) {
-        if let due = dueAt, due <= time || due > time.advanced(by: Limits.retryWaitMost) { dueAt = nil }
-    }
-
-    /// Remembers the token of the claim that was just written.
-    mutating func takeClaim(position: EventPosition) -> Claim {
-        let token = ClaimToken(position)
-        self.token = token
-        return Claim(
-            token: token, job: submission.id, stage: stage, stageIndex: life.stageIndex, attempt: life.attempt,
-            checkpoint: life.stageProgress, input: submission.input, simulation: submission.simulation)
+    /// The claim that the plan executed last has made.
+    func claim(for holder: HolderID, checkpoint: JSONValue?) -> Claim {
+        Claim(
+            facts, holder: holder, checkpointData: checkpoint, input: submission.input, outputs: outputs,
+            simulation: submission.simulation)
     }
 
     /// The job as clients see it, without its queue position.
     func job(epoch: Epoch) -> Job {
-        Job(
+        let life = facts.life
+        return Job(
             id: submission.id, tenant: submission.tenant, pipeline: submission.pipeline.name, state: life.state,
-            progress: life.progress, stage: life.state == .running ? stage.name : nil, stages: stages,
+            progress: life.progress, stage: life.state == .running ? facts.stage.name : nil, stages: stages,
             queuePosition: nil,
             input: submission.input, output: output, error: error, priority: submission.priority,
             metadata: submission.metadata, simulation: submission.simulation, cancelRequested: life.cancelRequested,
             retryOf: submission.retryOf, createdAt: createdAt,
             startedAt: life.startedAt?.time, finishedAt: finishedAt,
-            lastEvent: EventID(epoch: epoch, sequence: EventSequence(rawValue: Int64(log.count))))
+            lastEvent: EventID(epoch: epoch, sequence: facts.head))
     }
 }

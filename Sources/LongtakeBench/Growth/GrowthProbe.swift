@@ -33,7 +33,7 @@ final class GrowthProbe {
                 "claim",
                 { probe in
                     try await probe.time {
-                        probe.claims += try await $0.claim(queue: GrowthSample.queue, limit: 1).claims
+                        probe.claims += try await $0.claim(queue: GrowthSample.queue, limit: 1, for: $0.holder).claims
                     }
                 }
             ),

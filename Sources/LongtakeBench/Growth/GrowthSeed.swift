@@ -48,12 +48,15 @@ struct GrowthSeed: Sendable {
         let journal = try await GrowthDatabase.open(directory, clock)
         _ = try await journal.submit(GrowthSample.submission(clock, key: "model"))
         for stage in 0..<2 {
-            guard let claim = try await journal.claim(queue: GrowthSample.queue, limit: 1).claims.first else { break }
+            guard
+                let claim = try await journal.claim(queue: GrowthSample.queue, limit: 1, for: journal.holder).claims
+                    .first
+            else { break }
             if stage == 0 {
                 let reports = eventsPerJob - GrowthSample.eventsWithoutReports
                 for number in 0..<max(0, reports) {
                     let share = Progress(Double(number) / Double(reports))
-                    try await journal.report(
+                    _ = try await journal.report(
                         StageReport(progress: share, message: "frame 101 of 192, 12 s left"), for: claim)
                 }
             }
@@ -74,8 +77,8 @@ struct GrowthSeed: Sendable {
         FROM copy CROSS JOIN job WHERE key = 1
         """,
         """
-        INSERT INTO stage SELECT 1 + n, number, queue, tenant, priority, state, mark, attempt, token, checkpoint, due_at,
-            started_at - 604800000 + n * :apart, finished_at - 604800000 + n * :apart
+        INSERT INTO stage SELECT 1 + n, number, queue, tenant, priority, state, mark, attempt, holder, checkpoint, due_at,
+            started_at - 604800000 + n * :apart, finished_at - 604800000 + n * :apart, fence, checkpoint_data, output
         FROM copy CROSS JOIN stage WHERE job = 1
         """,
         """

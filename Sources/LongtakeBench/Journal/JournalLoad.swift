@@ -41,7 +41,8 @@ struct ReportLoad {
         }
         var claims: [Claim] = []
         while claims.count < stages {
-            claims += try await journal.claim(queue: Samples.queue, limit: stages - claims.count).claims
+            claims += try await journal.claim(queue: Samples.queue, limit: stages - claims.count, for: journal.holder)
+                .claims
         }
         let rate = try await withThrowingTaskGroup(of: Void.self) { [claims] group in
             for _ in 0..<readers {
@@ -50,7 +51,7 @@ struct ReportLoad {
             let rate = try await measure(time, callers: stages) { caller, number in
                 let report = StageReport(
                     progress: Progress(Double(number % 9_000) / 10_000), message: "frame 101 of 192")
-                try await journal.report(report, for: claims[caller])
+                _ = try await journal.report(report, for: claims[caller])
             }
             group.cancelAll()
             // A reader that failed has measured nothing.
@@ -82,8 +83,9 @@ final class CommitSize: Sendable {
     var average: Int { seen.withLock { max(1, Int((Double($0.events) / Double(max(1, $0.commits))).rounded())) } }
 
     func follow(_ journal: some Journal) {
-        journal.observeCommits { commit in
-            self.seen.withLock { $0 = ($0.events + commit.events.count, $0.commits + 1) }
+        journal.tail { notice in
+            guard case .events(let events) = notice.news else { return }
+            self.seen.withLock { $0 = ($0.events + events.count, $0.commits + 1) }
         }
     }
 }

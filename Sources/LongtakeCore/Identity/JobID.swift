@@ -1,7 +1,7 @@
 /// The public name of a job: `job_` and 26 characters, time-ordered and unguessable. Opaque to clients.
 ///
 /// The 26 characters are a ULID (48 bits of milliseconds, 80 random bits) in lower-case Crockford base 32.
-public struct JobID: Hashable, Sendable, CustomStringConvertible {
+public struct JobID: Hashable, Sendable, Codable, CustomStringConvertible {
     public let description: String
 
     /// Accepts a well-formed id; anything else is `nil`, and so names no job.
@@ -26,6 +26,19 @@ public struct JobID: Hashable, Sendable, CustomStringConvertible {
             }
         }
         description = text
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        guard let id = JobID(try container.decode(String.self)) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not the id of a job")
+        }
+        self = id
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
     }
 
     private static let alphabet = Array("0123456789abcdefghjkmnpqrstvwxyz".utf8)

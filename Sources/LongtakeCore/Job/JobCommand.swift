@@ -40,9 +40,14 @@ public struct StageReport: Hashable, Sendable {
     public let progress: Progress
     /// For people, such as `frame 101 of 192`; at most ``Limits/reportMessageBytes``.
     public let message: String
+    /// What the runner wants to find again if another claim goes on with this attempt, besides the
+    /// progress: opaque JSON, at most ``Limits/checkpointBytes``. Only the newest is kept, and no event
+    /// shows it. `nil` keeps the one before.
+    public let checkpoint: JSONValue?
 
-    public init(progress: Progress, message: String) {
+    public init(progress: Progress, message: String, checkpoint: JSONValue? = nil) {
         self.progress = progress
         self.message = message
+        self.checkpoint = checkpoint
     }
 }

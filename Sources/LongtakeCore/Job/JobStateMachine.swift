@@ -24,9 +24,9 @@ public struct JobStateMachine: Sendable {
     /// What follows from a command: the life after it, and the events to write, in order.
     public struct Decision: Hashable, Sendable {
         public var life: JobLife
-        public var events: [JobEvent]
+        public var events: UpToTwo<JobEvent>
 
-        public init(life: JobLife, events: [JobEvent] = []) {
+        public init(life: JobLife, events: UpToTwo<JobEvent> = []) {
             self.life = life
             self.events = events
         }
@@ -96,7 +96,7 @@ public struct JobStateMachine: Sendable {
 
 extension JobStateMachine {
     private func startStage(_ life: JobLife, at moment: ClockReading) -> Decision {
-        var (after, events) = (life, [JobEvent]())
+        var (after, events) = (life, UpToTwo<JobEvent>())
         after.phase = .executing
         after.attempt += 1
         after.stageProgress = .none
@@ -106,7 +106,8 @@ extension JobStateMachine {
             events.append(event(after, .started(stage: stage(after).name)))
         }
         let change = JobEvent.Change.stageStarted(place(after), attempt: after.attempt, queue: stage(after).queue)
-        return Decision(life: after, events: events + [event(after, change)])
+        events.append(event(after, change))
+        return Decision(life: after, events: events)
     }
 
     private func resumeStage(_ life: JobLife, reason: ResumptionReason) -> Decision {
@@ -129,12 +130,13 @@ extension JobStateMachine {
         after.stageProgress = .complete
         after.progress = progress(after)
         let seconds = moment.seconds(since: life.stageStartedAt ?? moment)
-        let events = [event(after, .stageSucceeded(place(after), seconds: seconds))]
+        var events: UpToTwo = [event(after, .stageSucceeded(place(after), seconds: seconds))]
         guard life.stageIndex + 1 < pipeline.stages.count else {
             after.progress = .complete
             let seconds = moment.seconds(since: life.startedAt ?? moment)
             let end = ended(after, as: .succeeded, .succeeded(output: output ?? .null, seconds: seconds))
-            return Decision(life: end.life, events: events + end.events)
+            events.append(end.events[0])
+            return Decision(life: end.life, events: events)
         }
         after.phase = .waiting
         after.stageIndex += 1

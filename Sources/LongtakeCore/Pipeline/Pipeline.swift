@@ -36,10 +36,36 @@ public struct Stage: Hashable, Sendable, Codable {
         case timeLimitSeconds = "time_limit_seconds"
     }
 
-    /// What the stage's runner is to do.
+    /// What is to be done. A runner is looked up by the kind.
     public enum Work: Hashable, Sendable, Codable {
+        /// The daemon pretends to work.
         case simulated(SimulatedWork)
+        /// The daemon starts a process.
+        case command(CommandWork)
+        /// A worker elsewhere claims the stage and knows what to do.
+        case remote
+
+        /// How the work is done, without what it is.
+        public enum Kind: String, Hashable, Sendable, CaseIterable {
+            case simulated, command, remote
+        }
+
+        public var kind: Kind {
+            switch self {
+            case .simulated: .simulated
+            case .command: .command
+            case .remote: .remote
+            }
+        }
     }
+}
+
+/// The process of a stage. No configuration makes one yet.
+public struct CommandWork: Hashable, Sendable, Codable {
+    /// The program, then its arguments. No shell reads them.
+    public let arguments: [String]
+
+    public init(arguments: [String]) { self.arguments = arguments }
 }
 
 /// What the simulation of a stage goes through.

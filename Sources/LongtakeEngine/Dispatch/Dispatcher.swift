@@ -9,7 +9,7 @@ import Synchronization
 final class Dispatcher: Sendable {
     private let queue: QueueName
     private let workers: Int
-    private let journal: any Journal
+    private let store: any WorkStore
     private let clock: any Clock<Duration>
     private let wallClock: any WallClock
     private let worker: StageWorker
@@ -31,12 +31,12 @@ final class Dispatcher: Sendable {
     }
 
     init(
-        queue: QueueName, workers: Int, journal: any Journal, clock: any Clock<Duration>, wallClock: any WallClock,
+        queue: QueueName, workers: Int, store: any WorkStore, clock: any Clock<Duration>, wallClock: any WallClock,
         worker: StageWorker, logger: Logger
     ) {
         self.queue = queue
         self.workers = workers
-        self.journal = journal
+        self.store = store
         self.clock = clock
         self.wallClock = wallClock
         self.worker = worker
@@ -114,8 +114,8 @@ final class Dispatcher: Sendable {
 
     private func claim(_ limit: Int) async {
         do {
-            send.yield(.claimed(try await journal.claim(queue: queue, limit: limit)))
-        } catch JournalError.closed, JournalError.outcomeUnknown {
+            send.yield(.claimed(try await store.claim(queue: queue, limit: limit, for: store.holder)))
+        } catch JournalError.closed, JournalError.outcomeUnknown, JournalError.notOwner {
             // The journal has said why; the process is about to end.
             logger.notice("claims end, since the journal has")
             send.yield(.claimFailed(isFinal: true))

@@ -12,7 +12,7 @@ import LongtakeCore
 /// A run that is found may be that of the stage before, which is over and has only not said so yet. So a mark holds, whatever was stopped, until
 /// the final event that must follow it.
 struct ExecutionIndex<Handle> {
-    private var running: [JobID: [ClaimToken: Handle]] = [:]
+    private var running: [JobID: [ClaimID: Handle]] = [:]
     /// Jobs with a cancel mark and no final event yet.
     private(set) var marked: Set<JobID> = []
     private var isStopping = false
@@ -21,12 +21,12 @@ struct ExecutionIndex<Handle> {
     mutating func begin(_ claim: Claim, _ make: () -> Handle) -> Handle? {
         guard !marked.contains(claim.job), !isStopping else { return nil }
         let handle = make()
-        running[claim.job, default: [:]][claim.token] = handle
+        running[claim.job, default: [:]][claim.id] = handle
         return handle
     }
 
     mutating func end(_ claim: Claim) {
-        running[claim.job]?[claim.token] = nil
+        running[claim.job]?[claim.id] = nil
         if running[claim.job]?.isEmpty == true { running[claim.job] = nil }
     }
 

@@ -20,16 +20,13 @@ final class Executions: Sendable {
         index.withLock { $0.end(claim) }
     }
 
-    /// Stops the runs of jobs that these events put a cancel mark on.
-    func observe(_ events: [CommittedEvent]) {
-        let relevant = events.filter { $0.type == .jobCancelRequested || $0.type.isFinal }
-        guard !relevant.isEmpty else { return }
+    /// Stops the runs of jobs that are to be canceled.
+    func observe(_ notice: WorkNotice) {
+        guard !notice.canceling.isEmpty || !notice.ended.isEmpty else { return }
         let stopped = index.withLock { index in
-            relevant.flatMap { event in
-                guard event.type.isFinal else { return index.cancel(event.job) }
-                index.forget(event.job)
-                return []
-            }
+            let runs = notice.canceling.flatMap { index.cancel($0) }
+            for job in notice.ended { index.forget(job) }
+            return runs
         }
         for run in stopped { run.cancel() }
     }

@@ -13,18 +13,18 @@ final class StageReporter: Sendable {
     }
 
     private let claim: Claim
-    private let journal: any Journal
+    private let store: any WorkStore
     private let timeline: Timeline
     private let logger: Logger
     private let state: Mutex<(pacer: ReportPacer, stop: Stop?)>
     private let whenStopped = Mutex<(@Sendable () -> Void)?>(nil)
 
-    init(claim: Claim, journal: any Journal, interval: Duration, timeline: Timeline, logger: Logger) {
+    init(claim: Claim, store: any WorkStore, interval: Duration, timeline: Timeline, logger: Logger) {
         self.claim = claim
-        self.journal = journal
+        self.store = store
         self.timeline = timeline
         self.logger = logger
-        state = Mutex((ReportPacer(interval: interval, checkpoint: claim.checkpoint), nil))
+        state = Mutex((ReportPacer(interval: interval, checkpoint: claim.checkpoint.progress), nil))
     }
 
     var stop: Stop? { state.withLock { $0.stop } }
@@ -42,18 +42,21 @@ final class StageReporter: Sendable {
         defer { state.withLock { $0.pacer.didSend() } }
         let message = report.message.cut(toBytes: Limits.reportMessageBytes)
         do {
-            try await journal.report(StageReport(progress: report.progress, message: message), for: claim)
+            let answer = try await store.report(
+                StageReport(progress: report.progress, message: message, checkpoint: report.checkpoint), for: claim)
+            switch answer {
+            case .goOn: return
+            case .canceling: give(up: .canceling)
+            case .lost: give(up: .lost)
+            }
         } catch JournalError.overloaded, JournalError.cannotPersist {
             // A report may be lost where a later one can follow; the stage goes on.
             logger.debug("a report was dropped, since the journal cannot persist it at present")
-        } catch JournalError.refused(.canceling) {
-            give(up: .canceling)
-            throw CancellationError()
         } catch let error as JournalError {
             logger.notice("the stage is given up", metadata: ["error": "\(error)"])
             give(up: .lost)
-            throw CancellationError()
         }
+        if self.stop != nil { throw CancellationError() }
     }
 
     /// Calls `observer` when the journal says that the stage is to be given up.

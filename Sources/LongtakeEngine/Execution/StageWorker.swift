@@ -3,8 +3,8 @@ import LongtakeCore
 
 /// Takes one claim from its beginning to its end in the journal.
 struct StageWorker: Sendable {
-    let journal: any Journal
-    let runner: any StageRunner
+    let store: any WorkStore
+    let runners: StageRunners
     let clock: any Clock<Duration>
     let executions: Executions
     let retries: RetryPolicy
@@ -23,9 +23,10 @@ struct StageWorker: Sendable {
         logger[metadataKey: "stage"] = "\(claim.stage.name)"
         logger[metadataKey: "attempt"] = "\(claim.attempt)"
         let attempt = StageAttempt(
-            claim: claim, runner: runner, clock: clock, limit: claim.timeLimit(atSpeed: speed), grace: stopGrace,
+            claim: claim, runner: runners.runner(of: claim.stage.work.kind), clock: clock,
+            limit: claim.timeLimit(atSpeed: speed), grace: stopGrace,
             reporter: StageReporter(
-                claim: claim, journal: journal, interval: reportInterval, timeline: Timeline(on: clock), logger: logger),
+                claim: claim, store: store, interval: reportInterval, timeline: Timeline(on: clock), logger: logger),
             abandoned: abandoned, logger: logger)
         let run = executions.begin(claim) { await attempt.run() }
         let end = await run?.value ?? .stopped
@@ -39,7 +40,7 @@ struct StageWorker: Sendable {
     private func finish(_ claim: Claim, with outcome: StageOutcome, logger: Logger) async {
         for failures in 1... {
             do {
-                _ = try await journal.finish(claim, with: outcome)
+                _ = try await store.finish(claim, with: outcome)
                 return
             } catch JournalError.overloaded, JournalError.cannotPersist {
                 logger.warning("cannot write the end of a stage, will try again", metadata: ["tries": "\(failures)"])

@@ -14,7 +14,7 @@ struct SimulationPlan: Sendable {
 
     init(_ work: SimulatedWork, of claim: Claim, speed: Double) {
         steps = max(1, work.steps)
-        done = min(steps, Int((claim.checkpoint.value * Double(steps)).rounded()))
+        done = min(steps, Int((claim.checkpoint.progress.value * Double(steps)).rounded()))
         failStep = claim.simulation.flatMap { Self.failStep($0, of: claim, steps: max(1, work.steps)) }
         let seconds = claim.stage.expectedSeconds / Double(steps) / (claim.simulation?.speed ?? speed)
         let seed = Self.seed(of: claim) ^ StableHash(claim.stage.name.description).value

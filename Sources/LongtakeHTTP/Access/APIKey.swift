@@ -1,11 +1,14 @@
 import Crypto
 import FoundationEssentials
 public import LongtakeCore
+import Synchronization
 
-/// The public part of a key: twelve hexadecimal digits, by which lists, logs and limits know it.
+/// The public part of an API key: 12 hexadecimal digits. Lists, log lines and limits name a key by
+/// its id.
 public struct KeyID: Hashable, Sendable, CustomStringConvertible, Codable {
     public let description: String
 
+    /// - Returns: `nil` unless the text has exactly 12 lower-case hexadecimal digits.
     public init?(_ text: some StringProtocol) {
         guard text.utf8.count == 12, text.utf8.allSatisfy(APIKey.isHexadecimal) else { return nil }
         description = String(text)
@@ -28,23 +31,26 @@ public struct KeyID: Hashable, Sendable, CustomStringConvertible, Codable {
     }
 }
 
-/// A key as its owner sends it: `ltk_`, its id, `_` and 64 hexadecimal digits that nobody can guess.
+/// An API key as the client sends it: `ltk_`, the id, `_` and 64 random hexadecimal digits.
 ///
-/// What is stored is a hash without salt or rounds. Those make it dear to guess what people choose; this was drawn, of 2²⁵⁶.
+/// The daemon stores a plain SHA-256 hash, without salt or rounds. Salt and rounds slow down the
+/// guessing of passwords; nobody can guess one of 2²⁵⁶ random keys.
 public struct APIKey: Sendable {
     public let id: KeyID
-    /// All of it: what is sent, and shown once.
+    /// The whole key, which the client sends and which the daemon shows once.
     public let text: String
 
     private static let prefix = "ltk_"
 
-    /// - Parameter random: draws 64 bits of chance that is good enough for secrets.
+    /// Creates a new key.
+    /// - Parameter random: draws 64 bits from a cryptographically secure source.
     public init(random: () -> UInt64) {
         id = KeyID(random: random())
         text = Self.prefix + id.description + "_" + (0..<4).map { _ in Self.hexadecimal(random()) }.joined()
     }
 
-    /// `nil` for what cannot be a key.
+    /// Parses a key.
+    /// - Returns: `nil` if the text does not have the form of a key.
     public init?(_ text: some StringProtocol) {
         let parts = text.split(separator: "_", omittingEmptySubsequences: false)
         guard parts.count == 3, parts[0] == "ltk", let id = KeyID(parts[1]), parts[2].utf8.count == 64,
@@ -54,7 +60,7 @@ public struct APIKey: Sendable {
         self.text = String(text)
     }
 
-    /// SHA-256 of the text.
+    /// The SHA-256 hash of the text.
     var digest: SHA256Digest { SHA256.hash(data: Array(text.utf8)) }
 
     static func isHexadecimal(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) || (0x61...0x66).contains(byte) }
@@ -65,17 +71,17 @@ public struct APIKey: Sendable {
     }
 }
 
-/// A key as it is stored: everything but the key.
+/// What the daemon stores about an API key. The key itself is not part of it.
 public struct KeyRecord: Hashable, Sendable, Codable {
     public let id: KeyID
     public let tenant: TenantName
     public let rights: [Right]
-    /// What it is for, in the words of whoever made it; may be empty.
+    /// A note by the person who created the key; may be empty.
     public let name: String
-    /// SHA-256 of the key.
+    /// The SHA-256 hash of the key.
     public let hash: Bits256
     public let createdAt: Timestamp
-    /// From then on it opens nothing; `nil` while it does.
+    /// When the key was revoked; `nil` while it is valid.
     public var revokedAt: Timestamp?
 
     private enum CodingKeys: String, CodingKey {
@@ -91,5 +97,76 @@ public struct KeyRecord: Hashable, Sendable, Codable {
         self.name = name
         hash = Bits256(key.digest)
         createdAt = time
+    }
+}
+
+/// The valid API keys, in memory, so that no request waits for a disk while it is authenticated.
+public final class KeyRing: Sendable {
+    private struct Entry {
+        let hash: Bits256
+        let caller: Caller
+    }
+
+    private let entries = Mutex<[KeyID: Entry]>([:])
+
+    public init(_ records: [KeyRecord] = []) { replace(with: records) }
+
+    /// Replaces all keys. Revoked records are left out. The next request already sees the new keys.
+    public func replace(with records: [KeyRecord]) {
+        var new: [KeyID: Entry] = [:]
+        for record in records where record.revokedAt == nil {
+            new[record.id] = Entry(
+                hash: record.hash, caller: Caller(tenant: record.tenant, rights: Set(record.rights), key: record.id))
+        }
+        entries.withLock { $0 = new }
+    }
+
+    /// The number of valid keys.
+    public var count: Int { entries.withLock { $0.count } }
+
+    /// Whether the key with this id is valid.
+    func contains(_ id: KeyID) -> Bool { entries.withLock { $0[id] != nil } }
+
+    /// The owner of a key; `nil` if the key is not valid.
+    ///
+    /// The comparison takes the same time wherever the hashes differ, so its duration reveals
+    /// nothing.
+    func caller(with key: APIKey) -> Caller? {
+        guard let entry = entries.withLock({ $0[key.id] }), key.digest == entry.hash.data else { return nil }
+        return entry.caller
+    }
+}
+
+/// 256 bits: a hash or a secret. Files hold it in base64 with padding (RFC 4648 §4). Decoding fails
+/// for any other spelling.
+public struct Bits256: Hashable, Sendable, Codable {
+    let data: Data
+
+    /// - Returns: `nil` unless `data` has 32 bytes.
+    init?(_ data: Data) {
+        guard data.count == 32 else { return nil }
+        self.data = data
+    }
+
+    /// - Parameter random: draws 64 bits from a cryptographically secure source.
+    init(random: () -> UInt64) {
+        var bytes = Data()
+        for _ in 0..<4 { withUnsafeBytes(of: random()) { bytes.append(contentsOf: $0) } }
+        data = bytes
+    }
+
+    init(_ digest: SHA256Digest) { data = Data(digest) }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        guard let bits = Data(base64Encoded: try container.decode(String.self)).flatMap(Bits256.init) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not 32 bytes in base64")
+        }
+        self = bits
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(data.base64EncodedString())
     }
 }

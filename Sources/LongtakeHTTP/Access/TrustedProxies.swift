@@ -1,10 +1,17 @@
 import NIOCore
 import NIOHTTP1
 
-/// The proxies whose `X-Forwarded-*` headers and `X-Request-Id` count: `http.trusted_proxies`. Anybody can send such headers.
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// The proxies whose `X-Forwarded-*` and `X-Request-Id` headers the daemon trusts:
+/// `http.trusted_proxies`. Every client can send such headers, so the daemon ignores all others.
 public struct TrustedProxies: Hashable, Sendable {
     private let networks: [IPNetwork]
-    /// Whether every peer on a Unix domain socket is one.
+    /// Whether every peer on a Unix domain socket is trusted.
     private let trustsUnixSockets: Bool
 
     public static let none = TrustedProxies([], trustsUnixSockets: false)
@@ -14,8 +21,9 @@ public struct TrustedProxies: Hashable, Sendable {
         self.trustsUnixSockets = trustsUnixSockets
     }
 
-    /// - Parameter items: addresses, networks such as `10.0.0.0/8`, and the word `unix` for peers on a Unix domain socket.
-    /// - Returns: `nil` if an item is none of these.
+    /// - Parameter items: addresses, networks such as `10.0.0.0/8`, and the word `unix` for peers
+    ///   on a Unix domain socket.
+    /// - Returns: `nil` if any item is something else.
     public init?(_ items: [String]) {
         var networks: [IPNetwork] = []
         for item in items where item != Self.unix {
@@ -35,16 +43,19 @@ public struct TrustedProxies: Hashable, Sendable {
     func contains(_ address: IPAddress) -> Bool { networks.contains { $0.contains(address) } }
 }
 
-/// What is known about the client behind a connection's peer, which may be a proxy.
+/// The client of a request. If the connection's peer is a trusted proxy, the proxy's headers
+/// describe the client.
 struct Forwarding: Sendable {
-    /// The host that the client asked the proxy for (`X-Forwarded-Host`); `nil` if no trusted proxy names one.
+    /// The host that the client requested from the proxy (`X-Forwarded-Host`); `nil` if no trusted
+    /// proxy sends it.
     let host: String?
-    /// `http` or `https` (`X-Forwarded-Proto`); `nil` if no trusted proxy says so.
+    /// `http` or `https` (`X-Forwarded-Proto`); `nil` if no trusted proxy sends it.
     let scheme: String?
-    /// The id that the proxy gave the request, 1 to 64 characters of `[A-Za-z0-9._-]`; `nil` if no trusted proxy sends such an id.
+    /// The proxy's id of the request: 1 to 64 characters of `[A-Za-z0-9._-]`. `nil` if no trusted
+    /// proxy sends a valid one.
     let requestID: String?
     private let peer: SocketAddress?
-    /// `X-Forwarded-For`, the nearest hop last; empty if the peer is not trusted.
+    /// `X-Forwarded-For` with the nearest hop last; empty if the peer is not trusted.
     private let hops: [String]
     private let proxies: TrustedProxies
 
@@ -55,7 +66,7 @@ struct Forwarding: Sendable {
             (host, scheme, requestID, hops) = (nil, nil, nil, [])
             return
         }
-        // A proxy appends to a list that it received, so the last item is the one that the trusted proxy wrote.
+        // A proxy appends to the list that it received, so the trusted proxy wrote the last item.
         host = Self.items("x-forwarded-host", headers).last
         scheme = Self.items("x-forwarded-proto", headers).last.map { $0.lowercased() }
             .flatMap { ["http", "https"].contains($0) ? $0 : nil }
@@ -63,10 +74,11 @@ struct Forwarding: Sendable {
         hops = Self.items("x-forwarded-for", headers)
     }
 
-    /// The address of the client: the nearest hop that is no trusted proxy; `unix` for a peer on a Unix domain socket.
+    /// The address of the client: the nearest hop that is not a trusted proxy. `unix` for a peer on
+    /// a Unix domain socket.
     var client: String {
         var client = peer.flatMap { IPAddress($0) }.map(\.description) ?? (peer == nil ? "unknown" : "unix")
-        // If a hop cannot be parsed, stop: any client can forge the entries to its left.
+        // If a hop cannot be parsed, stop: a client can forge all entries to its left.
         for hop in hops.reversed() {
             guard let address = Self.address(hop) else { break }
             client = address.description
@@ -76,7 +88,8 @@ struct Forwarding: Sendable {
     }
 
     private static func items(_ name: String, _ headers: HTTPHeaders) -> [String] {
-        // On bytes: some characters join a comma that follows them (Unicode UAX #29, GB9b), and a client could hide its own hop so.
+        // Split bytes, not characters: some characters combine with a following comma (Unicode UAX
+        // #29, GB9b). With them a client could hide its own hop.
         headers[name].flatMap { $0.utf8.split(separator: UInt8(ascii: ",")) }
             .map { String(decoding: $0, as: UTF8.self).trimmed }.filter { !$0.isEmpty }
     }
@@ -94,5 +107,67 @@ struct Forwarding: Sendable {
                 (0x61...0x7a).contains($0 | 0x20) || (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".")
                     || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-")
             }
+    }
+}
+
+/// An IPv4 or IPv6 address. An IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2) equals the IPv4
+/// address.
+struct IPAddress: Hashable, Sendable, CustomStringConvertible {
+    /// 4 or 16 bytes in network byte order.
+    let bytes: [UInt8]
+    let description: String
+
+    /// - Parameter text: an address without a port; an IPv6 address has no brackets.
+    init?(_ text: String) {
+        if let four = Self.bytes(of: text, AF_INET, count: 4) {
+            bytes = four
+            description = text
+        } else if let all = Self.bytes(of: text, AF_INET6, count: 16) {
+            let isMapped = all.starts(with: [UInt8](repeating: 0, count: 10) + [0xff, 0xff])
+            bytes = isMapped ? Array(all.suffix(4)) : all
+            description = isMapped ? bytes.map(String.init).joined(separator: ".") : text.lowercased()
+        } else {
+            return nil
+        }
+    }
+
+    /// - Returns: `nil` for the address of a Unix domain socket.
+    init?(_ address: SocketAddress) {
+        guard let text = address.ipAddress else { return nil }
+        self.init(text)
+    }
+
+    private static func bytes(of text: String, _ family: CInt, count: Int) -> [UInt8]? {
+        var bytes = [UInt8](repeating: 0, count: count)
+        return inet_pton(family, text, &bytes) == 1 ? bytes : nil
+    }
+}
+
+/// All addresses with the same leading bits, such as `10.0.0.0/8` (RFC 4632 §3.1). A single address
+/// is also a network.
+struct IPNetwork: Hashable, Sendable {
+    private let prefix: [UInt8]
+    /// The number of leading bits of ``prefix`` that must match.
+    private let bits: Int
+
+    init?(_ text: String) {
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let address = IPAddress(String(parts[0])) else { return nil }
+        prefix = address.bytes
+        guard parts.count == 2 else {
+            bits = prefix.count * 8
+            return
+        }
+        guard let bits = Int(digits: String(parts[1])), bits <= prefix.count * 8 else { return nil }
+        self.bits = bits
+    }
+
+    func contains(_ address: IPAddress) -> Bool {
+        guard address.bytes.count == prefix.count else { return false }
+        let whole = bits / 8
+        guard address.bytes.prefix(whole) == prefix.prefix(whole) else { return false }
+        guard bits % 8 > 0 else { return true }
+        let mask = UInt8.max << UInt8(8 - bits % 8)
+        return address.bytes[whole] & mask == prefix[whole] & mask
     }
 }

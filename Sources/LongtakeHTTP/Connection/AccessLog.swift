@@ -7,12 +7,13 @@ import NIOHTTP1
 /// Which requests the access log records: `log.access`.
 public enum AccessLogMode: String, Hashable, Sendable, CaseIterable {
     case off
-    /// Those with status 400 and above.
+    /// Only requests with status 400 and above.
     case errors
     case all
 }
 
-/// The access log: one line for each request, written when its response has ended. It never shows a query or a key.
+/// The access log: one line for each request, written when its response has ended. It never
+/// contains a query or a key.
 struct AccessLog: Sendable {
     private let mode: AccessLogMode
     private let logger: Logger
@@ -20,21 +21,21 @@ struct AccessLog: Sendable {
     init(_ mode: AccessLogMode, logger: Logger) {
         self.mode = mode
         var logger = logger
-        // The setting alone decides, whatever `log.level` is.
+        // Only `log.access` decides, so the level must let the lines through.
         logger.logLevel = min(logger.logLevel, .info)
         self.logger = logger
     }
 
     /// Begins the record of a request.
-    /// - Returns: `nil` if nothing is recorded, so that a daemon without access log pays nothing.
+    /// - Returns: `nil` if the access log is off, so that it costs nothing then.
     func begin(_ head: HTTPRequestHead?, _ exchange: RequestExchange, at time: NIODeadline) -> AccessRecord? {
         mode == .off ? nil : AccessRecord(method: head?.method.rawValue, exchange: exchange, start: time)
     }
 
     /// Writes the line of a request whose response has ended.
-    /// - Parameter end: how a stream ended, or `client` if the client left before the end of the response.
+    /// - Parameter end: how a stream ended, or `client` if the client disconnected before the end.
     func write(_ record: AccessRecord, end: StreamClose?, at time: NIODeadline) {
-        let status = record.status ?? Self.clientLeft
+        let status = record.status ?? Self.clientDisconnected
         guard mode == .all || status >= 400 else { return }
         let exchange = record.exchange
         var fields: Logger.Metadata = [
@@ -52,29 +53,41 @@ struct AccessLog: Sendable {
         logger.info("access", metadata: fields)
     }
 
-    /// The status of a request whose client left before there was a response. No response has it.
-    private static let clientLeft = 499
+    /// The logged status if the client disconnected before the response. No response has this
+    /// status.
+    private static let clientDisconnected = 499
 
-    /// In milliseconds' precision.
+    /// Rounded down to milliseconds.
     private static func seconds(from start: NIODeadline, to end: NIODeadline) -> Double {
         Double((end - start).nanoseconds / 1_000_000) / 1_000
     }
 }
 
-/// What the access log knows of a request that is under way. It belongs to its connection's event loop.
+/// The access log's data about the current request of a connection. Only the connection's event
+/// loop uses it.
 final class AccessRecord {
-    /// `nil` if the request could not be read.
+    /// `nil` if the request could not be parsed.
     let method: String?
     let exchange: RequestExchange
     let start: NIODeadline
-    /// `nil` until there is a response, and for good if the client leaves before.
+    /// `nil` until there is a response.
     var status: Int?
-    /// Of the response's body as it was sent.
+    /// The sent bytes of the response's body.
     var bytes = 0
 
     init(method: String?, exchange: RequestExchange, start: NIODeadline) {
         self.method = method
         self.exchange = exchange
         self.start = start
+    }
+}
+
+extension ConnectionHandler {
+    /// Writes the line of the current request, unless it is already written.
+    func writeRecord(_ end: StreamClose?) {
+        arriving = nil
+        guard let record else { return }
+        self.record = nil
+        service.accessLog.write(record, end: end, at: channel.eventLoop.now)
     }
 }

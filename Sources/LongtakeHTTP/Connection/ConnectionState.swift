@@ -2,60 +2,61 @@ import LongtakeCore
 import NIOCore
 import NIOHTTP1
 
-/// One connection's way through its requests, as a value: HTTP/1.x, one request at a time, each small and with a deadline.
+/// The state machine of an HTTP/1.x connection: one request at a time, each small and with a
+/// deadline.
 ///
 /// ```text
-///          bytes                end               response               ended, kept
-///   idle ─────────► receiving ─────────► answering ─────────► … ─────────────────────► idle
-///    │                  │                    │ stream   ┌────────────┐
-///    │ 60 s: close      │ 10 s, too large,   └─────────►│ streaming  │ ended, kept ──► idle
-///    ▼                  ▼ malformed                     └────────────┘ bytes ────────► closed
-///  closed ◄──────── refused (the rest is read away for a moment, so that the answer arrives)
+///          bytes                end              response               ended, kept
+///   idle ─────────► receiving ─────────► responding ────────► … ─────────────────────► idle
+///    │                  │                    │ stream   ┌───────────┐
+///    │ 60 s: close      │ 10 s, too large,   └─────────►│ streaming │ ended, kept ───► idle
+///    ▼                  ▼ malformed                     └───────────┘ bytes ─────────► closed
+///  closed ◄──────── refused (reads the rest for a moment, so that the response arrives)
 /// ```
 struct ConnectionState: Sendable {
     enum State: Hashable, Sendable {
         /// Between two requests.
         case idle
-        /// A request has begun to arrive.
+        /// A request is arriving.
         case receiving
-        /// A request is with the routes, or its response is being written.
-        case answering
+        /// The routes handle the request, or the response is being written.
+        case responding
         /// The response is a stream.
         case streaming
-        /// A problem was told and the connection closes.
+        /// The connection has sent a problem and closes.
         case refused
         case closed
     }
 
-    /// A request as it arrived.
-    struct Received: Sendable {
+    /// A complete request.
+    struct BufferedRequest: Sendable {
         var head: HTTPRequestHead
         var body: ByteBuffer
     }
 
     enum Action: Sendable {
         case nothing
-        /// Start the clock of ``Limits/requestDeadline``.
+        /// Start the deadline ``Limits/requestDeadline``.
         case expectRequest
-        /// Tell the client to go on with its body (RFC 9110 §10.1.1).
+        /// Tell the client to send the body (RFC 9110 §10.1.1).
         case sendContinue
-        /// Have the routes answer.
-        case answer(Received)
-        /// Tell the problem and close.
+        /// Let the routes respond.
+        case respond(BufferedRequest)
+        /// Respond with the problem and close.
         case refuse(Problem)
-        /// Wait for the next request, ``Limits/idleConnection`` at the most.
+        /// Wait for the next request, at most for ``Limits/idleConnection``.
         case awaitNext
-        /// Find out whether the reader of the stream is still there.
+        /// Check whether the client still reads the stream.
         case probe
         case close
     }
 
     private(set) var state = State.idle
-    private var received: Received?
-    /// Whether another request may follow on this connection.
+    private var request: BufferedRequest?
+    /// Whether the connection stays open after the response.
     private(set) var isKept = true
-    /// Whether the parser reads nothing behind the request that is under way, so that the next one needs a new parser; `nil` if that is
-    /// unknown.
+    /// Whether the parser reads nothing after the current request, so that the next one needs a new
+    /// parser; `nil` if that is unknown.
     private(set) var parserStops: Bool? = false
     private var isInputClosed = false
 
@@ -65,9 +66,9 @@ struct ConnectionState: Sendable {
             state = .receiving
             return .expectRequest
         case .streaming:
-            // Nothing can follow a stream, so what comes is no request and the framing is not to be trusted.
+            // No request can follow a stream, so the client's framing is wrong.
             return close()
-        case .receiving, .answering, .refused, .closed:
+        case .receiving, .responding, .refused, .closed:
             return .nothing
         }
     }
@@ -75,18 +76,19 @@ struct ConnectionState: Sendable {
     mutating func headArrived(_ head: HTTPRequestHead) -> Action {
         guard state == .receiving || state == .idle else { return .nothing }
         state = .receiving
-        // `Upgrade` may be ignored (RFC 9110 §7.8). The parser stops behind it, and behind CONNECT; only the former gets a new parser.
-        parserStops = HeadRules.stopsParser(head)
+        // A server may ignore `Upgrade` (RFC 9110 §7.8). The parser stops after `Upgrade` and after
+        // CONNECT. Only after `Upgrade` does the connection get a new parser.
+        parserStops = RequestHeadRules.stopsParser(head)
         isKept = isKept && head.isKeepAlive && head.method != .CONNECT && parserStops != nil
-        received = Received(head: head, body: ByteBuffer())
+        request = BufferedRequest(head: head, body: ByteBuffer())
         if Self.size(head.headers) + head.uri.utf8.count > Limits.requestHeadBytes { return refuse(.headTooLarge) }
-        if let problem = HeadRules.problem(with: head) { return refuse(problem) }
+        if let problem = RequestHeadRules.problem(with: head) { return refuse(problem) }
         if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }),
             length > Limits.requestBodyBytes
         {
             return refuse(.bodyTooLarge)
         }
-        // From a client of HTTP/1.0 an expectation is to be ignored (RFC 9110 §10.1.1).
+        // The expectation of an HTTP/1.0 client must be ignored (RFC 9110 §10.1.1).
         let expectations = head.headers["expect"]
         guard !expectations.isEmpty, head.version != .http1_0 else { return .nothing }
         return expectations.allSatisfy { $0.lowercased() == "100-continue" }
@@ -94,25 +96,25 @@ struct ConnectionState: Sendable {
     }
 
     mutating func bodyArrived(_ bytes: ByteBuffer) -> Action {
-        guard state == .receiving, received != nil else { return .nothing }
-        received?.body.writeImmutableBuffer(bytes)
-        return (received?.body.readableBytes ?? 0) > Limits.requestBodyBytes ? refuse(.bodyTooLarge) : .nothing
+        guard state == .receiving, request != nil else { return .nothing }
+        request?.body.writeImmutableBuffer(bytes)
+        return (request?.body.readableBytes ?? 0) > Limits.requestBodyBytes ? refuse(.bodyTooLarge) : .nothing
     }
 
-    /// - Parameter trailers: what came behind the body. Nothing in them is used.
+    /// - Parameter trailers: the fields after the body. They are ignored.
     mutating func endArrived(_ trailers: HTTPHeaders? = nil) -> Action {
-        guard state == .receiving, let request = received else { return .nothing }
+        guard state == .receiving, let request else { return .nothing }
         if let trailers, Self.size(trailers) > Limits.requestHeadBytes { return refuse(.headTooLarge) }
-        received = nil
-        state = .answering
-        return .answer(request)
+        self.request = nil
+        state = .responding
+        return .respond(request)
     }
 
-    /// The bytes are no HTTP.
+    /// The bytes are not HTTP.
     mutating func parsingFailed(_ problem: Problem) -> Action {
         switch state {
         case .idle, .receiving: return refuse(problem)
-        case .answering:
+        case .responding:
             isKept = false
             return .nothing
         case .streaming: return close()
@@ -120,41 +122,41 @@ struct ConnectionState: Sendable {
         }
     }
 
-    /// The response turned out to be a stream.
+    /// The response is a stream.
     mutating func beganStreaming() -> Action {
-        guard state == .answering else { return .nothing }
+        guard state == .responding else { return .nothing }
         state = .streaming
         return isInputClosed ? .probe : .nothing
     }
 
-    /// The response's last byte is written.
+    /// The last byte of the response is written.
     mutating func responseEnded() -> Action {
-        guard state == .answering || state == .streaming else { return .nothing }
+        guard state == .responding || state == .streaming else { return .nothing }
         guard isKept else { return close() }
         state = .idle
         return .awaitNext
     }
 
-    /// The other side will send no more. It may still read the response, or be gone, which looks the same (a FIN): only a write tells the two
-    /// apart.
+    /// The client has sent a FIN. Either it has only closed its sending side and still reads, or it
+    /// has closed the connection. Only a write reveals which.
     mutating func inputClosed() -> Action {
-        guard state == .answering || state == .streaming else { return close() }
+        guard state == .responding || state == .streaming else { return close() }
         isInputClosed = true
         isKept = false
         return state == .streaming ? .probe : .nothing
     }
 
-    /// The clock that was started last has run out.
+    /// The deadline has expired.
     mutating func deadlinePassed() -> Action {
         switch state {
-        // While answering, the clock runs only behind a body that the client does not take.
-        case .idle, .answering, .refused: return close()
+        // While responding, the deadline only applies to a body that the client does not read.
+        case .idle, .responding, .refused: return close()
         case .receiving: return refuse(.requestTimeout)
         case .streaming, .closed: return .nothing
         }
     }
 
-    /// The daemon stops: no further request on this connection.
+    /// The daemon shuts down, so the connection accepts no other request.
     mutating func drain() -> Action {
         isKept = false
         return state == .idle ? close() : .nothing
@@ -169,7 +171,7 @@ struct ConnectionState: Sendable {
     private mutating func refuse(_ problem: Problem) -> Action {
         state = .refused
         isKept = false
-        received = nil
+        request = nil
         return .refuse(problem)
     }
 
@@ -178,4 +180,47 @@ struct ConnectionState: Sendable {
         state = .closed
         return .close
     }
+}
+
+/// The rules for request heads that the parser does not check. The sections below are those of RFC
+/// 9112.
+enum RequestHeadRules {
+    /// The first rule that the head breaks; `nil` if it breaks none.
+    static func problem(with head: HTTPRequestHead) -> Problem? {
+        let hosts = head.headers["host"]
+        // Exactly one `Host` (§3.2). With two, a proxy and the daemon could each use a different
+        // one.
+        guard hosts.count <= 1, hosts.count == 1 || head.version == .http1_0, hosts.allSatisfy(isHost) else {
+            return .malformedRequest
+        }
+        // The daemon does not decompress bodies (RFC 9110 §8.4).
+        guard head.headers["content-encoding"].allSatisfy({ $0.trimmed.lowercased() == "identity" }) else {
+            return .unknownContentCoding
+        }
+        guard head.headers.contains(name: "transfer-encoding") else { return nil }
+        let codings = head.headers["transfer-encoding"].joined(separator: ",")
+            .split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmed.lowercased() }
+        // If `chunked` is not the last coding, the end of the body is unknown (§6.3). HTTP/1.0 has
+        // no transfer codings, so an intermediary may have framed the message differently (§6.1).
+        guard codings.last == "chunked", head.version != .http1_0 else { return .malformedRequest }
+        return codings.count == 1 ? nil : .unknownTransferCoding
+    }
+
+    /// Whether the parser treats the request as one that changes the protocol: it has the header
+    /// `Upgrade`, and `Connection` names that header.
+    /// - Returns: `nil` if `Connection` is ambiguous.
+    static func stopsParser(_ head: HTTPRequestHead) -> Bool? {
+        guard head.headers.contains(name: "upgrade") else { return false }
+        let options = head.headers["connection"].flatMap { $0.split(separator: ",") }.map { $0.trimmed.lowercased() }
+        if options.contains("upgrade") { return true }
+        return options.contains { $0.contains("upgrade") } ? nil : false
+    }
+
+    /// Whether the text has only characters of a host and a port (RFC 3986 §3.2). It may be empty.
+    private static func isHost(_ text: String) -> Bool {
+        text.trimmed.utf8.allSatisfy { hostBytes.contains($0) }
+    }
+
+    private static let hostBytes = Set(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=%[]:".utf8)
 }

@@ -1,8 +1,8 @@
-/// Samples of one name, as Prometheus reads them: text exposition format 0.0.4
+/// The samples of one metric in the Prometheus text format 0.0.4
 /// (prometheus.io/docs/instrumenting/exposition_formats).
 struct MetricFamily: Sendable {
     enum Kind: String, Sendable {
-        /// Only grows, from 0 at each start. Its name ends in `_total`.
+        /// A value that starts at 0 and only increases. Its name ends in `_total`.
         case counter
         case gauge
     }
@@ -16,10 +16,10 @@ struct MetricFamily: Sendable {
     let kind: Kind
     /// One sentence.
     let help: String
-    /// With different labels each.
+    /// Each sample has different labels.
     var samples: [Sample]
 
-    /// A family of one sample.
+    /// Makes a family with one sample.
     init(_ name: String, _ kind: Kind, _ help: String, _ value: Double) {
         self.init(name, kind, help, samples: [Sample(value: value)])
     }
@@ -31,7 +31,7 @@ struct MetricFamily: Sendable {
         self.samples = samples
     }
 
-    /// Appends the lines of the family; none where it has no sample.
+    /// Appends the lines of the family. Writes nothing if it has no samples.
     func write(into text: inout String) {
         guard !samples.isEmpty else { return }
         text += "# HELP \(name) \(Self.escaped(help))\n# TYPE \(name) \(kind.rawValue)\n"
@@ -45,17 +45,17 @@ struct MetricFamily: Sendable {
         }
     }
 
-    /// What Go's `ParseFloat` reads; whole numbers without a fraction.
+    /// Formats a number for Go's `ParseFloat`. Whole numbers have no fraction.
     private static func number(_ value: Double) -> String {
         if value.isNaN { return "NaN" }
         if value.isInfinite { return value > 0 ? "+Inf" : "-Inf" }
         return Int(exactly: value).map(String.init) ?? "\(value)"
     }
 
-    /// Neither a line nor a quoted value may end early. In help a quotation mark is itself.
+    /// Escapes line feeds, backslashes and, within labels, quotation marks.
     private static func escaped(_ text: String, withQuotes: Bool = false) -> String {
         var escaped = ""
-        // By scalars: a line feed behind a carriage return is no character of its own.
+        // Scalars, not characters: “\r\n” is a single character.
         for scalar in text.unicodeScalars {
             switch scalar {
             case "\\": escaped += "\\\\"

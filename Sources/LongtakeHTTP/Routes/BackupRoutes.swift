@@ -1,12 +1,13 @@
 import Hummingbird
 import LongtakeCore
 
-/// Copies of the whole database, made while the daemon runs. Their place is the daemon's to choose, never a client's.
+/// Makes and lists backups of the database while the daemon runs. The daemon chooses their path,
+/// never the client.
 struct BackupRoutes: Sendable {
     let backups: any Backups
-    /// Red while the daemon stops.
+    /// Closed while the daemon shuts down.
     let admission: Admission
-    /// Stands before the path in each link.
+    /// The public URL, which comes before the path in each link.
     let linkBase: String
 
     func register(on routes: inout RouteTable) {
@@ -15,7 +16,7 @@ struct BackupRoutes: Sendable {
     }
 
     @Sendable private func begin(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
-        try request.requireJSON()
+        try request.requireAcceptsJSON()
         guard admission.isOpen else { throw Problem.draining }
         do {
             let backup = try await backups.begin()
@@ -30,12 +31,12 @@ struct BackupRoutes: Sendable {
     private func location(of id: BackupID) -> String { "\(linkBase)/v1/backups/\(id)" }
 
     @Sendable private func list(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
-        try request.requireJSON()
+        try request.requireAcceptsJSON()
         return try .json(BackupList(backups: try await backups.backups().map(BackupDocument.init)))
     }
 
     @Sendable private func show(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
-        try request.requireJSON()
+        try request.requireAcceptsJSON()
         guard let id = context.parameters.get("id").flatMap({ BackupID($0) }), let backup = try await backups.backup(id)
         else { throw Problem.noSuchBackup }
         return try .json(BackupDocument(backup))
@@ -48,11 +49,12 @@ private struct BackupList: Encodable {
 
 extension Problem {
     static let noSuchBackup = Problem(
-        kind: "no-such-backup", status: .notFound, title: "No such backup", detail: "There is no backup with this id.")
+        kind: "no-such-backup", status: .notFound, title: "No such backup", detail: "No backup has this id.")
 
     static func backupRunning(_ id: BackupID, location: String) -> Problem {
         Problem(
             kind: "backup-running", status: .conflict, title: "A backup is being made",
-            detail: "One is made at a time, and \(id) is not done yet.", headers: [.location: location])
+            detail: "The daemon makes one backup at a time, and \(id) is still running.", headers: [.location: location]
+        )
     }
 }

@@ -1,7 +1,7 @@
 import Hummingbird
 import LongtakeCore
 
-/// What the daemon says about itself: health, readiness, and the pipelines it knows.
+/// Health, readiness and the configured pipelines.
 struct DaemonRoutes: Sendable {
     let catalog: PipelineCatalog
     let admission: Admission
@@ -21,24 +21,24 @@ struct DaemonRoutes: Sendable {
         routes.add("/v1/pipelines", [.get: .needs(.read, pipelines)])
     }
 
-    /// The process lives and answers.
+    /// Responds as long as the process lives.
     @Sendable private func health(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         try .json(["status": "ok", "version": version])
     }
 
-    /// It can accept and persist work.
+    /// Responds with 200 if the daemon accepts new jobs and can persist them.
     @Sendable private func readiness(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         guard admission.isOpen else { throw Problem.draining }
         do {
             try await readinessProbe.run()
         } catch JournalError.cannotPersist(let reason) {
-            throw Problem.unavailable("cannot-persist", "The database cannot persist at present: \(reason).")
+            throw Problem.unavailable("cannot-persist", "The database cannot persist data at present: \(reason).")
         }
         return try .json(["status": "ready"])
     }
 
     @Sendable private func pipelines(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
-        try request.requireJSON()
+        try request.requireAcceptsJSON()
         return try .json(PipelineList(default: catalog.defaultPipeline, pipelines: catalog.definitions))
     }
 }
@@ -46,4 +46,35 @@ struct DaemonRoutes: Sendable {
 private struct PipelineList: Encodable {
     let `default`: PipelineName
     let pipelines: [PipelineDefinition]
+}
+
+/// Checks whether the disk accepts writes, at most once per second for all clients. Each check is a
+/// commit, and a client needs no key to ask for it.
+actor ReadinessProbe<ProbeClock: Clock> where ProbeClock.Duration == Duration {
+    private let clock: ProbeClock
+    private let check: @Sendable () async throws -> Void
+    private var running: Task<Void, any Error>?
+    private var succeeded: ProbeClock.Instant?
+
+    /// - Parameter check: writes to the disk; throws if that fails.
+    init(clock: ProbeClock, check: @escaping @Sendable () async throws -> Void) {
+        self.clock = clock
+        self.check = check
+    }
+
+    /// Returns if a write succeeded within the last ``Limits/readinessLasts``, or succeeds now.
+    ///
+    /// Calls during a running check wait for its result. A failure is not cached.
+    /// - Throws: the error of the check.
+    func run() async throws {
+        if let succeeded, succeeded.duration(to: clock.now) < Limits.readinessLasts { return }
+        if let running { return try await running.value }
+        // An unstructured task, because other callers wait for it too. It continues if the first
+        // one leaves.
+        let task = Task { [check] in try await check() }
+        running = task
+        defer { running = nil }
+        try await task.value
+        succeeded = clock.now
+    }
 }

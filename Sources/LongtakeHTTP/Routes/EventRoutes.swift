@@ -1,9 +1,8 @@
 import Hummingbird
 import LongtakeCore
 import LongtakeStream
-import NIOCore
 
-/// `GET /v1/jobs/{id}/events`: one log in three representations.
+/// `GET /v1/jobs/{id}/events`: the log of one job in three representations.
 struct EventRoutes: Sendable {
     let journal: any Journal
     let hub: StreamHub
@@ -13,12 +12,12 @@ struct EventRoutes: Sendable {
         routes.add("/v1/jobs/{id}/events", [.get: .needs(.read, orTicket: true, events, query: Self.query)])
     }
 
-    /// Of all representations; those that are another's than the one that is asked for change nothing.
+    /// The parameters of all representations. Those of another representation have no effect.
     private static let query = QueryNames("format", "heartbeat", "heartbeat_seconds", "limit", "wait").withCursor
 
     @Sendable private func events(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         let query = Query(request)
-        let accept = Acceptance(request.headers[.accept])
+        let accept = AcceptHeader(request.headers[.accept])
         let offered = [MediaTypes.eventStream, MediaTypes.lines, MediaTypes.json]
         guard let type = accept.choose(from: offered) else {
             throw Problem.notAcceptable(offered.joined(separator: ", "))
@@ -29,12 +28,12 @@ struct EventRoutes: Sendable {
             return try await page(
                 of: job, for: context.caller, after: cursor, query, in: context.exchange)
         }
-        let wish = try StreamOpener.Wish(query, accept, type: type, heartbeat: hub.configuration.heartbeat)
+        let options = try StreamOptions(query, accept, type: type, heartbeat: hub.configuration.heartbeat)
         return try await opener.open(
-            job, for: context.caller, cursor: cursor, wish: wish, in: context.exchange)
+            job, for: context.caller, cursor: cursor, options: options, in: context.exchange)
     }
 
-    /// One page of the log; with `?wait=` as soon as there is something in it.
+    /// One page of the log. With `?wait=`, an empty page waits for the next event.
     private func page(
         of job: JobID, for caller: Caller, after cursor: Cursor, _ query: Query, in exchange: RequestExchange
     ) async throws -> Response {
@@ -46,9 +45,9 @@ struct EventRoutes: Sendable {
             }
             return page
         }
-        let head = try await read(.beforeFirst, 1).head
+        let start = try await read(.beforeFirst, 1)
         let after: EventSequence
-        switch cursor.resolve(epoch: journal.epoch, head: head) {
+        switch cursor.resolve(epoch: start.epoch, head: start.head) {
         case .after(let sequence):
             after = sequence
         case .refused(.malformed):
@@ -57,29 +56,116 @@ struct EventRoutes: Sendable {
             throw Problem(
                 kind: "cursor-gone", status: .gone, title: "Cursor gone",
                 detail:
-                    "This log has no such event: it belongs to another database, or is ahead of this one. Read the job again."
+                    "This log does not contain the event of the cursor. It belongs to another database, or to a later state of this one. Read the job again."
             )
         }
         var page = try await read(after, limit)
         if page.events.isEmpty && !page.isFinal && wait > 0 {
-            guard let place = hub.takeWait(of: caller.owner.account) else { throw Problem.tooManyWaits }
-            defer { withExtendedLifetime(place) {} }
+            guard let slot = hub.takeWait(of: caller.owner.account) else { throw Problem.tooManyWaits }
+            defer { withExtendedLifetime(slot) {} }
             try await hub.waitForEvent(
-                of: job, behind: after, upTo: .seconds(wait), ending: exchange.whenReaderLeaves
+                of: job, behind: after, upTo: .seconds(wait), ending: exchange.whenInputCloses
             ) {
                 try await read(after, 1).head > after
             }
             page = try await read(after, limit)
         }
-        return .json(bytes: Self.document(page, after: after, epoch: journal.epoch).utf8)
+        return .json(bytes: Self.document(page, after: after).utf8)
     }
 
-    /// Put together from the events' own texts, since these are the same bytes everywhere.
-    private static func document(_ page: EventPage, after: EventSequence, epoch: Epoch) -> String {
+    /// The JSON of a page, which contains the stored JSON of each event unchanged.
+    private static func document(_ page: EventPage, after: EventSequence) -> String {
         let last = page.events.last?.sequence ?? after
         let isFinished = page.isFinal && last == page.head
         return "{\"events\":[" + page.events.map(\.json).joined(separator: ",")
-            + "],\"last_event_id\":\"\(EventID(epoch: epoch, sequence: last))\","
-            + "\"head\":\"\(EventID(epoch: epoch, sequence: page.head))\",\"finished\":\(isFinished)}"
+            + "],\"last_event_id\":\"\(EventID(epoch: page.epoch, sequence: last))\","
+            + "\"head\":\"\(EventID(epoch: page.epoch, sequence: page.head))\",\"finished\":\(isFinished)}"
+    }
+}
+
+/// `GET /v1/events`: the events of all jobs in one stream.
+struct FeedRoutes: Sendable {
+    let opener: StreamOpener
+
+    func register(on routes: inout RouteTable) {
+        routes.add("/v1/events", [.get: .needs(.read, orTicket: true, events, query: Self.query)])
+    }
+
+    private static let query = QueryNames(
+        "format", "heartbeat", "heartbeat_seconds", repeatable: ["job", "pipeline", "type"]
+    ).withCursor
+
+    /// The only representation is Server-Sent Events, because NDJSON has no place for the feed's
+    /// cursor.
+    @Sendable private func events(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
+        let query = Query(request)
+        let accept = AcceptHeader(request.headers[.accept])
+        guard accept.choose(from: [MediaTypes.eventStream]) != nil else {
+            throw Problem.notAcceptable(MediaTypes.eventStream)
+        }
+        let options = try StreamOptions(
+            query, accept, type: MediaTypes.eventStream, heartbeat: opener.hub.configuration.heartbeat)
+        let cursor = FeedCursor(query.cursor(of: request))
+        return try await opener.open(
+            try Self.filter(query, for: context.caller), for: context.caller, cursor: cursor, options: options,
+            in: context.exchange)
+    }
+
+    private static func filter(_ query: Query, for caller: Caller) throws(Problem) -> FeedFilter {
+        var filter = FeedFilter()
+        for text in query.all("job") {
+            guard let job = JobID(text) else { throw .badQuery("job", "is not the id of a job") }
+            guard caller.mayRead(job) else { throw .noSuchJob }
+            filter.jobs.insert(job)
+        }
+        // Without a filter, a ticket selects all of its jobs.
+        if filter.jobs.isEmpty, let jobs = caller.jobs { filter.jobs = jobs }
+        guard filter.jobs.count <= Limits.feedJobs else {
+            throw .badQuery("job", "may be given \(Limits.feedJobs) times. Leave it out to follow all jobs")
+        }
+        for text in query.all("pipeline") {
+            guard let pipeline = PipelineName(text) else {
+                throw .badQuery("pipeline", "is not the name of a pipeline")
+            }
+            filter.pipelines.insert(pipeline)
+        }
+        for text in query.all("type") {
+            guard let type = EventType(rawValue: text) else {
+                throw .badQuery("type", "must be one of \(EventType.allCases.map(\.rawValue).joined(separator: ", "))")
+            }
+            filter.types.insert(type)
+        }
+        return filter
+    }
+}
+
+/// `GET /v1/diagnostics/stream`: a stream whose events contain the time at which they were written.
+/// It reveals a proxy that buffers events.
+struct DiagnosticsRoutes: Sendable {
+    let opener: StreamOpener
+    let clock: any WallClock
+
+    func register(on routes: inout RouteTable) {
+        routes.add("/v1/diagnostics/stream", [.get: .needs(.read, stream, query: Self.query)])
+    }
+
+    private static let query = QueryNames("events", "interval_ms", "format", "heartbeat", "heartbeat_seconds")
+
+    @Sendable private func stream(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
+        let query = Query(request)
+        let accept = AcceptHeader(request.headers[.accept])
+        guard accept.choose(from: [MediaTypes.eventStream]) != nil else {
+            throw Problem.notAcceptable(MediaTypes.eventStream)
+        }
+        let options = try StreamOptions(
+            query, accept, type: MediaTypes.eventStream, heartbeat: opener.hub.configuration.heartbeat)
+        let events = try query.integer("events", in: Limits.diagnosticsEvents) ?? 8
+        let interval = try query.integer("interval_ms", in: Limits.diagnosticsIntervalMilliseconds) ?? 250
+        guard .milliseconds(events * interval) <= Limits.diagnosticsMost else {
+            throw Problem.badQuery(
+                "interval_ms", "times “events” must be at most \(Limits.diagnosticsMost.components.seconds) seconds")
+        }
+        let plan = DiagnosticsPlan(events: events, interval: .milliseconds(interval), clock: clock)
+        return try opener.open(plan, for: context.caller, options: options, in: context.exchange)
     }
 }

@@ -2,12 +2,12 @@ import HTTPTypes
 import Hummingbird
 import LongtakeCore
 
-/// What can be done with a job that is there: canceling it, doing it again, deleting it.
+/// Cancels, retries and deletes jobs.
 struct JobActionRoutes: Sendable {
     let journal: any Journal
     let catalog: PipelineCatalog
     let clock: any WallClock
-    /// Red while the daemon stops.
+    /// Closed while the daemon shuts down.
     let admission: Admission
     let random: @Sendable () -> UInt64
     /// See ``JobDocument/linkBase``.
@@ -19,40 +19,41 @@ struct JobActionRoutes: Sendable {
     }
 
     @Sendable private func cancel(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
-        try request.requireJSON()
+        try request.requireAcceptsJSON()
         guard let job = try await journal.cancel(try context.jobID(), of: context.caller.tenant) else {
             throw Problem.noSuchJob
         }
         return .json(JobDocument(job, linkBase: linkBase), status: job.state.isFinal ? .ok : .accepted)
     }
 
-    /// Registered beside what else the job's own address does.
+    /// ``JobRoutes`` registers this handler with the other methods of its path.
     @Sendable func delete(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         try await journal.delete(try context.jobID(), of: context.caller.tenant)
         return Response(status: .noContent)
     }
 
-    /// Submits anew what a job was that failed or was canceled.
+    /// Submits a failed or canceled job again, as a new job.
     @Sendable private func retry(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
-        try request.requireJSON()
+        try request.requireAcceptsJSON()
         guard admission.isOpen else { throw Problem.draining }
         let (id, tenant, key) = (try context.jobID(), context.caller.tenant, try request.idempotencyKey())
-        // Before all else, so that a repeated request is answered also where the job is gone, or its pipeline.
+        // Checked first, so that a repeated request works even if the job or its pipeline is
+        // deleted.
         if let key {
             let fingerprint = try Submission.fingerprint(ofRetryOf: id)
             if let known = try await journal.replay(of: key, tenant: tenant, fingerprint: fingerprint) {
-                return try answer(known)
+                return try response(to: known)
             }
         }
         guard let old = try await journal.job(id, of: tenant) else { throw Problem.noSuchJob }
-        // Nobody knows what a job that cannot be read was to do.
+        // The work of an unreadable job is unknown, so it cannot be retried.
         guard old.state.isRetryable, old.error?.code != JobError.unreadable.code else {
             throw JournalError.refused(.notRetryable)
         }
-        return try answer(try await journal.submit(try plan(old, key: key)))
+        return try response(to: try await journal.submit(try plan(old, key: key)))
     }
 
-    private func answer(_ outcome: SubmissionOutcome) throws -> Response {
+    private func response(to outcome: SubmissionOutcome) throws -> Response {
         guard let job = outcome.job else { throw Problem.keyConflict }
         var response = Response.json(JobDocument(job, linkBase: linkBase), status: outcome.isReplay ? .ok : .created)
         response.headers[.location] = "\(linkBase)/v1/jobs/\(job.id)"
@@ -60,7 +61,7 @@ struct JobActionRoutes: Sendable {
         return response
     }
 
-    /// The old job as it would be submitted today: what made it fail may have been mended in its pipeline.
+    /// Plans the old job with the current configuration, which may contain the fix for its failure.
     private func plan(_ old: Job, key: String?) throws -> Submission {
         guard let definition = catalog.definition(named: old.pipeline) else {
             throw Problem.outdated([InputProblem(pointer: "/pipeline", detail: "is not configured any more")])
@@ -85,7 +86,7 @@ extension Problem {
     fileprivate static func outdated(_ errors: [InputProblem]) -> Problem {
         Problem(
             kind: "outdated-job", status: .unprocessableContent, title: "The job does not fit its pipeline any more",
-            detail: "The configuration has changed since it was submitted; submit a new one. See “errors”.",
+            detail: "The configuration has changed since the job was submitted. Submit a new job. See “errors”.",
             errors: errors)
     }
 }

@@ -3,20 +3,20 @@ import Hummingbird
 import LongtakeCore
 import LongtakeStream
 
-/// Submitting jobs and looking at them.
+/// Submits, lists and shows jobs.
 struct JobRoutes: Sendable {
     let journal: any Journal
     let catalog: PipelineCatalog
     let clock: any WallClock
     let opener: StreamOpener
     let hub: StreamHub
-    let access: Access
-    /// Red while the daemon stops.
+    let access: AccessControl
+    /// Closed while the daemon shuts down.
     let admission: Admission
     let random: @Sendable () -> UInt64
     /// See ``JobDocument/linkBase``.
     let linkBase: String
-    /// Of the job's own address.
+    /// Handles `DELETE` for a job.
     let delete: RouteTable.Handler
 
     func register(on routes: inout RouteTable) {
@@ -33,21 +33,22 @@ struct JobRoutes: Sendable {
     }
 
     @Sendable private func submit(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
-        let accept = Acceptance(request.headers[.accept])
+        let accept = AcceptHeader(request.headers[.accept])
         let isStreamed = accept.names(MediaTypes.eventStream)
-        // Read in any case: a value that is out of bounds is refused whatever the client accepts, before a job is there.
-        let wish = try StreamOpener.Wish(
+        // Parsed for every representation, so that an invalid value is refused before the job is
+        // submitted.
+        let options = try StreamOptions(
             Query(request), accept, type: MediaTypes.eventStream, heartbeat: hub.configuration.heartbeat)
         guard isStreamed || accept.choose(from: [MediaTypes.json]) != nil else {
             throw Problem.notAcceptable("\(MediaTypes.json), \(MediaTypes.eventStream)")
         }
-        let lasting = try ticketLasts(request, context.caller)
+        let ticketLifetime = try ticketLifetime(request, context.caller)
         guard admission.isOpen else { throw Problem.draining }
         let preferences = Preferences(request.headers[.prefer])
         let key = try request.idempotencyKey()
         if key == nil, let cursor = request.headers[.lastEventID], !cursor.isEmpty {
             throw Problem.badRequest(
-                "A POST with Last-Event-ID would submit a second job; send an Idempotency-Key, or read the job's events."
+                "A POST with Last-Event-ID would submit a second job. Send an Idempotency-Key, or read the job's events."
             )
         }
         try request.requireJSONBody()
@@ -63,12 +64,12 @@ struct JobRoutes: Sendable {
         if isStreamed {
             response = try await opener.open(
                 job.id, for: context.caller, cursor: Cursor(request.headers[.lastEventID]),
-                wish: wish, status: outcome.isReplay ? .ok : .created, in: context.exchange)
+                options: options, status: outcome.isReplay ? .ok : .created, in: context.exchange)
         } else {
-            let ticket = try lasting.flatMap {
+            let ticket = try ticketLifetime.flatMap {
                 try access.ticket(for: context.caller, jobs: [job.id], lasting: $0)?.text
             }
-            let (job, applied) = await ended(job, preferences, context)
+            let (job, applied) = await waited(for: job, preferences, context)
             response = show(job, applied, status: outcome.isReplay ? .ok : .created, ticket: ticket)
         }
         response.headers[.location] = "\(linkBase)/v1/jobs/\(job.id)"
@@ -76,19 +77,19 @@ struct JobRoutes: Sendable {
         return response
     }
 
-    /// How long a ticket is to be good for that the client asks for with the job.
-    private func ticketLasts(_ request: Request, _ caller: Caller) throws(Problem) -> Duration? {
+    /// The lifetime of the ticket that the client requests with the job; `nil` if it requests none.
+    private func ticketLifetime(_ request: Request, _ caller: Caller) throws(Problem) -> Duration? {
         guard let seconds = try Query(request).integer("ticket_ttl_seconds", in: Limits.ticketSeconds) else {
             return nil
         }
-        // It reads, which not everybody may who submits.
+        // A ticket grants reading, so the caller needs that right too.
         guard caller.rights.contains(.read) else { throw .rightMissing(.read) }
         return .seconds(seconds)
     }
 
-    /// The job that was submitted, after the wait that the client asked for.
-    private func ended(
-        _ job: Job, _ preferences: Preferences, _ context: DaemonRequestContext
+    /// The submitted job after the wait that the client requested with `Prefer: wait`.
+    private func waited(
+        for job: Job, _ preferences: Preferences, _ context: DaemonRequestContext
     ) async -> (Job, applied: String?) {
         guard let wait = preferences.wait else { return (job, nil) }
         do {
@@ -98,38 +99,38 @@ struct JobRoutes: Sendable {
                 ).end(of: job), preferences.applied
             )
         } catch {
-            // The job is stored, so the client gets it even if the wait fails.
+            // The job is stored, so the client receives it even if the wait fails.
             return (job, nil)
         }
     }
 
     @Sendable private func list(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         let query = Query(request)
-        try request.requireJSON()
+        try request.requireAcceptsJSON()
         let state = try query.choice("state", of: JobState.allCases.map(\.rawValue)).flatMap(JobState.init)
-        var wanted = JobQuery(
+        var filter = JobQuery(
             tenant: context.caller.tenant, state: state,
             limit: try query.integer("limit", in: 1...Limits.jobsPerPage) ?? 50)
         if let text = query["pipeline"] {
             guard let pipeline = PipelineName(text) else {
                 throw Problem.badQuery("pipeline", "is not the name of a pipeline")
             }
-            wanted.pipeline = pipeline
+            filter.pipeline = pipeline
         }
         if let text = query["cursor"], !text.isEmpty {
             guard let cursor = JobListCursor(text) else {
                 throw Problem.badQuery("cursor", "is not one that a list gave out")
             }
-            wanted.after = cursor
+            filter.after = cursor
         }
-        let page = try await journal.jobs(wanted)
-        return .json(JobList(page: page, epoch: journal.epoch, linkBase: linkBase))
+        let page = try await journal.jobs(filter)
+        return .json(JobList(page: page, epoch: page.epoch, linkBase: linkBase))
     }
 
     @Sendable private func show(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
-        try request.requireJSON()
+        try request.requireAcceptsJSON()
         let preferences = Preferences(request.headers[.prefer])
-        let known = try KnownTags.read(request.headers[.ifNoneMatch])
+        let known = try IfNoneMatch.parse(request.headers[.ifNoneMatch])
         guard var job = try await journal.job(try context.jobID(), of: context.caller.tenant) else {
             throw Problem.noSuchJob
         }
@@ -144,7 +145,7 @@ struct JobRoutes: Sendable {
     }
 
     /// A job with its `ETag`.
-    /// - Parameter applied: what `Preference-Applied` says; `nil` if no preference was honoured.
+    /// - Parameter applied: the value of `Preference-Applied`; `nil` if no preference was honoured.
     private func show(
         _ job: Job, _ applied: String?, status: HTTPResponse.Status = .ok, ticket: String? = nil
     ) -> Response {
@@ -181,9 +182,55 @@ extension SubmissionOutcome {
     }
 }
 
-/// The injected source of chance as the standard library wants it.
+/// Adapts the injected source of random bits to the standard library.
 struct ClosureGenerator: RandomNumberGenerator {
     let random: @Sendable () -> UInt64
 
     func next() -> UInt64 { random() }
+}
+
+/// Waits for a change of a job, for a request with `Prefer: wait`.
+///
+/// The wait ends early if the daemon shuts down or the client closes its sending side. The client
+/// then gets the job as it is. If the client has disconnected, the wait costs nothing more.
+struct JobWait: Sendable {
+    let journal: any Journal
+    let hub: StreamHub
+    let limit: Duration
+    let caller: Caller
+    let exchange: RequestExchange
+
+    /// Waits until the job is final, at most until the limit.
+    func end(of job: Job) async throws -> Job {
+        try await wait(for: job, isForFinal: true) { $0.state.isFinal }
+    }
+
+    /// Waits until the job differs from the versions that the client has, at most until the limit.
+    /// A final job does not change.
+    func change(of job: Job, from known: IfNoneMatch) async throws -> Job {
+        // `*` matches every version, so there is no change to wait for.
+        if known == .any { return job }
+        return try await wait(for: job, isForFinal: false) { $0.state.isFinal || !known.contains(EntityTag($0)) }
+    }
+
+    private func wait(
+        for job: Job, isForFinal: Bool, until isReached: (Job) -> Bool
+    ) async throws -> Job {
+        var (job, left) = (job, limit)
+        if isReached(job) || left == .zero { return job }
+        guard let slot = hub.takeWait(of: caller.owner.account) else { throw Problem.tooManyWaits }
+        defer { withExtendedLifetime(slot) {} }
+        while !isReached(job), left > .zero, !exchange.hasClosedInput, !hub.isDraining {
+            let (id, tenant, cursor) = (job.id, job.tenant, job.lastEvent.sequence)
+            left = try await hub.waitForEvent(
+                of: id, behind: cursor, upTo: left, isForFinal: isForFinal, ending: exchange.whenInputCloses
+            ) {
+                let page = try await journal.events(of: id, of: tenant, after: cursor, limit: 1)
+                return page.map { $0.isFinal || !isForFinal && $0.head > cursor } ?? true
+            }
+            guard let now = try await journal.job(id, of: tenant) else { throw Problem.noSuchJob }
+            job = now
+        }
+        return job
+    }
 }

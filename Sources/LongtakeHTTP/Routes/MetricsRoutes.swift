@@ -4,9 +4,10 @@ import LongtakeCore
 import LongtakeStream
 import NIOCore
 
-/// `GET /metrics`: numbers for Prometheus. They tell of all tenants together, so they are for administrators.
+/// `GET /metrics`: metrics for Prometheus. They cover all tenants, so they need the right `admin`.
 ///
-/// A scrape costs the same as `GET /v1/queues`, at any number of jobs, streams and connections, and writes nothing.
+/// A scrape costs as much as `GET /v1/queues`, at any number of jobs, streams and connections, and
+/// writes nothing.
 struct MetricsRoutes: Sendable {
     let journal: any Journal
     let hub: StreamHub
@@ -15,7 +16,7 @@ struct MetricsRoutes: Sendable {
     let commits: CommitCounts
     let admission: Admission
     let version: String
-    /// Of each queue that is configured.
+    /// The number of workers of each configured queue.
     let workers: [QueueName: Int]
     let abandonedAttempts: @Sendable () -> Int
     let process: @Sendable () -> ProcessUsage
@@ -25,9 +26,10 @@ struct MetricsRoutes: Sendable {
         routes.add("/metrics", [.get: .needs(.admin, metrics)])
     }
 
-    /// One form, whatever `Accept` says: scrapers name forms that they would rather have, and take this one.
+    /// The only format, whatever `Accept` says. Scrapers list formats that they prefer, and accept
+    /// this one.
     @Sendable private func metrics(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
-        let reading = MetricsReading(
+        let snapshot = MetricsSnapshot(
             version: version, isOpen: admission.isOpen, connections: connections.count, streams: hub.openStreams,
             requests: requests.values, commits: commits.values,
             unreadableJobs: journal.unreadableJobs, abandonedAttempts: abandonedAttempts(), workers: workers,
@@ -35,17 +37,17 @@ struct MetricsRoutes: Sendable {
             process: process(), droppedLogLines: droppedLogLines())
         return Response(
             status: .ok, headers: [.contentType: Self.mediaType, .cacheControl: "no-store"],
-            body: .init(byteBuffer: ByteBuffer(string: reading.text)))
+            body: .init(byteBuffer: ByteBuffer(string: snapshot.text)))
     }
 
     private static let mediaType = "text/plain; version=0.0.4; charset=utf-8"
 
-    /// Where the database cannot be read, the other numbers are wanted most.
+    /// `nil` if the database cannot be read. The other metrics matter most then.
     private func queues(_ context: DaemonRequestContext) async -> [QueueStatus]? {
         do {
             return try await journal.queues(of: nil)
         } catch {
-            context.logger.warning("metrics are without the queues", metadata: ["error": "\(error)"])
+            context.logger.warning("metrics do not contain the queues", metadata: ["error": "\(error)"])
             return nil
         }
     }

@@ -1,10 +1,10 @@
 import Hummingbird
 import LongtakeCore
 
-/// The pools of workers: how much is before them, and whether they get anything of it.
+/// Lists, pauses and resumes queues.
 struct QueueRoutes: Sendable {
     let journal: any Journal
-    /// Of each queue that is configured.
+    /// The number of workers of each configured queue.
     let workers: [QueueName: Int]
 
     func register(on routes: inout RouteTable) {
@@ -14,7 +14,7 @@ struct QueueRoutes: Sendable {
     }
 
     @Sendable private func list(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
-        try request.requireJSON()
+        try request.requireAcceptsJSON()
         return try .json(QueueList(queues: try await documents(for: context.caller)))
     }
 
@@ -29,19 +29,19 @@ struct QueueRoutes: Sendable {
     private func change(
         _ request: Request, _ context: DaemonRequestContext, by command: (QueueName) async throws -> Void
     ) async throws -> Response {
-        try request.requireJSON()
+        try request.requireAcceptsJSON()
         let known = try await documents(for: context.caller)
         guard let name = known.map(\.name).first(where: { $0.description == context.parameters.get("name") }) else {
             throw Problem.noSuchQueue
         }
         try await command(name)
-        // One that is not configured, and on which nothing waits, is known only while it is paused.
+        // A queue that is neither configured nor in use is only listed while it is paused.
         let after = try await documents(for: context.caller).first { $0.name == name }
         return try .json(after ?? QueueDocument(name: name, workers: 0, running: 0, waiting: 0, paused: false))
     }
 
-    /// All that are configured, and those besides on which something waits or runs, or that are paused. An administrator is told of
-    /// everybody's stages, everyone else of his own.
+    /// All configured queues, and other queues that have stages or are paused. With the right
+    /// `admin` the numbers cover all tenants, otherwise only the caller's.
     private func documents(for caller: Caller) async throws -> [QueueDocument] {
         let tenant = caller.rights.contains(.admin) ? nil : caller.tenant
         return QueueStatus.all(try await journal.queues(of: tenant), with: workers.keys).map {
@@ -53,7 +53,7 @@ struct QueueRoutes: Sendable {
 }
 
 extension QueueStatus {
-    /// What the journal knows and what is configured, by name.
+    /// Adds the configured queues that the journal does not list, and sorts by name.
     static func all(_ statuses: [QueueStatus], with configured: some Sequence<QueueName>) -> [QueueStatus] {
         var known = Dictionary(uniqueKeysWithValues: statuses.map { ($0.name, $0) })
         for name in configured where known[name] == nil { known[name] = QueueStatus(name: name) }
@@ -76,5 +76,5 @@ private struct QueueList: Encodable {
 
 extension Problem {
     fileprivate static let noSuchQueue = Problem(
-        kind: "no-such-queue", status: .notFound, title: "No such queue", detail: "There is no queue with this name.")
+        kind: "no-such-queue", status: .notFound, title: "No such queue", detail: "No queue has this name.")
 }

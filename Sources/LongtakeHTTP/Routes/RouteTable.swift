@@ -2,20 +2,21 @@ import HTTPTypes
 import Hummingbird
 import LongtakeCore
 import LongtakeStream
-import NIOCore
 import Synchronization
 
-/// The router with what a plain one lacks: every address also knows which methods it does not take, and every method who may use it.
+/// Adds routes to the router. Each path responds to the methods that it does not accept, and each
+/// route checks the rights of the caller.
 struct RouteTable {
     typealias Handler = @Sendable (Request, DaemonRequestContext) async throws -> Response
 
-    /// What an address does with one method.
+    /// How a path handles one method.
     struct Route: Sendable {
-        /// What the caller needs; `nil` for what is everybody's.
+        /// The right that the caller needs; `nil` if the route is open to all.
         let right: Right?
-        /// Whether a ticket may stand in for a key that has the right.
-        let takesTicket: Bool
-        /// What may stand in the query; `nil` where nobody looks, as with probes whose addresses are set by other people.
+        /// Whether the route accepts a ticket instead of a key with the right.
+        let acceptsTicket: Bool
+        /// The accepted query parameters. `nil` for any, as with probes, whose URLs other programs
+        /// choose.
         let query: QueryNames?
         let handler: Handler
 
@@ -23,15 +24,16 @@ struct RouteTable {
             _ right: Right, orTicket: Bool = false, _ handler: @escaping Handler, query: QueryNames = QueryNames()
         ) -> Route {
             Route(
-                right: right, takesTicket: orTicket, query: orTicket ? query.adding("ticket") : query, handler: handler)
+                right: right, acceptsTicket: orTicket, query: orTicket ? query.adding("ticket") : query,
+                handler: handler)
         }
 
         static func open(_ handler: @escaping Handler) -> Route {
-            Route(right: nil, takesTicket: false, query: nil, handler: handler)
+            Route(right: nil, acceptsTicket: false, query: nil, handler: handler)
         }
     }
 
-    /// What is there, for whoever describes it.
+    /// A route, for the test of the OpenAPI document.
     struct Entry: Hashable, Sendable {
         let path: String
         let method: HTTPRequest.Method
@@ -40,18 +42,18 @@ struct RouteTable {
     }
 
     let router: Router<DaemonRequestContext>
-    let access: Access
+    let access: AccessControl
     private(set) var entries: [Entry] = []
 
-    init(router: Router<DaemonRequestContext>, access: Access) {
+    init(router: Router<DaemonRequestContext>, access: AccessControl) {
         self.router = router
         self.access = access
     }
 
-    /// The methods of RFC 9110 §9 and PATCH. The connection answers any other with 501 before it comes here.
+    /// The methods of RFC 9110 §9 and PATCH. The connection responds to all others with 501.
     static let methods: [HTTPRequest.Method] = [.get, .post, .put, .patch, .delete, .options, .trace, .connect]
 
-    /// `HEAD` needs no entry: the connection asks for `GET` and leaves the body out.
+    /// Adds the routes of a path. `HEAD` needs none: the connection calls `GET` and omits the body.
     mutating func add(_ path: String, _ routes: [HTTPRequest.Method: Route]) {
         var names = routes.keys.map(\.rawValue)
         if routes[.get] != nil { names.append("HEAD") }
@@ -74,7 +76,7 @@ struct RouteTable {
         }
     }
 
-    /// Notes the route, for the access log.
+    /// Records the route for the access log.
     private func named(_ path: String, _ handler: @escaping Handler) -> Handler {
         { request, context in
             context.exchange.route = path
@@ -87,13 +89,13 @@ struct RouteTable {
         let access = access
         return { request, context in
             var context = context
-            context.caller = try access.caller(of: request, for: right, takesTicket: route.takesTicket) {
+            context.caller = try access.caller(of: request, for: right, acceptsTicket: route.acceptsTicket) {
                 context.exchange.caller = $0
             }
             context.exchange.caller = context.caller
-            // What a ticket is not for does not exist for whoever has it.
+            // For the holder of a ticket, all other jobs do not exist.
             if context.caller.jobs != nil, let text = context.parameters.get("id") {
-                guard let job = JobID(text), context.caller.sees(job) else { throw Problem.noSuchJob }
+                guard let job = JobID(text), context.caller.mayRead(job) else { throw Problem.noSuchJob }
             }
             try route.query?.check(Query(request))
             return try await route.handler(request, context)
@@ -101,7 +103,7 @@ struct RouteTable {
     }
 }
 
-/// Whether new work is taken in.
+/// Whether the daemon accepts new work. It closes when the shutdown starts.
 final class Admission: Sendable {
     private let open = Mutex(true)
 
@@ -111,46 +113,10 @@ final class Admission: Sendable {
 }
 
 extension DaemonRequestContext {
-    /// The job in the path. What is not an id names no job.
+    /// The job id in the path.
+    /// - Throws: ``Problem`` with 404 if the text is not a job id.
     func jobID() throws -> JobID {
         guard let text = parameters.get("id"), let id = JobID(text) else { throw Problem.noSuchJob }
         return id
-    }
-}
-
-extension Request {
-    /// Refuses a client that takes no JSON, on an address that has nothing else.
-    func requireJSON() throws {
-        guard Acceptance(headers[.accept]).choose(from: [MediaTypes.json]) != nil else {
-            throw Problem.notAcceptable(MediaTypes.json)
-        }
-    }
-}
-
-/// A document whose members have an order of their own.
-protocol JSONDocument {
-    func write(into json: inout JSONWriter)
-}
-
-extension JobDocument: JSONDocument {}
-
-extension Response {
-    static func json(_ document: some JSONDocument, status: HTTPResponse.Status = .ok) -> Response {
-        var json = JSONWriter(capacity: 1_536)
-        document.write(into: &json)
-        return .json(bytes: json.bytes, status: status)
-    }
-
-    static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
-        .json(bytes: try JSONText.data(value), status: status)
-    }
-
-    /// - Parameter bytes: the whole document. A line's end is added, for those who read it in a terminal.
-    static func json(bytes: some Sequence<UInt8>, status: HTTPResponse.Status = .ok) -> Response {
-        var body = ByteBuffer(bytes: bytes)
-        body.writeInteger(UInt8(ascii: "\n"))
-        return Response(
-            status: status, headers: [.contentType: MediaTypes.json, .cacheControl: "no-store"],
-            body: .init(byteBuffer: body))
     }
 }

@@ -4,45 +4,34 @@ import LongtakeCore
 import LongtakeStream
 import NIOCore
 
-/// Answers a request for a job's log with a stream, or with the reason why there is none.
+/// Responds to a request with a stream, or with the reason why there is none.
 struct StreamOpener: Sendable {
     let journal: any Journal
     let hub: StreamHub
     /// See ``JobDocument/linkBase``.
     let linkBase: String
 
-    /// How the reader wants it.
-    struct Wish: Sendable {
-        var format: StreamFormat
-        var heartbeatEvents: Bool
-        /// After how many seconds of silence the stream says that it is alive; `nil` for the setting.
-        var heartbeatSeconds: Int?
-        /// Whether `Accept` names `text/event-stream`: then a browser may be at the other end, which would give up for good at any status
-        /// but 200.
-        var mayBeBrowser: Bool
-    }
-
-    /// Follows one job.
-    /// - Parameter status: of an answer with a stream.
+    /// Opens a stream of the events of one job.
+    /// - Parameter status: the status of the response if a stream opens.
     func open(
-        _ job: JobID, for caller: Caller, cursor: Cursor, wish: Wish, status: HTTPResponse.Status = .ok,
+        _ job: JobID, for caller: Caller, cursor: Cursor, options: StreamOptions, status: HTTPResponse.Status = .ok,
         in exchange: RequestExchange
     ) async throws -> Response {
-        let response = Response(status: status, headers: Self.headers(wish.format))
-        guard let slot = try takeSlot(caller, wish, exchange) else { return response }
+        let response = Response(status: status, headers: Self.headers(options.format))
+        guard let slot = try takeSlot(caller, options, exchange) else { return response }
         var opening = StreamOpening(
-            source: .job(job), tenant: caller.tenant, format: wish.format, heartbeatEvents: wish.heartbeatEvents,
-            heartbeat: wish.heartbeatSeconds.map { .seconds($0) }, cursor: LogPlace(EventSequence.beforeFirst),
+            source: .job(job), tenant: caller.tenant, format: options.format, heartbeatEvents: options.heartbeatEvents,
+            heartbeat: options.heartbeatSeconds.map { .seconds($0) }, cursor: LogPlace(EventSequence.beforeFirst),
             slot: slot)
-        let isOpen = try await reading(for: wish, exchange) { try await begin(&opening, of: job, at: cursor) }
+        let isOpen = try await reading(for: options, exchange) { try await begin(&opening, of: job, at: cursor) }
         guard let isOpen else { return response }
         guard isOpen else { return Response(status: .noContent) }
         exchange.become(opening)
         return response
     }
 
-    /// Reads what the stream of a job begins with.
-    /// - Returns: whether there is a stream; not where the reader has all of a log that has ended.
+    /// Reads the first events of the stream of a job.
+    /// - Returns: `false` if the log has ended and the client already has all of it.
     private func begin(_ opening: inout StreamOpening, of job: JobID, at cursor: Cursor) async throws -> Bool {
         let after = cursor.sequence ?? .beforeFirst
         guard let page = try await hub.log.page(of: job, of: opening.tenant, after: after) else {
@@ -61,26 +50,28 @@ struct StreamOpener: Sendable {
         return true
     }
 
-    /// Follows all jobs of a tenant.
+    /// Opens a stream of the events of all jobs of a tenant.
     func open(
-        _ filter: FeedFilter, for caller: Caller, cursor: FeedCursor, wish: Wish, in exchange: RequestExchange
+        _ filter: FeedFilter, for caller: Caller, cursor: FeedCursor, options: StreamOptions,
+        in exchange: RequestExchange
     ) async throws -> Response {
-        let response = Response(status: .ok, headers: Self.headers(wish.format))
-        guard let slot = try takeSlot(caller, wish, exchange) else { return response }
+        let response = Response(status: .ok, headers: Self.headers(options.format))
+        guard let slot = try takeSlot(caller, options, exchange) else { return response }
         let query = FeedQuery(tenant: caller.tenant, filter: filter, after: cursor.readsAfter)
-        guard let page = try await reading(for: wish, exchange, { try await hub.log.page(query) }) else {
+        guard let page = try await reading(for: options, exchange, { try await hub.log.page(query) }) else {
             return response
         }
         var opening = StreamOpening(
-            source: .feed(filter), tenant: caller.tenant, format: wish.format, heartbeatEvents: wish.heartbeatEvents,
-            heartbeat: wish.heartbeatSeconds.map { .seconds($0) }, cursor: LogPlace(page.head),
+            source: .feed(filter), tenant: caller.tenant, format: options.format,
+            heartbeatEvents: options.heartbeatEvents,
+            heartbeat: options.heartbeatSeconds.map { .seconds($0) }, cursor: LogPlace(page.head),
             prunedThrough: page.prunedThrough, slot: slot)
-        let head = FeedID(epoch: journal.epoch, position: page.head)
-        switch cursor.resolve(epoch: journal.epoch, head: page.head, prunedThrough: page.prunedThrough) {
+        let head = FeedID(epoch: page.epoch, position: page.head)
+        switch cursor.resolve(epoch: page.epoch, head: page.head, prunedThrough: page.prunedThrough) {
         case .after(let position):
-            let id = FeedID(epoch: journal.epoch, position: position)
+            let id = FeedID(epoch: page.epoch, position: position)
             hello(&opening, job: nil, cursor: id.description, head: head.description)
-            // Without a cursor the page is empty, and the feed begins at the head of its read.
+            // Without a cursor the page is empty, and the feed starts at the head.
             opening.events = page.events.map { EventFrame($0) }
             opening.cursor = LogPlace(max(page.reached, position))
             opening.told = LogPlace(page.events.last?.position ?? position)
@@ -92,15 +83,16 @@ struct StreamOpener: Sendable {
         return response
     }
 
-    /// Tells test events, which are no log's.
+    /// Opens a stream of test events.
     func open(
-        _ plan: DiagnosticsPlan, for caller: Caller, wish: Wish, in exchange: RequestExchange
+        _ plan: DiagnosticsPlan, for caller: Caller, options: StreamOptions, in exchange: RequestExchange
     ) throws -> Response {
-        let response = Response(status: .ok, headers: Self.headers(wish.format))
-        guard let slot = try takeSlot(caller, wish, exchange) else { return response }
+        let response = Response(status: .ok, headers: Self.headers(options.format))
+        guard let slot = try takeSlot(caller, options, exchange) else { return response }
         var opening = StreamOpening(
-            source: .diagnostics, tenant: caller.tenant, format: wish.format, heartbeatEvents: wish.heartbeatEvents,
-            heartbeat: wish.heartbeatSeconds.map { .seconds($0) }, cursor: LogPlace(EventPosition.beforeFirst),
+            source: .diagnostics, tenant: caller.tenant, format: options.format,
+            heartbeatEvents: options.heartbeatEvents,
+            heartbeat: options.heartbeatSeconds.map { .seconds($0) }, cursor: LogPlace(EventPosition.beforeFirst),
             slot: slot)
         opening.diagnostics = plan
         exchange.become(opening)
@@ -135,43 +127,51 @@ struct StreamOpener: Sendable {
         for frame in frames { opening.prelude.writeImmutableBuffer(frame.bytes(opening.format)) }
     }
 
-    /// A place for a stream. `nil` where there is none and the reader is told so by a stream that ends at once.
+    /// Takes a slot for a stream.
     ///
-    /// A refusal that passes by: such a stream where a browser may be at the other end, a status for everyone else. A job that was just
-    /// submitted is told as created whatever becomes of its stream.
-    private func takeSlot(_ caller: Caller, _ wish: Wish, _ exchange: RequestExchange) throws -> StreamSlot? {
+    /// If there is none, a browser gets a stream that ends at once, so that it reconnects. Other
+    /// clients get an error status. The status of a submission is not affected by its stream.
+    /// - Returns: `nil` if the response is a stream that ends at once.
+    /// - Throws: ``Problem`` for clients that are not browsers.
+    private func takeSlot(_ caller: Caller, _ options: StreamOptions, _ exchange: RequestExchange) throws -> StreamSlot?
+    {
         if hub.isDraining {
-            try refuse(.draining, .draining, wish, exchange)
+            try refuse(.draining, .draining, options, exchange)
         } else if let slot = hub.takeSlot(of: caller.owner) {
             return slot
         } else {
-            try refuse(.limit, .tooManyStreams, wish, exchange)
+            try refuse(.limit, .tooManyStreams, options, exchange)
         }
         return nil
     }
 
-    /// What `read` gives; `nil` where the journal cannot serve it at present and the reader is told so by a stream that ends at once.
+    /// Reads from the journal.
+    /// - Returns: `nil` if the journal cannot read at present and the response is a stream that
+    ///   ends at once.
     private func reading<Value>(
-        for wish: Wish, _ exchange: RequestExchange, _ read: () async throws -> Value
+        for options: StreamOptions, _ exchange: RequestExchange, _ read: () async throws -> Value
     ) async throws -> Value? {
         do {
             return try await read()
         } catch let error as JournalError {
-            try refuse(error == .closed ? .draining : .unavailable, Problem(error), wish, exchange)
+            try refuse(error == .closed ? .draining : .unavailable, Problem(error), options, exchange)
             return nil
         }
     }
 
-    private func refuse(_ reason: StreamEnd, _ problem: Problem, _ wish: Wish, _ exchange: RequestExchange) throws {
-        guard wish.mayBeBrowser else { throw problem }
+    private func refuse(_ reason: StreamEnd, _ problem: Problem, _ options: StreamOptions, _ exchange: RequestExchange)
+        throws
+    {
+        guard options.mayBeBrowser else { throw problem }
         let end = ControlFrame.end(reason: reason, retryMilliseconds: hub.configuration.draw(Limits.retryMilliseconds))
         exchange.become(
             StreamOpening(
-                source: .feed(FeedFilter()), tenant: .anonymous, format: wish.format, prelude: end.bytes(wish.format),
+                source: .feed(FeedFilter()), tenant: .anonymous, format: options.format,
+                prelude: end.bytes(options.format),
                 cursor: LogPlace(EventPosition.beforeFirst), isEnded: true, end: reason, slot: nil))
     }
 
-    /// Told to caches and proxies: keep nothing, change nothing, hold nothing back.
+    /// The headers tell caches and proxies to store, change and buffer nothing.
     static func headers(_ format: StreamFormat) -> HTTPFields {
         [
             .contentType: format.isServerSentEvents ? "text/event-stream; charset=utf-8" : MediaTypes.lines,
@@ -181,10 +181,21 @@ struct StreamOpener: Sendable {
     }
 }
 
-extension StreamOpener.Wish {
-    /// What the query and `Accept` ask for, where `type` was chosen.
-    /// - Parameter heartbeat: the setting, which bounds what the client may ask for.
-    init(_ query: Query, _ accept: Acceptance, type: String, heartbeat: Duration) throws(Problem) {
+/// The form of a stream that the client requests.
+struct StreamOptions: Sendable {
+    var format: StreamFormat
+    var heartbeatEvents: Bool
+    /// The time between two heartbeats; `nil` for the default.
+    var heartbeatSeconds: Int?
+    /// Whether `Accept` contains `text/event-stream`. The client may then be a browser, whose
+    /// `EventSource` never reconnects after a status other than 200.
+    var mayBeBrowser: Bool
+
+    /// Parses the query and the `Accept` header.
+    /// - Parameters:
+    ///   - type: the chosen representation.
+    ///   - heartbeat: the configured heartbeat, which bounds the one that the client may request.
+    init(_ query: Query, _ accept: AcceptHeader, type: String, heartbeat: Duration) throws(Problem) {
         let isMessage = try query.choice("format", of: ["message"]) != nil
         format = type == MediaTypes.lines ? .lines : isMessage ? .messages : .events
         heartbeatEvents = try query.choice("heartbeat", of: ["event"]) != nil && type == MediaTypes.eventStream
@@ -196,7 +207,8 @@ extension StreamOpener.Wish {
 }
 
 extension FeedCursor {
-    /// Where a read begins that serves this cursor; behind everything where only the head is wanted.
+    /// The position after which to read. If only the head is needed, it is the last possible
+    /// position.
     fileprivate var readsAfter: EventPosition {
         switch self {
         case .now, .malformed: EventPosition(rawValue: .max)
@@ -208,7 +220,7 @@ extension FeedCursor {
 }
 
 extension Cursor {
-    /// The number in the cursor, where it has one.
+    /// The sequence number of the cursor; `nil` if it has none.
     fileprivate var sequence: EventSequence? {
         switch self {
         case .start, .malformed: nil

@@ -1,26 +1,26 @@
 import Hummingbird
 import LongtakeCore
 
-/// `POST /v1/tickets`: addresses that a browser's `EventSource` can open.
+/// `POST /v1/tickets`: makes tickets, with which a browser's `EventSource` can open streams.
 struct TicketRoutes: Sendable {
     let journal: any Journal
-    let access: Access
+    let access: AccessControl
 
     func register(on routes: inout RouteTable) {
         routes.add("/v1/tickets", [.post: .needs(.read, make)])
     }
 
     @Sendable private func make(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
-        try request.requireJSON()
+        try request.requireAcceptsJSON()
         let body = try TicketBody(try await request.jsonBody())
         var problems: [InputProblem] = []
         for (index, job) in body.jobs.enumerated()
         where try await journal.job(job, of: context.caller.tenant) == nil {
-            problems.append(InputProblem(pointer: "/jobs/\(index)", detail: "there is no such job"))
+            problems.append(InputProblem(pointer: "/jobs/\(index)", detail: "no job has this id"))
         }
         guard problems.isEmpty else { throw Problem.unprocessable(problems) }
-        let lasting = Duration.seconds(body.seconds)
-        guard let (text, expiresAt) = try access.ticket(for: context.caller, jobs: body.jobs, lasting: lasting) else {
+        let lifetime = Duration.seconds(body.seconds)
+        guard let (text, expiresAt) = try access.ticket(for: context.caller, jobs: body.jobs, lasting: lifetime) else {
             throw Problem.noSigningKey
         }
         return try .json(TicketDocument(text: text, jobs: body.jobs, expiresAt: expiresAt), status: .created)
@@ -85,5 +85,5 @@ private struct TicketDocument: Encodable {
 
 extension Problem {
     static let noSigningKey = Problem.unavailable(
-        "no-signing-key", "The daemon has nothing to sign tickets with; its log says why.")
+        "no-signing-key", "The daemon has no key to sign tickets with. Its log lines say why.")
 }

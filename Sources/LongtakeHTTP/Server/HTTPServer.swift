@@ -7,23 +7,25 @@ import NIOCore
 public import NIOPosix
 import Synchronization
 
-/// The daemon's HTTP side: listeners, connections, routes and streams.
+/// The HTTP server of the daemon: listeners, connections, routes and streams.
 ///
-/// It stops in steps, so that the caller can put the stop of other parts between them: ``beginDrain()``, ``finishStreams(within:)``,
-/// ``stop(within:)``, and ``finishTasks(within:)`` when the journal is closed.
+/// It shuts down in steps, so that the caller can shut down other parts in between:
+/// ``beginDrain()``, ``finishStreams(within:)``, ``stop(within:)`` and, after the journal has
+/// closed, ``finishTasks(within:)``.
 public final class HTTPServer: Sendable {
     private let configuration: HTTPServerConfiguration
     private let group: MultiThreadedEventLoopGroup
     private let hub: StreamHub
     private let service: RequestService
     private let admission = Admission()
-    private let access: Access
+    private let access: AccessControl
     private let logger: Logger
     private let listeners = Mutex<[Listener.Opened]>([])
-    /// What is served, for the test that the document tells all of it.
+    /// All routes, for the test that compares them with the OpenAPI document.
     let entries: [RouteTable.Entry]
 
-    /// - Parameter group: the event loops. Their owner shuts them down, behind ``finishTasks(within:)``; those of the process end with it.
+    /// - Parameter group: the event loops. Their owner shuts them down after
+    ///   ``finishTasks(within:)``. The default group ends with the process.
     public init(
         configuration: HTTPServerConfiguration, group: MultiThreadedEventLoopGroup = .singleton, journal: any Journal,
         backups: any Backups, catalog: PipelineCatalog,
@@ -32,16 +34,16 @@ public final class HTTPServer: Sendable {
         self.configuration = configuration
         self.logger = logger
         self.group = group
-        access = Access(configuration.access, clock: clock, uptime: configuration.uptime)
+        access = AccessControl(configuration.access, clock: clock, uptime: configuration.uptime)
         let (requests, commits) = (RequestCounts(), CommitCounts())
-        // Before the hub: whoever has read an event finds it counted.
-        journal.observeCommits(commits.count)
+        // Registered before the hub, so that an event is counted before a client receives it.
+        journal.tail(commits.count)
         hub = StreamHub(
             journal: journal, loops: group.makeIterator().map { $0 },
             configuration: StreamConfiguration(
                 heartbeat: configuration.heartbeat, maxStreams: configuration.maxStreams,
                 maxStreamsPerOwner: configuration.maxStreamsPerKey,
-                isLetIn: { [access] in access.isLetIn($0) }, maxAge: configuration.maxAge,
+                isLetIn: { [access] in access.isAllowed($0) }, maxAge: configuration.maxAge,
                 random: configuration.random, releaseMemory: configuration.releaseMemory),
             logger: logger)
         var routes = RouteTable(router: Router(context: DaemonRequestContext.self), access: access)
@@ -69,7 +71,7 @@ public final class HTTPServer: Sendable {
         DocumentRoutes(publicURL: publicURL).register(on: &routes)
         HomeRoutes(publicURL: publicURL).register(on: &routes)
         let connections = ConnectionRegister(
-            most: configuration.maxConnections, loops: group.makeIterator().map { $0 })
+            limit: configuration.maxConnections, loops: group.makeIterator().map { $0 })
         MetricsRoutes(
             journal: journal, hub: hub, connections: connections, requests: requests, commits: commits,
             admission: admission, version: configuration.version, workers: configuration.queues,
@@ -81,21 +83,22 @@ public final class HTTPServer: Sendable {
             responder: routes.router.buildResponder(), hub: hub,
             connections: connections, requests: requests,
             access: configuration.access, accessLog: configuration.accessLog,
-            // Where keys are asked for, those who have none get as much as one of them.
-            room: AnswerRoom(
-                mostOfNobody: configuration.access.mode == .keys ? Limits.answerBytesPerKey : Limits.answerBytes),
+            // If the daemon requires keys, all requests without a key share the budget of one key.
+            budget: ResponseBudget(
+                limitWithoutAccount: configuration.access.mode == .keys ? Limits.answerBytesPerKey : Limits.answerBytes),
             clock: clock, random: configuration.random, logger: logger)
     }
 
-    /// The keys of ``HTTPServerConfiguration/access`` were replaced: streams that were opened with one that is gone end.
+    /// Ends the streams whose key or ticket is no longer valid. Called after the keys of
+    /// ``HTTPServerConfiguration/access`` were replaced.
     public func keysChanged() {
         access.keysChanged()
         hub.endStreamsOfOthers()
     }
 
     /// Opens the listeners. If several hosts have port 0, all of them get the same port.
-    /// - Returns: where they listen, as a person would write it, such as `http://127.0.0.1:8080`.
-    /// - Throws: why an address cannot be bound. Then none is left open.
+    /// - Returns: the addresses for people, such as `http://127.0.0.1:8080`.
+    /// - Throws: ``ListenFailure`` if an address cannot be bound. All listeners are closed then.
     public func start() async throws(ListenFailure) -> [String] {
         HTTPHandlers.prepare()
         var triesLeft = Self.portTries
@@ -112,10 +115,10 @@ public final class HTTPServer: Sendable {
         }
     }
 
-    /// How often a port is drawn that is free on the first host and may be taken on another.
+    /// How often the server tries to find a port that is free on all hosts.
     private static let portTries = 16
 
-    /// Whether the second host gets the port that the system chose for the first.
+    /// Whether several hosts use the port that the system chooses for the first one.
     private var sharesFreePort: Bool {
         configuration.addresses.count { if case .tcp(_, 0) = $0 { true } else { false } } > 1
     }
@@ -136,34 +139,34 @@ public final class HTTPServer: Sendable {
         return bound
     }
 
-    /// `readyz` turns red and submissions are refused; what can be answered at once still is.
+    /// Starts the shutdown: `/readyz` and submissions respond with 503. Other requests still work.
     public func beginDrain() { admission.close() }
 
-    /// Tells every reader that the daemon stops, and ends all streams within `deadline`.
+    /// Ends all streams within `deadline`, and tells their readers that the daemon shuts down.
     public func finishStreams(within deadline: Duration) async {
         let count = hub.openStreams
         await hub.drain(within: deadline)
         logger.info("streams ended", metadata: ["streams": "\(count)", "left": "\(hub.openStreams)"])
     }
 
-    /// Closes the connections and, last, the listeners.
-    /// - Parameter limit: how long it waits for the answers that are under way, a second at the most.
+    /// Closes the connections and then the listeners.
+    /// - Parameter limit: how long to wait for running responses, at most one second.
     public func stop(within limit: Duration = .seconds(1)) async {
         service.connections.drain()
-        await service.connections.emptied(within: min(Self.lastAnswers, TimeAmount(limit)), on: group.any())
+        await service.connections.emptied(within: min(Self.lastResponses, TimeAmount(limit)), on: group.any())
         await closeListeners()
         service.connections.closeAll()
     }
 
-    /// Waits until no request and no stream runs any more that could use an event loop.
-    /// - Parameter patience: how long it waits at the most.
-    /// - Returns: whether the loops may be shut down.
-    public func finishTasks(within patience: Duration) async -> Bool {
-        await hub.tasks.finished(within: patience, on: group.any())
+    /// Waits until the tasks of all requests and streams have ended, which may use an event loop.
+    /// - Parameter timeout: how long to wait.
+    /// - Returns: whether all tasks have ended, so that the event loops may be shut down.
+    public func finishTasks(within timeout: Duration) async -> Bool {
+        await hub.tasks.finished(within: timeout, on: group.any())
     }
 
-    /// How long a stop waits for the answers that are under way.
-    private static let lastAnswers = TimeAmount.seconds(1)
+    /// How long a shutdown waits for running responses.
+    private static let lastResponses = TimeAmount.seconds(1)
 
     private func closeListeners() async {
         let opened = listeners.withLock { listeners in
@@ -174,7 +177,7 @@ public final class HTTPServer: Sendable {
             do {
                 try await listener.close()
             } catch {
-                logger.debug("listener was closed already", metadata: ["error": "\(error)"])
+                logger.debug("listener is already closed", metadata: ["error": "\(error)"])
             }
         }
     }

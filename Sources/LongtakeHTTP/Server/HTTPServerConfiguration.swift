@@ -1,34 +1,35 @@
 public import LongtakeCore
 
-/// The settings of the HTTP side.
+/// The settings of the HTTP server.
 public struct HTTPServerConfiguration: Sendable {
     public var addresses: [ListenAddress]
-    /// A stream that wrote nothing for this long says that it is alive.
+    /// A stream that has been silent for this long sends a heartbeat.
     public var heartbeat: Duration
     public var maxStreams: Int
-    /// Above it a connection that waits for its next request is closed for a new one, or the new one where none waits.
+    /// If the limit is reached, a new connection replaces an idle one. If none is idle, the new one
+    /// closes.
     public var maxConnections: Int
-    /// How many workers each queue has, for `GET /v1/queues`.
+    /// The number of workers of each queue, for `GET /v1/queues`.
     public var queues: [QueueName: Int]
-    /// After this long a stream is ended and its reader comes back; `nil` for never.
+    /// A stream that has run for this long ends, and its reader reconnects; `nil` for no limit.
     public var maxAge: Duration?
     public var access: AccessConfiguration
     public var accessLog: AccessLogMode
-    /// With the same key, or with tickets made with it.
+    /// The limit of streams per key. Tickets count for the key with which they were made.
     public var maxStreamsPerKey: Int
-    /// A clock that only goes forward.
+    /// Reads a monotonic clock.
     public var uptime: @Sendable () -> Duration
-    /// Shown by `/healthz`.
+    /// The version that `/healthz` shows.
     public var version: String
-    /// Draws 64 random bits: for job ids, and for the jitter of `retry:`.
+    /// Draws 64 random bits for job ids and for the jitter of `retry:`.
     public var random: @Sendable () -> UInt64
     /// See ``StreamConfiguration/releaseMemory``.
     public var releaseMemory: @Sendable () -> Void
-    /// How many attempts were abandoned since the start, for `GET /metrics`.
+    /// The number of abandoned attempts since the start, for `GET /metrics`.
     public var abandonedAttempts: @Sendable () -> Int
-    /// For `GET /metrics`; asked for at each scrape.
+    /// Reads the resources of the process at each `GET /metrics`.
     public var process: @Sendable () -> ProcessUsage
-    /// Lines of the log that were dropped since the start, for `GET /metrics`.
+    /// The number of log lines that the logger has dropped since the start, for `GET /metrics`.
     public var droppedLogLines: @Sendable () -> Int
 
     public init(

@@ -1,18 +1,19 @@
 import Glibc
 import NIOCore
 
-/// Where the daemon listens.
+/// An address on which the daemon listens.
 public enum ListenAddress: Hashable, Sendable {
-    /// A host name or address, and a port; 0 for one that is free.
+    /// A host name or IP address, and a port; port 0 means any free port.
     case tcp(host: String, port: Int)
-    /// The path of a Unix domain socket, with the permissions and the group of its file; see ``UnixSocketFile``.
+    /// The path of a Unix domain socket, and the permissions and group of its file. See
+    /// ``UnixSocketFile``.
     case unix(path: String, mode: UInt32 = 0o660, group: UInt32? = nil)
-    /// A listening socket that was opened by whoever started the daemon (systemd's socket activation).
+    /// A listening socket that the parent process has opened (systemd socket activation).
     case inherited(descriptor: CInt)
 }
 
 extension ListenAddress {
-    /// Whether only programs of this machine can reach it.
+    /// Whether only programs on this machine can reach the address.
     public var isLoopback: Bool {
         switch self {
         case .tcp(let host, _):
@@ -24,8 +25,9 @@ extension ListenAddress {
         }
     }
 
-    /// As a person would write it, such as `http://127.0.0.1:8080`, `unix:/run/longtake.sock` or `inherited:http://[::1]:8080`.
-    /// - Parameter port: the one that a TCP address got.
+    /// The address for people, such as `http://127.0.0.1:8080`, `unix:/run/longtake.sock` or
+    /// `inherited:http://[::1]:8080`.
+    /// - Parameter port: the port that a TCP address has got.
     func described(port: Int?) -> String {
         switch self {
         case .tcp(let host, let wanted): Self.url(host, port ?? wanted)
@@ -39,7 +41,7 @@ extension ListenAddress {
         case nil: "\(descriptor)"
         case .unixDomainSocket(let address):
             withUnsafeBytes(of: address.address.sun_path) { bytes in
-                // An abstract socket's name begins with a zero byte, written “@” (unix(7)).
+                // The name of an abstract socket begins with a zero byte, written as “@” (unix(7)).
                 let isAbstract = bytes.first == 0
                 let name = bytes.dropFirst(isAbstract ? 1 : 0).prefix { $0 != 0 }
                 return "unix:\(isAbstract ? "@" : "")\(String(decoding: name, as: UTF8.self))"
@@ -52,7 +54,7 @@ extension ListenAddress {
         "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
     }
 
-    /// Where an inherited socket listens; `nil` where that is no address of a kind that we know.
+    /// The address of an inherited socket; `nil` if its family is unknown.
     private static func bound(_ descriptor: CInt) -> SocketAddress? {
         var storage = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -79,12 +81,91 @@ extension ListenAddress {
 }
 
 extension SocketAddress {
-    /// RFC 1122 §3.2.1.3, RFC 4291 §2.5.3.
+    /// Loopback as in RFC 1122 §3.2.1.3 and RFC 4291 §2.5.3.
     fileprivate var isLoopback: Bool {
         switch self {
         case .v4: ipAddress?.hasPrefix("127.") == true
         case .v6: ipAddress == "::1" || ipAddress?.hasPrefix("::ffff:127.") == true
         case .unixDomainSocket: true
         }
+    }
+}
+
+/// Why the daemon cannot listen on an address. The description says what is wrong and what to do.
+public struct ListenFailure: Error, Hashable, CustomStringConvertible {
+    /// The setting that causes the failure.
+    public enum Subject: Hashable, Sendable {
+        case host, port, unixSocket, unixSocketGroup
+        /// A socket that the parent process has opened.
+        case inherited
+    }
+
+    public let subject: Subject
+    public let description: String
+    /// The error number of the system; 0 if there is none.
+    let code: CInt
+
+    init(_ subject: Subject, _ description: String, code: CInt = 0) {
+        self.subject = subject
+        self.description = description
+        self.code = code
+    }
+
+    /// Describes an error of bind(2) or listen(2) for a TCP address.
+    static func tcp(_ host: String, _ port: Int, _ code: CInt) -> ListenFailure {
+        switch code {
+        case EADDRINUSE:
+            ListenFailure(
+                .port, "Port \(port) is already in use. Stop the other program or choose another port with --port.",
+                code: code)
+        case EACCES, EPERM:
+            ListenFailure(
+                .port,
+                "The daemon may not listen on port \(port). Choose a port from 1024 on with --port, or give the daemon the capability CAP_NET_BIND_SERVICE.",
+                code: code)
+        case EADDRNOTAVAIL:
+            ListenFailure(
+                .host, "This machine does not have the address \(host). Choose one of its addresses with --host.",
+                code: code)
+        case EAFNOSUPPORT:
+            ListenFailure(
+                .host, "This machine does not support addresses such as \(host). Choose another one with --host.",
+                code: code)
+        default:
+            ListenFailure(
+                .host,
+                "Cannot listen on \(host) and port \(port): \(String(cString: strerror(code))). Choose another address with --host and --port.",
+                code: code)
+        }
+    }
+
+    static func unknownHost(_ host: String) -> ListenFailure {
+        ListenFailure(
+            .host, "The host name \(host) has no address here. Correct it, or choose an address with --host.")
+    }
+
+    /// Another entry of `http.host` resolves to the same address.
+    static func repeated(_ host: String, _ address: SocketAddress) -> ListenFailure {
+        ListenFailure(
+            .host,
+            "\(host) stands for \(address.ipAddress ?? host), which is listed as well. Name each address once in http.host (--host)."
+        )
+    }
+
+    /// Describes an error of a system call for the Unix socket at a path.
+    static func unix(_ path: String, _ code: CInt) -> ListenFailure {
+        let directory = UnixSocketFile.directory(of: path)
+        let remedy = "or choose another path with --unix-socket."
+        let text =
+            switch code {
+            case ENOENT: "The directory \(directory) of the Unix socket does not exist. Create it, \(remedy)"
+            case ENOTDIR: "\(directory) is not a directory, so no Unix socket can be in it. Correct the path, \(remedy)"
+            case EACCES, EPERM:
+                "The daemon may not create a Unix socket in \(directory). Let its user write to that directory, \(remedy)"
+            case EROFS: "\(directory) is on a file system that is mounted read-only. Mount it writable, \(remedy)"
+            default:
+                "Cannot listen on the Unix socket \(path): \(String(cString: strerror(code))). Mend that, \(remedy)"
+            }
+        return ListenFailure(.unixSocket, text, code: code)
     }
 }

@@ -9,36 +9,39 @@ import NIOPosix
     import Musl
 #endif
 
-/// Opens listening sockets and sets up each connection that they accept.
+/// Opens listening sockets and sets up the connections that they accept.
 struct Listener: Sendable {
     let group: MultiThreadedEventLoopGroup
     let service: RequestService
     let logger: Logger
 
-    /// Connections that the kernel keeps until they are accepted: as many clients as come back at once after a restart.
+    /// The connections that the kernel queues until the daemon accepts them. After a restart, this
+    /// many clients may reconnect at once.
     private static let backlog: CInt = 4_096
 
-    /// What the kernel takes beyond what it may send at once (tcp(7)). With it, a reader that takes nothing is noticed within seconds, and
-    /// holds little of the kernel's memory, whatever is written to it; what is under way to one that reads is not bounded by it.
+    /// The unsent bytes that the kernel buffers per connection (`TCP_NOTSENT_LOWAT`, tcp(7)). With
+    /// a small buffer, the daemon notices within seconds when a reader is stuck, and the reader
+    /// uses little kernel memory. It does not limit the bytes in flight to a client that reads.
     private static let unsentBytes: CInt = 4_096
 
-    /// A socket that listens.
+    /// A listening socket.
     struct Opened: Sendable {
         let channel: any Channel
-        /// Of a Unix socket.
+        /// The file of a Unix socket.
         var file: UnixSocketFile?
 
-        /// Stops listening, and removes the file.
+        /// Stops listening and removes the file.
         func close() async throws {
             file?.remove()
             try await channel.close()
         }
     }
 
+    /// Opens a listening socket.
     /// - Parameters:
-    ///   - others: what the daemon listens on already.
-    ///   - isOneOfMany: whether the daemon listens on several hosts. Then an IPv6 address stands for IPv6 only, so that `::` leaves room for
-    ///     `0.0.0.0` on the same port.
+    ///   - others: the sockets that are open already.
+    ///   - isOneOfMany: whether the daemon listens on several hosts. Then an IPv6 socket accepts
+    ///     IPv6 only, so that `::` and `0.0.0.0` can use the same port.
     func listen(
         on address: ListenAddress, besides others: [Opened] = [], isOneOfMany: Bool = false
     ) async throws(ListenFailure) -> Opened {
@@ -69,14 +72,14 @@ struct Listener: Sendable {
     private func bind(
         _ host: String, _ port: Int, besides others: [Opened], isOneOfMany: Bool
     ) async throws(ListenFailure) -> any Channel {
-        // A name server may not answer for a while.
+        // A name server may take long to respond.
         let address = try await Self.onThread { () throws(ListenFailure) -> SocketAddress in
             guard let address = try? SocketAddress.makeAddressResolvingHost(host, port: port) else {
                 throw .unknownHost(host)
             }
             return address
         }
-        // `localhost` is another name of an address that may be listed as well.
+        // A name such as `localhost` may resolve to an address that is listed too.
         guard !others.contains(where: { $0.channel.localAddress == address }) else { throw .repeated(host, address) }
         var bootstrap = bootstrap(isTCP: true)
         if isOneOfMany, address.protocol == .inet6 {
@@ -90,13 +93,13 @@ struct Listener: Sendable {
         }
     }
 
-    /// Serves on a socket that is bound. Closes it if that fails.
+    /// Listens on a bound socket. Closes the socket on failure.
     private func adopt(
         _ descriptor: CInt, _ failure: @Sendable (CInt) -> ListenFailure
     ) async throws(ListenFailure) -> any Channel {
         do {
             let channel = try await bootstrap(isTCP: Self.isTCP(descriptor)).withBoundSocket(descriptor).get()
-            // Adopting a socket calls `listen` with the library's default; a second call changes the backlog (listen(2)).
+            // The library calls listen(2) with its own backlog. A second call changes the backlog.
             guard Glibc.listen(descriptor, Self.backlog) == 0 else {
                 let error = IOError(errnoCode: errno, reason: "listen")
                 channel.close(promise: nil)
@@ -108,10 +111,10 @@ struct Listener: Sendable {
         }
     }
 
-    /// The system's error, or `EINVAL` if the library has one of its own.
+    /// The error number of the system; `EINVAL` for an error of the library.
     private static func code(of error: any Error) -> CInt { (error as? IOError)?.errnoCode ?? EINVAL }
 
-    /// Runs what blocks on a thread that may be blocked.
+    /// Runs a blocking closure on a thread pool.
     private static func onThread<Value: Sendable>(
         _ body: @escaping @Sendable () throws(ListenFailure) -> Value
     ) async throws(ListenFailure) -> Value {
@@ -145,7 +148,8 @@ struct Listener: Sendable {
                 }
             }
         guard isTCP else { return bootstrap }
-        // A peer that died without a word is gone within 45 seconds: unanswered bytes after 30, silence after 30 + 3 × 5 (tcp(7)).
+        // The kernel detects a dead peer within 45 seconds: after 30 seconds of unacknowledged
+        // bytes, or after 30 + 3 × 5 seconds of silence (tcp(7)).
         return
             bootstrap
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
@@ -162,5 +166,49 @@ struct Listener: Sendable {
         var length = socklen_t(MemoryLayout<CInt>.size)
         getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &length)
         return domain == AF_INET || domain == AF_INET6
+    }
+}
+
+/// When the process or the system runs out of file descriptors, stops accepting for 250 ms instead
+/// of spinning. The kernel queues new connections meanwhile.
+///
+/// The listener stays readable, so the event loop would retry at once. NIO's `AcceptBackoffHandler`
+/// only delays explicit reads, and the channel stays registered after an error. Turning `autoRead`
+/// off deregisters it.
+final class AcceptPause: ChannelInboundHandler {
+    typealias InboundIn = Channel
+
+    private static let pause = TimeAmount.milliseconds(250)
+    /// The minimum time between two log lines about this.
+    private static let logInterval = TimeAmount.seconds(60)
+
+    private static let shortages = [EMFILE, ENFILE, ENOBUFS, ENOMEM]
+
+    private let logger: Logger
+    private var lastLine = NIODeadline.distantPast
+    private var isPaused = false
+
+    init(logger: Logger) { self.logger = logger }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // All other errors concern one connection, which is already closed (accept(2)).
+        guard let error = error as? IOError, Self.shortages.contains(error.errnoCode), !isPaused else { return }
+        let now = context.eventLoop.now
+        if now >= lastLine + Self.logInterval {
+            lastLine = now
+            logger.warning("cannot accept connections at present", metadata: ["error": "\(error)"])
+        }
+        isPaused = true
+        setReading(false, context.channel)
+        let (channel, handler) = (context.channel, NIOLoopBound(self, eventLoop: context.eventLoop))
+        context.eventLoop.scheduleTask(in: Self.pause) {
+            handler.value.isPaused = false
+            handler.value.setReading(true, channel)
+        }
+    }
+
+    private func setReading(_ isOn: Bool, _ channel: any Channel) {
+        // This fails only if the listener is closed.
+        try? channel.syncOptions?.setOption(.autoRead, value: isOn)
     }
 }

@@ -2,8 +2,8 @@ import Glibc
 
 /// The file of a Unix socket that this process listens on.
 ///
-/// The kernel removes such a file neither when its process ends nor when another process wants its path. So a start has to tell a file that is
-/// left over from one that is in use, and a stop has to remove its own file only.
+/// The kernel does not remove such a file when its process ends. So a start must distinguish a
+/// stale file from one in use, and a shutdown must only remove its own file.
 ///
 ///     daemon A                          daemon B, with the same path
 ///     lock the directory
@@ -11,11 +11,11 @@ import Glibc
 ///                                       lock the directory: waits
 ///     unlink, bind, chmod, listen
 ///     unlock
-///                                       connect: A answers, so B does not start
+///                                       connect: A accepts, so B does not start
 ///
-/// Without the lock, B could find the same stale file, and then unlink the one that A has made meanwhile.
+/// Without the lock, B could find the same stale file and then unlink the new file of A.
 public struct UnixSocketFile: Sendable {
-    /// In bytes: `sun_path` holds 108, of which the last is zero (unix(7)).
+    /// The longest path in bytes. `sun_path` has 108 bytes, and the last one is zero (unix(7)).
     public static let longestPath = MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1
 
     private let path: String
@@ -28,16 +28,18 @@ public struct UnixSocketFile: Sendable {
         init(_ status: stat) { (device, inode) = (status.st_dev, status.st_ino) }
     }
 
-    /// Creates the file, with exactly these permissions whatever the umask is, and listens on it. Blocks its thread for up to two seconds.
+    /// Creates the file and listens on it. The file gets exactly these permissions, whatever the
+    /// umask is. Blocks its thread for up to two seconds.
     ///
-    /// The socket begins to listen last: until then connect(2) fails, so nobody can use permissions that are not final.
-    /// - Parameter group: that the file gets; `nil` for the group that the system gives it.
+    /// Listening is the last step. Until then connect(2) fails, so no client can use the file
+    /// before its permissions are final.
+    /// - Parameter group: the group of the file; `nil` for the default group.
     /// - Returns: the descriptor, which the caller closes, and the file.
     static func listen(
         at path: String, mode: mode_t, group: gid_t?, backlog: CInt
     ) throws(ListenFailure) -> (descriptor: CInt, file: UnixSocketFile) {
-        let lock = DirectoryHold(directory(of: path))
-        defer { lock.end() }
+        let lock = DirectoryLock(directory(of: path))
+        defer { lock.release() }
         try removeStale(path)
         let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw .unix(path, errno) }
@@ -56,17 +58,19 @@ public struct UnixSocketFile: Sendable {
         }
     }
 
-    /// Takes over a file that bind(2) has just made.
+    /// Takes ownership of a file that bind(2) has just created.
     private init(_ path: String, mode: mode_t, group: gid_t?) throws(ListenFailure) {
         self.path = path
-        // By descriptor, since somebody who may write to the directory could put a link to another file behind the name.
+        // Uses a descriptor, because someone with write access to the directory could replace the
+        // file by a link.
         let descriptor = open(path, Self.pathOnly | O_NOFOLLOW | O_CLOEXEC)
         guard descriptor >= 0 else { throw .unix(path, errno) }
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { throw .unix(path, EEXIST) }
         identity = Identity(status)
-        // The system calls that take a descriptor refuse one of this kind (open(2), O_PATH); its name in /proc leads to the same file.
+        // fchmod(2) and fchown(2) refuse an O_PATH descriptor (open(2)). Its name in /proc is the
+        // same file.
         let name = "/proc/self/fd/\(descriptor)"
         if let group, group != status.st_gid, chown(name, uid_t.max, group) != 0 {
             let code = errno
@@ -83,21 +87,25 @@ public struct UnixSocketFile: Sendable {
         }
     }
 
-    /// `O_PATH`, which glibc shows only to programs that define `_GNU_SOURCE`.
+    /// `O_PATH`, which glibc only declares if `_GNU_SOURCE` is defined.
     private static let pathOnly: CInt = 0o10_000_000
 
-    /// Removes the file if it is still the one that this process made. To be called before the socket is closed: as long as it is open, its inode
-    /// number is not given to another file, and no other daemon takes the file for a stale one.
+    /// Removes the file if it is still the one that this process has created.
+    ///
+    /// Must be called before the socket closes. While the socket is open, the system does not reuse
+    /// the inode number, and no other daemon considers the file stale.
     func remove() {
         var status = stat()
         if lstat(path, &status) == 0, Identity(status) == identity { unlink(path) }
     }
 
-    /// Removes a socket that nobody listens on.
-    /// - Throws: if somebody does, if that cannot be known, or if something else has the path.
+    /// Removes the file of a socket on which no process listens.
+    /// - Throws: ``ListenFailure`` if a process listens, if that is unknown, or if the file is not
+    ///   a socket.
     private static func removeStale(_ path: String) throws(ListenFailure) {
         var status = stat()
-        // What keeps this call from looking keeps bind(2) from making the file, and that says why.
+        // If this call fails for another reason than a missing file, bind(2) fails too and reports
+        // it.
         guard lstat(path, &status) == 0 else { return }
         guard status.st_mode & S_IFMT == S_IFSOCK else {
             let kind = status.st_mode & S_IFMT == S_IFDIR ? "a directory" : "a file that is not a socket"
@@ -112,7 +120,7 @@ public struct UnixSocketFile: Sendable {
                 let reason = String(cString: strerror(errno))
                 throw ListenFailure(
                     .unixSocket,
-                    "The daemon may not remove the Unix socket \(path), which nobody listens on: \(reason). Remove it, or choose another path with --unix-socket."
+                    "The daemon may not remove the Unix socket \(path), which no program uses: \(reason). Remove it, or choose another path with --unix-socket."
                 )
             }
         case ENOENT:
@@ -130,7 +138,8 @@ public struct UnixSocketFile: Sendable {
         }
     }
 
-    /// What connect(2) says without waiting: 0 or `EAGAIN` (a full backlog) if somebody listens, `ECONNREFUSED` if nobody does.
+    /// The result of a non-blocking connect(2): 0 or `EAGAIN` (a full backlog) if a process
+    /// listens, `ECONNREFUSED` if none does.
     private static func connectError(_ path: String) -> CInt {
         let type = CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
         let descriptor = socket(AF_UNIX, type, 0)
@@ -139,7 +148,7 @@ public struct UnixSocketFile: Sendable {
         return withAddress(of: path) { connect(descriptor, $0, $1) } == 0 ? 0 : errno
     }
 
-    /// - Parameter body: gets the address and its length, and returns what a system call returns.
+    /// - Parameter body: gets the address and its length, and returns the result of a system call.
     private static func withAddress(
         of path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt
     ) -> CInt {
@@ -162,21 +171,22 @@ public struct UnixSocketFile: Sendable {
     }
 }
 
-/// Keeps other daemons from looking at the sockets of a directory.
+/// A lock on a directory, which makes daemons check the sockets in it one after the other.
 ///
-/// If the directory cannot be locked, the start goes on without: the lock closes only the short time between two daemons that start at once.
-private struct DirectoryHold {
+/// If the lock is not available, the start continues without it. It only matters if two daemons
+/// start at the same moment.
+private struct DirectoryLock {
     private let descriptor: CInt
 
-    private static let patience = Duration.seconds(2)
+    private static let timeout = Duration.seconds(2)
 
     init(_ directory: String) {
         descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        let deadline = ContinuousClock.now + Self.patience
+        let deadline = ContinuousClock.now + Self.timeout
         while descriptor >= 0, flock(descriptor, LOCK_EX | LOCK_NB) != 0, .now < deadline { poll(nil, 0, 10) }
     }
 
-    func end() {
+    func release() {
         if descriptor >= 0 { close(descriptor) }
     }
 }

@@ -78,12 +78,13 @@ struct InspectedJob {
             if row.priority != priority || row.tenant != tenant && !isHidden {
                 found(.stageRows, "\(name) has another tenant or priority than its job")
             }
-            if (row.token != nil) != (row.state == "running") {
-                found(.claimToken, "\(name) is \(row.state) with the token \(row.token.map(String.init) ?? "none")")
+            if (row.holder != nil) != (row.state == "running") {
+                found(.fence, "\(name) is \(row.state) with the holder \(row.holder.map(String.init) ?? "none")")
             }
             guard row.number == stageIndex, !isHidden else { continue }
-            if let token = row.token, token != fold.token {
-                found(.claimToken, "\(name) has the token \(token), and its claim is event \(fold.token)")
+            // An earlier version did not count the claims, so there may be more of them in the log.
+            if row.fence > fold.claims || row.holder != nil && row.fence < 1 {
+                found(.fence, "\(name) has the fence \(row.fence), and its log has \(fold.claims) claims of it")
             }
             if row.attempt != Int64(fold.attempt) {
                 found(.stageRows, "\(name) is in attempt \(row.attempt), and its log says \(fold.attempt)")
@@ -126,7 +127,8 @@ struct StageRow {
     let priority: Int64
     let mark: String
     let attempt: Int64
-    let token: Int64?
+    let holder: Int64?
+    let fence: Int64
     let checkpoint: Double
     let isDelayed: Bool
     let plannedQueue: String
@@ -139,7 +141,8 @@ struct StageRow {
         state = row.text(4)
         mark = row.text(5)
         attempt = row.int64(6)
-        token = row.isNull(7) ? nil : row.int64(7)
+        holder = row.isNull(7) ? nil : row.int64(7)
+        fence = row.int64(11)
         checkpoint = row.double(8) ?? 0
         isDelayed = row.bool(9)
         plannedQueue = row.text(10)

@@ -16,8 +16,8 @@ public enum Invariant: String, Hashable, Sendable, CaseIterable, Encodable {
     case jobIsFold = "job_is_fold"
     /// A job has one stage row for each stage up to the current one, all but the current one succeeded.
     case stageRows = "stage_rows"
-    /// A stage has a token exactly while it runs, and it is the position of the event that claimed it.
-    case claimToken = "claim_token"
+    /// A stage has a holder exactly while it runs, and its fence is not larger than the number of its claims.
+    case fence
     /// No stage starts again after it has succeeded, and none while it runs.
     case stageOnce = "stage_once"
     /// A job's progress never decreases, and is 1 only in success.
@@ -44,7 +44,7 @@ public enum Invariant: String, Hashable, Sendable, CaseIterable, Encodable {
         case .finishedAt: "a job has a finish exactly when it is final"
         case .jobIsFold: "a job's row says what its log says"
         case .stageRows: "a row for each stage up to the current one"
-        case .claimToken: "a token exactly in a stage that runs"
+        case .fence: "a holder exactly in a stage that runs, and a fence that counts its claims"
         case .stageOnce: "no stage starts again after it has succeeded"
         case .progress: "progress never decreases, and is 1 only in success"
         case .readable: "what is stored of a job can be read"

@@ -32,9 +32,9 @@ struct JobSweep {
         FROM job LEFT JOIN event ON event.job = job.key ORDER BY job.key, event.seq
         """
     private static let stageQuery = """
-        SELECT number, queue, tenant, priority, state, mark, attempt, token, checkpoint, due_at IS NOT NULL,
+        SELECT number, queue, tenant, priority, state, mark, attempt, holder, checkpoint, due_at IS NOT NULL,
             (SELECT CASE WHEN json_valid(definition) THEN json_extract(definition, '$.stages[' || number || '].queue') END
-                FROM job WHERE key = stage.job)
+                FROM job WHERE key = stage.job), fence
         FROM stage WHERE job = ? ORDER BY number
         """
 

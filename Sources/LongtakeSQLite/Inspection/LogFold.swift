@@ -10,8 +10,8 @@ struct LogFold {
     private(set) var stageIndex = 0
     private(set) var attempt = 0
     private(set) var stageProgress = 0.0
-    /// Of the event that claimed the current stage last.
-    private(set) var token: Int64 = 0
+    /// Claims of the current stage.
+    private(set) var claims: Int64 = 0
     private(set) var head: Int64 = 0
     private(set) var lastAt: Int64 = 0
     private(set) var hasStarted = false
@@ -107,10 +107,13 @@ struct LogFold {
                 stand = .complete
             } else {
                 (stand, stageIndex, attempt, stageProgress) = (.waiting, Int(event.index ?? 0), 0, 0)
+                claims = 0
             }
         case .stageRetrying: (stand, stageProgress) = (.retrying, 0)
         case .jobInterrupted: stand = .suspended
-        case .jobResumed: (stand, token) = (.executing, event.position)
+        case .jobResumed:
+            stand = .executing
+            claims += 1
         case .jobCancelRequested: stand = .canceling
         case .jobSucceeded: stand = .succeeded
         case .jobFailed:
@@ -132,7 +135,7 @@ struct LogFold {
             }
         }
         (stand, stageIndex, attempt, stageProgress) = (.executing, index, Int(event.attempt ?? 0), 0)
-        token = event.position
+        claims += 1
     }
 
     /// What may stand before an event. A stage that a crash interrupted is `executing` in the log: nothing is written then.

@@ -1,29 +1,17 @@
+import GRDB
 import LongtakeCore
 
-/// A job as the writer needs it for its next decision. What is told to clients stays in the database.
+/// A job as the writer decided it last, with the key of its row. What only clients are shown stays in the
+/// database.
 struct ActiveJob {
     let key: Int64
-    let id: JobID
-    let tenant: TenantName
-    let priority: Priority
-    let pipeline: Pipeline
-    var life: JobLife
-    /// The last event of its log.
-    var head: Int64
-    /// The `at` of that event. No later one is told as earlier, whatever the wall clock says.
-    var lastAt: Timestamp
-    var token: Int64?
-    /// On the steady clock.
-    var dueAt: Timestamp?
+    var facts: JobFacts
 
-    var machine: JobStateMachine { JobStateMachine(pipeline: pipeline) }
-    var stage: Stage { pipeline.stages[life.stageIndex] }
-    /// Whether a claim could take it now.
-    var isReady: Bool { life.stageState == .queued && dueAt == nil }
+    var id: JobID { facts.id }
 }
 
 extension JobLife.Phase {
-    /// As it is stored; why a stage was suspended is the stage's `mark`.
+    /// As it is stored. The reason of a suspension is the stage's `mark`.
     var column: String {
         switch self {
         case .queued: "queued"
@@ -63,5 +51,5 @@ extension JobLife.Phase {
 struct UnreadableRow: Error, CustomStringConvertible {
     let description: String
 
-    init(_ what: String) { description = "the database holds what this program never writes: \(what)" }
+    init(_ what: String) { description = "the database contains a value that this program never writes: \(what)" }
 }

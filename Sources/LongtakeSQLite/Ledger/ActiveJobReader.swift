@@ -10,9 +10,9 @@ struct ActiveJobReader {
 
     private static let query = """
         SELECT job.tenant, job.priority, job.definition, job.phase, job.stage_index, job.started_at,
-            stage.mark, stage.attempt, stage.checkpoint, stage.started_at, stage.token, stage.due_at,
+            stage.mark, stage.attempt, stage.checkpoint, stage.started_at, stage.holder, stage.due_at,
             stage.queue, stage.tenant, stage.priority, stage.state,
-            event.seq, event.type, event.at, \(JobReader.member("progress")), \(JobReader.member("stage_progress"))
+            event.seq, event.type, event.at, \(JobReader.member("progress")), \(JobReader.member("stage_progress")), stage.fence
         FROM job
         JOIN stage ON stage.job = job.key AND stage.number = job.stage_index
         JOIN event ON event.job = job.key AND event.seq = (SELECT max(seq) FROM event WHERE job = job.key)
@@ -39,6 +39,7 @@ struct ActiveJobReader {
         // Numbers that would overflow what is counted from them, or times that nobody can have meant.
         let times = [5, 9, 11, 18].compactMap(row.whole)
         guard (0...Self.most).contains(row[16] as Int64), (0...Self.most).contains(row[7] as Int64),
+            (0...Self.most).contains(row[21] as Int64),
             times.allSatisfy({ (0...Self.year9999).contains($0) })
         else { throw UnreadableRow("the numbers of job \(id)") }
         guard let priority = Priority(row[1]) else { throw UnreadableRow("job.priority of \(id)") }
@@ -47,16 +48,18 @@ struct ActiveJobReader {
             stageProgress: JobReader.stageProgress(checkpoint: checkpoint, lastType: row[17], told: told),
             progress: Progress(progress), stageStartedAt: starts.stage(id, startedAt: Timestamp(column: row[9])),
             startedAt: starts.job(id, startedAt: Timestamp(column: row[5])))
-        let job = ActiveJob(
-            key: key, id: id, tenant: TenantName(unchecked: row[0]), priority: priority,
-            pipeline: try JSONText.decode(Pipeline.self, from: row[2]), life: life, head: row[16],
-            lastAt: Timestamp(millisecondsSince1970: row[18]), token: row[10], dueAt: Timestamp(column: row[11]))
+        let facts = JobFacts(
+            id: id, tenant: TenantName(unchecked: row[0]), priority: priority,
+            pipeline: try JSONText.decode(Pipeline.self, from: row[2]), life: life,
+            head: EventSequence(rawValue: row[16]), lastAt: Timestamp(millisecondsSince1970: row[18]),
+            fence: Fence(rawValue: row[21]), holder: (row[10] as Int64?).map(HolderID.init),
+            dueAt: Timestamp(column: row[11]))
         // What the counts of waiting stages are changed by must be what they were made from.
-        guard job.pipeline.stages.indices.contains(life.stageIndex), job.stage.queue.description == row[12],
-            job.tenant.description == row[13], job.priority.rawValue == row[14],
+        guard facts.pipeline.stages.indices.contains(life.stageIndex), facts.stage.queue.description == row[12],
+            facts.tenant.description == row[13], facts.priority.rawValue == row[14],
             life.stageState.rawValue == row[15]
         else { throw UnreadableRow("the current stage of job \(id)") }
-        return job
+        return ActiveJob(key: key, facts: facts)
     }
 }
 

@@ -18,7 +18,8 @@ struct BootSequence {
         self.number = number
         (ledger, recoveredStages) = try pool.writeWithoutTransaction { db in
             let ledger = try JobLedger(
-                epoch: epoch, clock: clock, queuedJobsPerTenant: queuedJobsPerTenant, setAside: setAside, db)
+                epoch: epoch, holder: HolderID(rawValue: number), clock: clock,
+                queuedJobsPerTenant: queuedJobsPerTenant, setAside: setAside, db)
             do {
                 let recovered = try Self.giving(up: reserve) { try Self.begin(ledger, db) }
                 // Nobody watches yet; what was recovered is in the log.
@@ -33,7 +34,7 @@ struct BootSequence {
     /// Within a transaction: counts the boot and recovers.
     static func run(_ ledger: JobLedger, _ db: Database) throws -> Int {
         try BootRecord.count(db)
-        return try ledger.recover(db)
+        return try ledger.recoverFromEarlierBoots(db)
     }
 
     private static func begin(_ ledger: JobLedger, _ db: Database) throws -> Int {

@@ -6,7 +6,8 @@ import LongtakeCore
 /// Both steps are seeks: `share_waiting` gives the tenant that was served least, `stage_ready` its first stage.
 extension JobLedger {
     /// Grants what it can. A job that cannot be read is set aside, and takes nothing from the others.
-    func claim(queue: QueueName, limit: Int, _ db: Database) throws -> ClaimResult {
+    func claim(queue: QueueName, limit: Int, for holder: HolderID, _ db: Database) throws -> ClaimResult {
+        guard !gone.contains(holder) else { throw JournalError.notOwner }
         let moment = clock.reading()
         try wakeDue(on: queue, at: moment, db)
         var (claims, tries) = ([Claim](), 0)
@@ -18,7 +19,7 @@ extension JobLedger {
                 break
             }
             try writeShares(db)
-            guard let next = try claimNext(on: queue, at: moment, db) else { break }
+            guard let next = try claimNext(on: queue, for: holder, at: moment, db) else { break }
             if case .granted(let claim) = next { claims.append(claim) }
         }
         let due = try Int64.fetchOne(
@@ -51,16 +52,14 @@ extension JobLedger {
             ])
         for row in due + far {
             guard var job = try reading(row[0], at: moment, db, { try load(row[0] as Int64, db) }) else { continue }
-            try db.cachedStatement(sql: "UPDATE stage SET due_at = NULL WHERE job = ? AND number = ?")
-                .execute(arguments: [job.key, job.life.stageIndex])
-            job.dueAt = nil
-            waiting.add(1, on: queue, of: job.tenant, at: job.priority)
-            remember(job)
+            try execute(.stageIsDue(job.facts, at: moment), on: &job, db)
         }
     }
 
     /// - Returns: `nil` if nothing waits.
-    private func claimNext(on queue: QueueName, at moment: ClockReading, _ db: Database) throws -> Next? {
+    private func claimNext(
+        on queue: QueueName, for holder: HolderID, at moment: ClockReading, _ db: Database
+    ) throws -> Next? {
         guard
             let share = try Row.fetchOne(
                 try db.cachedStatement(sql: Self.tenantQuery), arguments: [queue.description])
@@ -74,31 +73,65 @@ extension JobLedger {
             return .mended
         }
         // All of it before anything is written.
-        let read = try reading(key, at: moment, db) {
-            guard let row = try Row.fetchOne(try db.cachedStatement(sql: Self.workQuery), arguments: [key]) else {
-                throw UnreadableRow("stage.job \(key)")
-            }
-            let job = try load(row[0] as String, key, db)
-            let told = moment.told(notBefore: job.lastAt)
-            let input = try JSONText.decode(JSONValue.self, from: row[1])
-            let simulation = try (row[2] as String?).map { try JSONText.decode(Simulation.self, from: $0) }
-            do throws(JobRefusal) {
-                let decision = try job.machine.decide(.claim, on: job.life, at: told)
-                return (job: job, decision: decision, told: told, input: input, simulation: simulation)
-            } catch {
-                throw UnreadableRow("job \(job.id) waits and cannot be claimed (\(error.rawValue))")
-            }
+        guard let reserved = try reading(key, at: moment, db, { try reserve(key, for: holder, at: moment, db) }) else {
+            return .mended
         }
-        guard let read else { return .mended }
-        var job = read.job
         try charge(tenant, served: served, on: queue, db)
-        try apply(read.decision, to: &job, at: read.told, delay: nil, db)
-        guard let token = job.token else { throw UnreadableRow("a claim without an event") }
+        var job = reserved.job
+        try execute(reserved.plan, on: &job, db)
         return .granted(
             Claim(
-                token: ClaimToken(EventPosition(rawValue: token)), job: job.id, stage: job.stage,
-                stageIndex: job.life.stageIndex, attempt: job.life.attempt, checkpoint: job.life.stageProgress,
-                input: read.input, simulation: read.simulation))
+                job.facts, holder: holder, checkpointData: reserved.checkpoint, input: reserved.input,
+                outputs: reserved.outputs, simulation: reserved.simulation))
+    }
+
+    /// A stage that was chosen for a holder, with all that its claim needs.
+    private struct Reserved {
+        let job: ActiveJob
+        let plan: LedgerPlan
+        let input: JSONValue
+        let outputs: [StageName: JSONValue]
+        let checkpoint: JSONValue?
+        let simulation: Simulation?
+    }
+
+    private func reserve(
+        _ key: Int64, for holder: HolderID, at moment: ClockReading, _ db: Database
+    ) throws -> Reserved {
+        guard let row = try Row.fetchOne(try db.cachedStatement(sql: Self.workQuery), arguments: [key]) else {
+            throw UnreadableRow("stage.job \(key)")
+        }
+        let job = try load(row[0] as String, key, db)
+        let plan: LedgerPlan
+        do throws(JournalError) {
+            plan = try LedgerPlan.claim(by: holder, on: job.facts, at: moment)
+        } catch {
+            throw UnreadableRow("job \(job.id) waits and cannot be claimed (\(error))")
+        }
+        return Reserved(
+            job: job, plan: plan, input: try JSONText.decode(JSONValue.self, from: row[1]),
+            outputs: try outputs(of: job, db), checkpoint: try checkpoint(of: job, db),
+            simulation: try (row[2] as String?).map { try JSONText.decode(Simulation.self, from: $0) })
+    }
+
+    /// What the stages before the current one gave back.
+    private func outputs(of job: ActiveJob, _ db: Database) throws -> [StageName: JSONValue] {
+        guard job.facts.life.stageIndex > 0 else { return [:] }
+        let rows = try Row.fetchAll(try db.cachedStatement(sql: Self.outputsQuery), arguments: [job.key])
+        let stages = job.facts.pipeline.stages
+        return try rows.reduce(into: [:]) { outputs, row in
+            let index: Int = row[0]
+            guard stages.indices.contains(index) else { throw UnreadableRow("stage.number of job \(job.id)") }
+            outputs[stages[index].name] = try JSONText.decode(JSONValue.self, from: row[1])
+        }
+    }
+
+    /// Only an attempt that was interrupted has one.
+    private func checkpoint(of job: ActiveJob, _ db: Database) throws -> JSONValue? {
+        guard case .suspended = job.facts.life.phase else { return nil }
+        let text = try String.fetchOne(
+            try db.cachedStatement(sql: Self.checkpointQuery), arguments: [job.key, job.facts.life.stageIndex])
+        return try text.map { try JSONText.decode(JSONValue.self, from: $0) }
     }
 
     /// The share says that stages wait, and none does. It would be asked first for ever.
@@ -111,13 +144,13 @@ extension JobLedger {
     private func charge(_ tenant: String, served: Int64, on queue: QueueName, _ db: Database) throws {
         let virtual = try Int64.fetchOne(
             try db.cachedStatement(sql: "SELECT virtual FROM queue WHERE name = ?"), arguments: [queue.description])
-        let start = max(served, virtual ?? 0)
+        let charged = FairShare.charge(served, virtual: virtual ?? 0)
         try db.cachedStatement(
             sql:
                 "INSERT INTO queue (name, virtual) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET virtual = excluded.virtual"
-        ).execute(arguments: [queue.description, start])
+        ).execute(arguments: [queue.description, charged.virtual])
         try db.cachedStatement(sql: "UPDATE share SET served = ? WHERE queue = ? AND tenant = ?")
-            .execute(arguments: [start + 1, queue.description, tenant])
+            .execute(arguments: [charged.served, queue.description, tenant])
     }
 
     static let tenantQuery =
@@ -126,6 +159,8 @@ extension JobLedger {
         SELECT job FROM stage WHERE queue = ? AND tenant = ? AND state = 'queued' AND due_at IS NULL
         ORDER BY priority DESC, job LIMIT 1
         """
+    private static let outputsQuery = "SELECT number, output FROM stage WHERE job = ? AND output IS NOT NULL"
+    private static let checkpointQuery = "SELECT checkpoint_data FROM stage WHERE job = ? AND number = ?"
     private static let workQuery = "SELECT id, input, simulation FROM job WHERE key = ?"
     static let dueQuery = """
         SELECT job FROM stage WHERE queue = ? AND due_at <= ? ORDER BY due_at LIMIT ?

@@ -8,16 +8,16 @@ extension JobLedger {
     func delete(_ id: JobID, of tenant: TenantName, _ db: Database) throws {
         let found = try Row.fetchOne(
             try db.cachedStatement(sql: Self.deleteQuery), arguments: [id.description, tenant.description])
+        try JobState.requireDeletable(found.map { JobState(rawValue: $0[1]) ?? .failed })
         guard let found else { throw JournalError.noSuchJob }
-        let (key, isFinal, position): (Int64, Bool, Int64?) = (found[0], found[1], found[2])
-        guard isFinal else { throw JournalError.refused(.notFinal) }
+        let (key, position): (Int64, Int64?) = (found[0], found[2])
         try HiddenJob.hide(key, db)
         // A damaged database may have lost the job's events.
         if let position { try PruneRecord.raise(through: position, of: tenant, db) }
     }
 
     static let deleteQuery = """
-        SELECT key, finished_at IS NOT NULL, (SELECT position FROM event WHERE job = job.key ORDER BY seq DESC LIMIT 1)
+        SELECT key, state, (SELECT position FROM event WHERE job = job.key ORDER BY seq DESC LIMIT 1)
         FROM job WHERE id = ? AND tenant = ?
         """
 }

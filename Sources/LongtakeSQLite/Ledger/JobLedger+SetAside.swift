@@ -169,7 +169,7 @@ extension JobLedger {
                 """, arguments: [key])
         try db.execute(
             sql: """
-                UPDATE stage SET state = 'failed', token = NULL, due_at = NULL, finished_at = ?
+                UPDATE stage SET state = 'failed', holder = NULL, due_at = NULL, finished_at = ?
                 WHERE job = ? AND state IN ('queued', 'running')
                 """, arguments: [time.millisecondsSince1970, key])
         for stage in stages {

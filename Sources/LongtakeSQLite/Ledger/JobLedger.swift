@@ -1,13 +1,19 @@
 import GRDB
 import LongtakeCore
 
-/// Judges commands and writes what follows, within the transaction that the writer has opened. Used on the writer's queue only.
+/// Executes plans on SQLite, within the transaction that the writer has opened. Used on the writer's queue
+/// only.
 ///
-/// Active jobs are kept as decided last, so that a report costs one INSERT and no read; and stages that wait are counted, so that a
-/// submission reads nothing either. Both are right because this is the only connection that writes, and because what a transaction did to
-/// them is taken back whenever it is rolled back.
+/// The ledger keeps active jobs in memory as they were decided last, so a report costs one INSERT and no
+/// read. It also counts the stages that wait, so a submission reads nothing either. Both stay right because
+/// this is the only connection that writes, and because a rollback takes back what its transaction did to
+/// them.
 final class JobLedger {
     let epoch: Epoch
+    /// Of this boot: what stages are claimed for.
+    let holder: HolderID
+    /// Holders that were declared gone since the start.
+    private(set) var gone: Set<HolderID> = []
     let clock: ContinuedClock
     private var steady: SteadyRecord
     var waiting = WaitingStages()
@@ -27,12 +33,15 @@ final class JobLedger {
     /// Counts that the transaction has mended.
     var mended: [String] = []
 
+    /// - Parameter holder: of this boot.
     init(
-        epoch: Epoch, clock: any WallClock, queuedJobsPerTenant: Int = Limits.queuedJobsPerTenantDefault,
+        epoch: Epoch, holder: HolderID = HolderID(rawValue: 1), clock: any WallClock,
+        queuedJobsPerTenant: Int = Limits.queuedJobsPerTenantDefault,
         setAside: SetAsideJobs = SetAsideJobs(), _ db: Database
     ) throws {
         self.setAside = setAside
         self.epoch = epoch
+        self.holder = holder
         (steady, self.clock) = try SteadyRecord.load(clock, db)
         queuedMost = queuedJobsPerTenant
         paused = PausedQueues(Set(try String.fetchAll(db, sql: Self.pausedQuery).map(QueueName.init(unchecked:))))
@@ -86,8 +95,9 @@ final class JobLedger {
 
     // MARK: Commands
 
-    /// Carries out a worker's command.
-    /// - Returns: the job's state after it; `nil` if the job cannot be read and was set aside, which ends the claim.
+    /// Carries out a command of a claim's holder.
+    /// - Returns: the job's state afterwards; `nil` if the job cannot be read and was set aside, which ends
+    ///   the claim.
     func change(_ claim: Claim, by command: JobCommand, _ db: Database) throws -> JobState? {
         var job: ActiveJob
         if let known = active.find(claim.job) {
@@ -98,51 +108,167 @@ final class JobLedger {
             guard let read else { return nil }
             job = read
         }
-        guard job.token == claim.token.position.rawValue else { throw JournalError.notOwner }
-        let moment = clock.reading().told(notBefore: job.lastAt)
-        var delay: Duration?
-        if case .retry(_, let pause) = command { delay = pause }
-        let decision = try judge(command, job, moment)
-        try apply(decision, to: &job, at: moment, delay: decision.life.phase == .retrying ? delay : nil, db)
-        return job.life.state
+        let plan = try LedgerPlan.work(
+            command, by: claim.id, of: claim.holder, on: job.facts, at: clock.reading())
+        try execute(plan, on: &job, db)
+        return job.facts.life.state
     }
 
     func cancel(_ id: JobID, of tenant: TenantName, _ db: Database) throws -> Job? {
         guard let key = try key(of: id, db), try self.tenant(of: key, id, db) == tenant else { return nil }
         if var job = try reading(key, at: clock.reading(), db, { try load(id, key, db) }) {
-            let moment = clock.reading().told(notBefore: job.lastAt)
-            try apply(try judge(.cancel, job, moment), to: &job, at: moment, delay: nil, db)
+            try execute(try LedgerPlan.cancel(job.facts, at: clock.reading()), on: &job, db)
         }
         return try JobReader(epoch: epoch).job(id, of: tenant, db)
     }
 
-    /// Puts back what the boot before had left running. Returns how many stages that were.
-    func recover(_ db: Database) throws -> Int {
-        let orphans = try Row.fetchAll(
-            db,
-            sql: "SELECT job FROM stage INDEXED BY stage_running WHERE state = 'running'"
-        )
+    /// Puts the stages of holders that were declared gone back to their queues.
+    /// - Parameter query: selects `stage.job`.
+    /// - Returns: how many stages that were.
+    private func recover(_ query: String, _ holder: HolderID, _ db: Database) throws -> Int {
+        let keys = try Int64.fetchAll(db, sql: query, arguments: [holder.rawValue])
         var recovered = 0
-        for orphan in orphans {
-            let moment = clock.reading()
-            guard var job = try reading(orphan[0], at: moment, db, { try load(orphan[0] as Int64, db) }) else {
-                continue
-            }
-            let told = moment.told(notBefore: job.lastAt)
-            try apply(try judge(.recover, job, told), to: &job, at: told, delay: nil, db)
+        for key in keys {
+            guard var job = try reading(key, at: clock.reading(), db, { try load(key, db) }) else { continue }
+            try execute(try LedgerPlan.recover(job.facts, at: clock.reading()), on: &job, db)
             recovered += 1
             CrashPoint.reach(.inRecovery)
         }
         return recovered
     }
 
-    func judge(_ command: JobCommand, _ job: ActiveJob, _ moment: ClockReading) throws -> JobStateMachine.Decision {
-        do {
-            return try job.machine.decide(command, on: job.life, at: moment)
-        } catch {
-            throw JournalError.refused(error)
-        }
+    /// A boot has the database to itself, so the holders of all boots before it are gone.
+    /// - Returns: how many stages were put back.
+    func recoverFromEarlierBoots(_ db: Database) throws -> Int {
+        try recover(
+            "SELECT job FROM stage INDEXED BY stage_running WHERE state = 'running' AND holder <> ?", holder, db)
     }
+
+    /// - Returns: how many stages were put back.
+    func declareGone(_ holder: HolderID, _ db: Database) throws -> Int {
+        gone.insert(holder)
+        return try recover(
+            "SELECT job FROM stage INDEXED BY stage_running WHERE state = 'running' AND holder = ?", holder, db)
+    }
+
+    // MARK: Plans
+
+    /// Writes what a plan says. Its preconditions hold by construction: this is the only connection that
+    /// writes, and the facts that the plan was judged on are those of the transaction that is under way. A
+    /// debug build checks them against the rows.
+    func execute(_ plan: LedgerPlan, on job: inout ActiveJob, _ db: Database) throws {
+        #if DEBUG
+            requirePreconditions(of: plan, job.key, db)
+        #endif
+        guard !plan.isEmpty else { return }
+        var sequence = plan.after.head.rawValue - Int64(plan.events.count)
+        for event in plan.events {
+            sequence += 1
+            try append(event, to: job, sequence, at: plan.at, db)
+        }
+        let (before, after) = (job.facts, plan.after)
+        job.facts = after
+        switch plan.rows {
+        case .none: break
+        case .insert: try insertStage(job, db)
+        case .update:
+            try writeJob(job, plan, db)
+            try writeStage(job, plan, db)
+        case .nextStage:
+            try writeJob(job, plan, db)
+            let output = try plan.stageOutput.map { try JSONText.encode($0) }
+            try statements(db).completeStage.run(
+                output, plan.at.millisecondsSince1970, job.key, before.life.stageIndex)
+            try insertStage(job, db)
+        case .stageIsDue: try statements(db).makeStageDue.run(job.key, after.life.stageIndex)
+        case .checkpoint:
+            let data = try plan.checkpoint.map { try JSONText.encode($0) }
+            try statements(db).updateCheckpoint.run(data, job.key, after.life.stageIndex)
+        }
+        if plan.rows == .update || plan.rows == .nextStage { starts.note(after) }
+        count(plan)
+        remember(job)
+    }
+
+    /// Moves the counters, and notes whom to wake.
+    private func count(_ plan: LedgerPlan) {
+        let facts = plan.after
+        if plan.queuedJobs != 0 { queued.add(plan.queuedJobs, of: facts.tenant) }
+        if let queue = plan.leavesReady { waiting.add(-1, on: queue, of: facts.tenant, at: facts.priority) }
+        if let queue = plan.entersReady { waiting.add(1, on: queue, of: facts.tenant, at: facts.priority) }
+        commit.add(plan.wake, isPaused: paused.contains)
+    }
+
+    private func append(
+        _ event: PlannedEvent, to job: ActiveJob, _ sequence: Int64, at time: Timestamp, _ db: Database
+    ) throws {
+        let type = event.event.type
+        try statements(db).insertEvent.run(
+            job.key, sequence, type.rawValue, time.millisecondsSince1970, event.payload)
+        commit.add(
+            CommittedEvent(
+                id: EventID(epoch: epoch, sequence: EventSequence(rawValue: sequence)),
+                position: EventPosition(rawValue: db.lastInsertedRowID), job: job.id, tenant: job.facts.tenant,
+                pipeline: job.facts.pipeline.name, type: type, at: time, payload: event.payload))
+    }
+
+    private func writeJob(_ job: ActiveJob, _ plan: LedgerPlan, _ db: Database) throws {
+        var (output, error): (String?, String?)
+        switch plan.ending {
+        case .succeeded(let value): output = try JSONText.encode(value)
+        case .failed(let reason): error = try JSONText.encode(reason)
+        case .canceled, nil: break
+        }
+        let life = job.facts.life
+        try statements(db).updateJob.run(
+            life.state.rawValue, life.phase.column, life.stageIndex, output, error,
+            life.startedAt?.time.millisecondsSince1970, plan.finishedAt?.millisecondsSince1970, job.key)
+    }
+
+    private func writeStage(_ job: ActiveJob, _ plan: LedgerPlan, _ db: Database) throws {
+        let (facts, life) = (job.facts, job.facts.life)
+        try statements(db).updateStage.run(
+            life.stageState.rawValue, life.phase.mark, life.attempt, facts.holder?.rawValue, facts.fence.rawValue,
+            life.stageProgress.value, plan.dropsCheckpoint ? 1 : 0, facts.dueAt?.millisecondsSince1970,
+            life.stageStartedAt?.time.millisecondsSince1970,
+            plan.finishedAt == nil ? nil : plan.at.millisecondsSince1970, job.key, life.stageIndex)
+    }
+
+    /// The row of the job's current stage, which waits for its first claim.
+    private func insertStage(_ job: ActiveJob, _ db: Database) throws {
+        let facts = job.facts
+        try statements(db).insertStage.run(
+            job.key, facts.life.stageIndex, facts.stage.queue.description, facts.tenant.description,
+            facts.priority.rawValue)
+    }
+
+    #if DEBUG
+        /// A short query, because a debug build runs it for every plan.
+        private func requirePreconditions(of plan: LedgerPlan, _ key: Int64, _ db: Database) {
+            // Rows that cannot be read are found when they are needed, here as in a release build.
+            let stored = try? storedState(key, db)
+            guard stored != nil || plan.rows == .insert else { return }
+            precondition(
+                plan.preconditions.hold(forState: stored, isPaused: paused.contains),
+                "a plan for \(plan.preconditions) meets \(String(describing: stored))")
+        }
+
+        private func storedState(_ key: Int64, _ db: Database) throws -> LedgerPlan.Preconditions.State? {
+            let statement = try db.cachedStatement(
+                sql: """
+                    SELECT job.phase, stage.mark, job.stage_index, stage.fence, stage.holder, stage.due_at,
+                        (SELECT max(seq) FROM event WHERE job = job.key)
+                    FROM job JOIN stage ON stage.job = job.key AND stage.number = job.stage_index WHERE job.key = ?
+                    """)
+            guard let row = try Row.fetchOne(statement, arguments: [key]), let head = row[6] as Int64? else {
+                return nil
+            }
+            return LedgerPlan.Preconditions.State(
+                head: EventSequence(rawValue: head), phase: try JobLife.Phase(column: row[0], mark: row[1]),
+                stageIndex: row[2], fence: Fence(rawValue: row[3]), holder: (row[4] as Int64?).map(HolderID.init),
+                dueAt: Timestamp(column: row[5]))
+        }
+    #endif
 
     // MARK: Rows
 
@@ -154,7 +280,7 @@ final class JobLedger {
     }
 
     private func tenant(of key: Int64, _ id: JobID, _ db: Database) throws -> TenantName? {
-        if let job = active.find(id) { return job.tenant }
+        if let job = active.find(id) { return job.facts.tenant }
         return try String.fetchOne(
             try db.cachedStatement(sql: "SELECT tenant FROM job WHERE key = ?"), arguments: [key]
         ).map(TenantName.init(unchecked:))
@@ -183,124 +309,21 @@ final class JobLedger {
         return job
     }
 
-    func remember(_ job: ActiveJob) {
-        if job.life.state.isFinal { active.remove(job.id) } else { active.keep(job) }
+    private func remember(_ job: ActiveJob) {
+        if job.facts.life.state.isFinal { active.remove(job.id) } else { active.keep(job) }
     }
 
-    /// Nothing in memory is about this job any more.
+    /// Drops everything in memory about this job.
     func forgetActive(_ id: JobID) {
         active.remove(id)
         starts.end(id)
     }
 
     /// Adds an event to what the transaction tells.
-    func publish(_ event: CommittedEvent) { commit.events.append(event) }
-
-    /// Appends the events and moves the job's rows to the life after them. A report moves no row: the last event tells it.
-    func apply(
-        _ decision: JobStateMachine.Decision, to job: inout ActiveJob, at moment: ClockReading, delay: Duration?,
-        _ db: Database
-    ) throws {
-        let before = job
-        for event in decision.events { job.token = try append(event, to: &job, at: moment.time, db) }
-        job.life = decision.life
-        defer { remember(job) }
-        if before.life.phase == .executing, job.life.phase == .executing {
-            job.token = before.token
-            return
-        }
-        guard before.life != job.life else {
-            job.token = before.token
-            return
-        }
-        // A claim's token is the position of its last event; later changes keep it while the stage runs.
-        if before.life.phase == .executing { job.token = before.token }
-        if job.life.stageState != .running { job.token = nil }
-        job.dueAt = delay.map { moment.steady.advanced(by: $0) }
-        starts.note(job)
-        try writeJob(job, decision, at: moment, db)
-        try writeStage(from: before, to: job, at: moment.time, db)
-        countWaiting(from: before, to: job)
-    }
-
-    private func append(_ event: JobEvent, to job: inout ActiveJob, at time: Timestamp, _ db: Database) throws -> Int64
-    {
-        try append(event.type, event.payload(), to: &job, at: time, db)
-    }
-
-    /// - Returns: the event's position.
-    func append(
-        _ type: EventType, _ payload: String, to job: inout ActiveJob, at time: Timestamp, _ db: Database
-    ) throws -> Int64 {
-        job.head += 1
-        job.lastAt = time
-        try statements(db).insertEvent.run(job.key, job.head, type.rawValue, time.millisecondsSince1970, payload)
-        let position = db.lastInsertedRowID
-        commit.events.append(
-            CommittedEvent(
-                id: EventID(epoch: epoch, sequence: EventSequence(rawValue: job.head)),
-                position: EventPosition(rawValue: position), job: job.id, tenant: job.tenant,
-                pipeline: job.pipeline.name, type: type, at: time, payload: payload))
-        return position
-    }
-
-    private func writeJob(
-        _ job: ActiveJob, _ decision: JobStateMachine.Decision, at moment: ClockReading, _ db: Database
-    ) throws {
-        var (output, error): (String?, String?)
-        switch decision.events.last?.change {
-        case .succeeded(let value, _): output = try JSONText.encode(value)
-        case .failed(let reason): error = try JSONText.encode(reason)
-        default: break
-        }
-        try statements(db).updateJob.run(
-            job.life.state.rawValue, job.life.phase.column, job.life.stageIndex, output, error,
-            job.life.startedAt?.time.millisecondsSince1970,
-            job.life.state.isFinal ? moment.steady.millisecondsSince1970 : nil, job.key)
-    }
-
-    private func writeStage(from before: ActiveJob, to job: ActiveJob, at time: Timestamp, _ db: Database) throws {
-        if job.life.stageIndex > before.life.stageIndex {
-            try statements(db).completeStage.run(time.millisecondsSince1970, job.key, before.life.stageIndex)
-            try insertStage(job, db)
-        } else {
-            try statements(db).updateStage.run(
-                job.life.stageState.rawValue, job.life.phase.mark, job.life.attempt, job.token,
-                job.life.stageProgress.value,
-                job.dueAt?.millisecondsSince1970, job.life.stageStartedAt?.time.millisecondsSince1970,
-                job.life.state.isFinal ? time.millisecondsSince1970 : nil, job.key, job.life.stageIndex)
-        }
-    }
-
-    /// The row of the job's current stage, which waits for its first claim.
-    func insertStage(_ job: ActiveJob, _ db: Database) throws {
-        try statements(db).insertStage.run(
-            job.key, job.life.stageIndex, job.stage.queue.description, job.tenant.description, job.priority.rawValue)
-    }
-
-    /// Keeps count of the claimable stages, and notes whom to wake.
-    private func countWaiting(from before: ActiveJob, to job: ActiveJob) {
-        if before.life.state == .queued, job.life.state != .queued { queued.add(-1, of: job.tenant) }
-        if before.isReady { addReady(-1, before) }
-        guard job.life.stageState == .queued else { return }
-        if let due = job.dueAt {
-            let queue = job.stage.queue
-            commit.delayedQueues[queue] = min(due, commit.delayedQueues[queue] ?? due)
-        } else {
-            addReady(1, job)
-        }
-    }
-
-    /// Counts the job's current stage in or out of those that can be claimed, and wakes its queue where there is one more.
-    func addReady(_ count: Int, _ job: ActiveJob) {
-        waiting.add(count, on: job.stage.queue, of: job.tenant, at: job.priority)
-        if count > 0 { wake(job.stage.queue) }
-    }
+    func publish(_ event: CommittedEvent) { commit.add(event) }
 
     /// Has the commit tell that something can be claimed.
-    func wake(_ queue: QueueName) {
-        if !paused.contains(queue) { commit.readyQueues.insert(queue) }
-    }
+    func wake(_ queue: QueueName) { commit.add(.ready(queue), isPaused: paused.contains) }
 
     // MARK: Shares
 

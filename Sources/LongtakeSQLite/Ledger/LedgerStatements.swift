@@ -9,6 +9,8 @@ final class LedgerStatements {
     let updateJob: PreparedStatement
     let updateStage: PreparedStatement
     let completeStage: PreparedStatement
+    let makeStageDue: PreparedStatement
+    let updateCheckpoint: PreparedStatement
     let updateShare: PreparedStatement
     let insertShare: PreparedStatement
 
@@ -35,13 +37,19 @@ final class LedgerStatements {
             """, db)
         updateStage = try PreparedStatement(
             """
-            UPDATE stage SET state = ?, mark = ?, attempt = ?, token = ?, checkpoint = ?, due_at = ?, started_at = ?, finished_at = ?
+            UPDATE stage SET state = ?, mark = ?, attempt = ?, holder = ?, fence = ?, checkpoint = ?,
+                checkpoint_data = iif(?, NULL, checkpoint_data), due_at = ?, started_at = ?, finished_at = ?
             WHERE job = ? AND number = ?
             """, db)
         completeStage = try PreparedStatement(
             """
-            UPDATE stage SET state = 'succeeded', token = NULL, checkpoint = 1, finished_at = ? WHERE job = ? AND number = ?
+            UPDATE stage SET state = 'succeeded', holder = NULL, checkpoint = 1, checkpoint_data = NULL, output = ?,
+                finished_at = ?
+            WHERE job = ? AND number = ?
             """, db)
+        makeStageDue = try PreparedStatement("UPDATE stage SET due_at = NULL WHERE job = ? AND number = ?", db)
+        updateCheckpoint = try PreparedStatement(
+            "UPDATE stage SET checkpoint_data = ? WHERE job = ? AND number = ?", db)
         updateShare = try PreparedStatement(
             "UPDATE share SET waiting = waiting + ? WHERE queue = ? AND tenant = ?", db)
         insertShare = try PreparedStatement(

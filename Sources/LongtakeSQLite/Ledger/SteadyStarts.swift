@@ -19,7 +19,7 @@ struct SteadyStarts {
     private static let most = 262_144
 
     /// A job has changed its state.
-    mutating func note(_ job: ActiveJob) {
+    mutating func note(_ job: JobFacts) {
         guard !job.life.state.isFinal else { return ended.append(job.id) }
         guard let started = job.life.startedAt, starts.count < Self.most || starts[job.id] != nil else { return }
         noted[job.id] = Start(job: started.steady, stage: job.life.stageStartedAt?.steady)

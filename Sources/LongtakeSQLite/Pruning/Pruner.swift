@@ -42,10 +42,8 @@ public final class Pruner: Sendable {
     public func run() async {
         journal.observeGrowth { [look] in look.yield() }
         journal.observeDeletions { [look] in look.yield() }
-        journal.observeCommits { [self] commit in
-            guard awaitsFinish.load(ordering: .relaxed), commit.events.contains(where: { $0.type.isFinal }) else {
-                return
-            }
+        journal.observeWork { [self] notice in
+            guard awaitsFinish.load(ordering: .relaxed), !notice.ended.isEmpty else { return }
             look.yield()
         }
         look.yield()

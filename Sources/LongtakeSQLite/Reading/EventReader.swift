@@ -41,6 +41,6 @@ struct EventReader {
             events.append(event)
             return true
         }
-        return EventPage(events: events, head: EventSequence(rawValue: job.head), isFinal: job.isFinal)
+        return EventPage(epoch: epoch, events: events, head: EventSequence(rawValue: job.head), isFinal: job.isFinal)
     }
 }

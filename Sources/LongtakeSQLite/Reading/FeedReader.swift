@@ -38,7 +38,7 @@ struct FeedReader {
     func page(_ query: FeedQuery, _ db: Database) throws -> FeedPage {
         let head = EventPosition(rawValue: try Self.head(db))
         var page = FeedPage(
-            events: [], reached: min(query.after, head), head: head,
+            epoch: epoch, events: [], reached: min(query.after, head), head: head,
             prunedThrough: EventPosition(rawValue: try PruneRecord.prunedThrough(of: query.tenant, db)))
         guard query.after < page.head else { return page }
         if !query.filter.jobs.isEmpty {

@@ -72,7 +72,8 @@ struct JobReader {
         let limit = min(max(1, query.limit), Limits.jobsPerPage)
         let (sql, arguments) = Self.listQuery(query)
         let rows = try Row.fetchCursor(try db.cachedStatement(sql: sql), arguments: arguments + [limit + 1])
-        var page = JobPage(jobs: [], next: nil, position: EventPosition(rawValue: try FeedReader.head(db)))
+        var page = JobPage(
+            epoch: epoch, jobs: [], next: nil, position: EventPosition(rawValue: try FeedReader.head(db)))
         var (last, bytes, seen): (Int64, Int, Int) = (0, 0, 0)
         while let row = try rows.next() {
             for column in Self.texts { bytes += try row.withUnsafeData(atIndex: column) { $0?.count ?? 0 } }

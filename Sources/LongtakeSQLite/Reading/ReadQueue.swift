@@ -205,7 +205,7 @@ final class ReadQueue: Sendable {
         do {
             return try body(try connection.get())
         } catch let error as DatabaseError {
-            throw JournalError.cannotPersist(CommitFailure.reason(error))
+            throw JournalError.cannotRead(CommitFailure.reason(error))
         }
     }
 

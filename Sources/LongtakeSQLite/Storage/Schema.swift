@@ -19,6 +19,7 @@ enum Schema {
         migrator.registerMigration("6-bare-idempotency-keys", foreignKeyChecks: .immediate) {
             try $0.execute(sql: bareKeys)
         }
+        migrator.registerMigration("7-holders", foreignKeyChecks: .immediate) { try $0.execute(sql: holders) }
         return migrator
     }
 
@@ -31,6 +32,16 @@ enum Schema {
         SET key = replace(replace(replace(substr(key, 2, length(key) - 2), '\\', char(1)), '\"', '"'), char(1), '\')
         WHERE length(key) > 2 AND key GLOB '"*"'
         """#
+
+    /// A stage that runs names its holder, which no stage of an earlier version can: 0 is no boot, so the boot after
+    /// the migration puts all of them back. A fence counts the claims of a stage, from here on.
+    private static let holders = """
+        ALTER TABLE stage RENAME COLUMN token TO holder;
+        UPDATE stage SET holder = 0 WHERE state = 'running';
+        ALTER TABLE stage ADD COLUMN fence INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE stage ADD COLUMN checkpoint_data TEXT;
+        ALTER TABLE stage ADD COLUMN output TEXT;
+        """
 
     /// What a reader of the feed can select by type without reading the log through. Reports, which are most of it, pay nothing.
     private static let feed = "CREATE INDEX event_by_type ON event (type, position) WHERE type <> 'stage.progress'"

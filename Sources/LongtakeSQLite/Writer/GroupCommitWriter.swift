@@ -255,7 +255,7 @@ final class GroupCommitWriter: @unchecked Sendable {
     }
 
     private func tell(_ commit: Commit) {
-        guard !commit.events.isEmpty || !commit.readyQueues.isEmpty else { return }
+        guard !commit.isEmpty else { return }
         for observer in observers.withLock({ $0 }) { observer(commit) }
     }
 

@@ -46,24 +46,26 @@ public final class StreamHub: Sendable {
         }
         shards = loops.map { StreamShard(loop: $0, mailboxBytes: configuration.bounds.mailboxBytes) }
         keepHouse(on: loops.first)
-        journal.observeCommits { [weak self] commit in self?.publish(commit) }
+        journal.tail { [weak self] notice in
+            if case .events(let events) = notice.news { self?.publish(events) }
+        }
     }
 
     /// Encodes each event that somebody reads once, on the writer's thread, and posts it to the loops.
     ///
     /// The rings come before the loops: a reader registers first and reads then, so whoever registers too late to be posted to finds the
     /// event in the ring.
-    private func publish(_ commit: Commit) {
-        guard let newest = commit.events.last?.position else { return }
+    private func publish(_ events: [CommittedEvent]) {
+        guard let newest = events.last?.position else { return }
         let previous = published.withLock { published in
             defer { published = newest }
             return published
         }
-        var wanted = Set(rings.collecting(commit.events))
-        for shard in shards where wanted.count < commit.events.count { wanted.formUnion(shard.followed(commit.events)) }
+        var wanted = Set(rings.collecting(events))
+        for shard in shards where wanted.count < events.count { wanted.formUnion(shard.followed(events)) }
         guard !wanted.isEmpty else { return }
-        let frames = commit.events.indices.filter(wanted.contains).map { index in
-            EventFrame(commit.events[index], behind: index == 0 ? previous : commit.events[index - 1].position)
+        let frames = events.indices.filter(wanted.contains).map { index in
+            EventFrame(events[index], behind: index == 0 ? previous : events[index - 1].position)
         }
         rings.append(frames)
         for shard in shards { shard.post(frames) }

@@ -163,9 +163,11 @@ struct Daemon: Sendable {
             configuration: EngineConfiguration(
                 workers: settings.workers, speed: settings.simulation.speed,
                 reportInterval: interval),
-            journal: journal,
-            runner: SimulatedRunner(
-                speed: settings.simulation.speed, clock: ContinuousClock(), reportInterval: interval),
+            store: journal,
+            runners: StageRunners([
+                .simulated: SimulatedRunner(
+                    speed: settings.simulation.speed, clock: ContinuousClock(), reportInterval: interval)
+            ]),
             clock: ContinuousClock(), wallClock: journal.clock, logger: logger)
     }
 

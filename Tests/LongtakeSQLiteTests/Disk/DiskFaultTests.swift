@@ -150,7 +150,7 @@ private final class Published: Sendable {
     private let told = Mutex<[CommittedEvent]>([])
 
     init(_ journal: SQLiteJournal) {
-        journal.observeCommits { commit in self.told.withLock { $0 += commit.events } }
+        journal.observeEvents { events in self.told.withLock { $0 += events } }
     }
 
     var events: [CommittedEvent] { told.withLock { $0 } }

@@ -21,11 +21,11 @@ struct BrokenDatabase: CustomTestStringConvertible, Sendable {
         try await journal.finishJob(1, reports: 4, key: "one")
         _ = try await journal.submit(Samples.submission(5))
         let suspended = try await journal.claim(queue: Samples.cpu, limit: 1).claims[0]
-        try await journal.report(StageReport(progress: Progress(0.5), message: "half"), for: suspended)
+        _ = try await journal.report(StageReport(progress: Progress(0.5), message: "half"), for: suspended)
         _ = try await journal.finish(suspended, with: .interrupted(.shutdown))
         _ = try await journal.submit(Samples.submission(3, priority: 5))
         let running = try await journal.claim(queue: Samples.cpu, limit: 1).claims[0]
-        try await journal.report(StageReport(progress: Progress(0.25), message: "a quarter"), for: running)
+        _ = try await journal.report(StageReport(progress: Progress(0.25), message: "a quarter"), for: running)
         _ = try await journal.submit(Samples.submission(2))
         _ = try await journal.submit(Samples.submission(4))
         _ = try await journal.cancel(Samples.submission(4).id, of: .anonymous)
@@ -81,13 +81,14 @@ struct BrokenDatabase: CustomTestStringConvertible, Sendable {
         BrokenDatabase(.jobIsFold, "UPDATE job SET started_at = NULL WHERE key = \(job(3))"),
         BrokenDatabase(
             .stageRows,
-            "INSERT INTO stage SELECT job, 1, 'gpu', tenant, priority, 'queued', NULL, 0, NULL, 0, 5, NULL, NULL FROM stage WHERE job = \(job(3))"
+            "INSERT INTO stage SELECT job, 1, 'gpu', tenant, priority, 'queued', NULL, 0, NULL, 0, 5, NULL, NULL, 0, NULL, NULL FROM stage WHERE job = \(job(3))"
         ),
         BrokenDatabase(.stageRows, "DELETE FROM stage WHERE job = \(job(1)) AND number = 0"),
         BrokenDatabase(.stageRows, "UPDATE stage SET queue = 'gpu' WHERE job = \(job(3))"),
         BrokenDatabase(.stageRows, "UPDATE stage SET attempt = 2 WHERE job = \(job(5))"),
         BrokenDatabase(.stageRows, "UPDATE stage SET checkpoint = 0.75 WHERE job = \(job(5))"),
-        BrokenDatabase(.claimToken, "UPDATE stage SET token = token - 1 WHERE job = \(job(3))"),
+        BrokenDatabase(.fence, "UPDATE stage SET fence = fence + 100 WHERE job = \(job(3))"),
+        BrokenDatabase(.fence, "UPDATE stage SET fence = 0 WHERE job = \(job(3))"),
         BrokenDatabase(
             .stageOnce,
             "UPDATE event SET payload = replace(payload, '\"index\":2', '\"index\":1') WHERE job = \(job(1)) AND type = 'stage.started'"

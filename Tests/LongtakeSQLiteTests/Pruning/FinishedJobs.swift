@@ -13,7 +13,7 @@ extension SQLiteJournal {
             if queue == Samples.cpu {
                 for report in 0..<reports {
                     let share = Progress(Double(report) / Double(reports))
-                    try await self.report(StageReport(progress: share, message: "on the way"), for: claim)
+                    _ = try await self.report(StageReport(progress: share, message: "on the way"), for: claim)
                 }
             }
             _ = try await finish(claim, with: .succeeded(output: nil))

@@ -41,7 +41,7 @@ struct PruneCommandTests {
         let outcome = try await journal.prune(Retention(age: .seconds(1), maxBytes: 1), at: clock.now())
         #expect(outcome.jobs == 0 && outcome.events == 0 && outcome.oldest == nil)
         #expect(try journal.count("SELECT count(*) FROM job") == 3)
-        try await journal.report(StageReport(progress: Progress(0.5), message: ""), for: claims[1])
+        _ = try await journal.report(StageReport(progress: Progress(0.5), message: ""), for: claims[1])
         try await journal.close()
     }
 

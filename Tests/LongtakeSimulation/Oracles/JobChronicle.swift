@@ -5,7 +5,9 @@ struct JobChronicle {
     private(set) var entries: [LogBook.Entry] = []
     private(set) var end: EventType?
     /// Who has the current stage.
-    private(set) var owner: (token: ClaimToken, boot: Int)?
+    private(set) var owner: (claim: ClaimID, boot: Int)?
+    /// How often the current stage was claimed.
+    private var claims: Int64 = 0
     private var succeeded: Set<StageName> = []
     /// The attempt that the current stage's next start has to have.
     private var nextAttempt = 1
@@ -15,7 +17,7 @@ struct JobChronicle {
     private var cancelRequested: Moment?
 
     mutating func append(
-        _ entry: LogBook.Entry, _ change: JobEvent.Change, by author: ClaimToken?, in boot: Int, at moment: Moment,
+        _ entry: LogBook.Entry, _ change: JobEvent.Change, by author: ClaimID?, in boot: Int, at moment: Moment,
         _ verdict: Verdict
     ) {
         let event = entry.event
@@ -56,6 +58,7 @@ struct JobChronicle {
             requireOwner(author, boot, require)
             succeeded.insert(place.stage)
             nextAttempt = 1
+            claims = 0
             owner = nil
         case .stageRetrying(_, let attempt, _, _):
             requireOwner(author, boot, require)
@@ -78,13 +81,16 @@ struct JobChronicle {
     }
 
     private mutating func take(_ event: CommittedEvent, in boot: Int) {
-        owner = (ClaimToken(event.position), boot)
+        claims += 1
+        owner = (
+            ClaimID(job: event.job, stageIndex: succeeded.count, fence: Fence(rawValue: claims)), boot
+        )
         isInterrupted = false
     }
 
-    private func requireOwner(_ author: ClaimToken?, _ boot: Int, _ require: (Bool, String) -> Void) {
+    private func requireOwner(_ author: ClaimID?, _ boot: Int, _ require: (Bool, String) -> Void) {
         guard let owner else { return require(false, "nobody has the stage") }
         require(owner.boot == boot, "its owner died with boot \(owner.boot)")
-        require(author == owner.token, "written by one who does not own the stage")
+        require(author == owner.claim, "written by one who does not own the stage")
     }
 }

@@ -27,7 +27,7 @@ final class LogBook {
     ///   - authors: the claims in whose name they were written; `nil` where it was no worker.
     ///   - boot: 1 for the first boot of the daemon.
     func append(
-        _ committed: [CommittedEvent], _ events: [JobEvent], by authors: [ClaimToken?], in boot: Int, at moment: Moment
+        _ committed: [CommittedEvent], _ events: [JobEvent], by authors: [ClaimID?], in boot: Int, at moment: Moment
     ) {
         for (index, event) in committed.enumerated() {
             trace.tell("durable #\(event.position.rawValue) \(event.job) \(event.json)")

@@ -8,6 +8,8 @@ final class Disk {
     private(set) var watch = ClaimWatch()
     private let stage: Stagehand
     var faults = DiskFaults()
+    /// Of the boot that has it open.
+    var holder: HolderID { HolderID(rawValue: Int64(boots)) }
     /// How often somebody opened it.
     private(set) var boots = 0
 
@@ -20,12 +22,12 @@ final class Disk {
     func open(at moment: ClockReading) throws {
         boots += 1
         var ledger = durable
-        try ledger.recover(at: moment)
+        try ledger.recover(allBut: holder, at: moment)
         _ = write(&ledger, by: Array(repeating: nil, count: ledger.changeCount), watch)
     }
 
     /// A transaction becomes durable.
-    func write(_ ledger: inout MemoryLedger, by authors: [ClaimToken?], _ watch: ClaimWatch) -> Commit {
+    func write(_ ledger: inout MemoryLedger, by authors: [ClaimID?], _ watch: ClaimWatch) -> Commit {
         self.watch = watch
         for text in watch.broken { stage.verdict.blame(.fairness, text) }
         let (commit, events) = ledger.takeChanges()

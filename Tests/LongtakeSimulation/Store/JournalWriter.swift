@@ -7,7 +7,7 @@ final class JournalWriter: Strand {
         var ledger: MemoryLedger
         var watch: ClaimWatch
         var batch: [WriteCommand]
-        var authors: [ClaimToken?] = []
+        var authors: [ClaimID?] = []
         var answers: [() -> Void] = []
     }
 
@@ -144,7 +144,7 @@ final class JournalWriter: Strand {
         case .done:
             let commit = disk.write(&transaction.ledger, by: transaction.authors, transaction.watch)
             phase = .telling(
-                commit, next: commit.events.isEmpty && commit.readyQueues.isEmpty ? observers.count : 0,
+                commit, next: commit.isEmpty ? observers.count : 0,
                 answers: transaction.answers)
         case .refused:
             stage.trace.tell("the disk refuses a commit of \(transaction.batch.count)")

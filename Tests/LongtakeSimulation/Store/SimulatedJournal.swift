@@ -4,6 +4,7 @@ import LongtakeTesting
 /// The contract of a journal over a disk with faults, for one boot. Unchecked, because the simulation has one thread.
 final class SimulatedJournal: Journal, @unchecked Sendable {
     let epoch: Epoch
+    let holder: HolderID
     let writer: JournalWriter
     let reads: JournalReads
     /// The claims that it gave out.
@@ -13,6 +14,7 @@ final class SimulatedJournal: Journal, @unchecked Sendable {
     init(disk: Disk, time: VirtualTime, chance: Chance, stage: Stagehand, eventsPerPage: Int) {
         self.eventsPerPage = eventsPerPage
         epoch = disk.durable.epoch
+        holder = disk.holder
         writer = JournalWriter(disk: disk, time: time, chance: chance, stage: stage)
         reads = JournalReads(disk: disk, chance: chance)
     }
@@ -22,28 +24,52 @@ final class SimulatedJournal: Journal, @unchecked Sendable {
         reads.die()
     }
 
-    func observeCommits(_ observer: @escaping @Sendable (Commit) -> Void) { writer.observe(observer) }
+    func tail(_ observer: @escaping @Sendable (TailNotice) -> Void) {
+        writer.observe { [epoch] commit in
+            if !commit.events.isEmpty { observer(TailNotice(epoch: epoch, .events(commit.events))) }
+        }
+    }
+
+    func observeWork(_ observer: @escaping @Sendable (WorkNotice) -> Void) {
+        writer.observe { if !$0.work.isEmpty { observer($0.work) } }
+    }
 
     func submit(_ submission: Submission) async throws -> SubmissionOutcome {
-        try await write(.submission) { try $0.submit(submission, at: $1) }
+        let prepared = try PreparedSubmission(submission)
+        return try await write(.submission) { try $0.submit(prepared, at: $1) }
     }
 
     func replay(of key: String, tenant: TenantName, fingerprint: String) async throws -> SubmissionOutcome? {
         try await read { $0.replay(of: key, tenant: tenant, fingerprint: fingerprint) }
     }
 
-    func claim(queue: QueueName, limit: Int) async throws -> ClaimResult {
-        let result = try await write(.other) { try $0.claim(queue: queue, limit: limit, at: $1) }
+    func claim(queue: QueueName, limit: Int, for holder: HolderID) async throws -> ClaimResult {
+        let result = try await write(.other) { try $0.claim(queue: queue, limit: limit, for: holder, at: $1) }
         claims += result.claims
         return result
     }
 
-    func report(_ report: StageReport, for claim: Claim) async throws {
-        _ = try await write(.other, claim.token) { try $0.change(claim, by: .report(report), at: $1) }
+    func report(_ report: StageReport, for claim: Claim) async throws -> ReportAnswer {
+        do {
+            _ = try await write(.other, claim.id) { try $0.change(claim, by: .report(report), at: $1) }
+            return .goOn
+        } catch JournalError.refused(.canceling) {
+            return .canceling
+        } catch JournalError.notOwner, JournalError.refused {
+            return .lost
+        }
+    }
+
+    func beat(_ holder: HolderID) async throws -> LeaseAnswer {
+        try await read { $0.isGone(holder) ? .gone : .held }
+    }
+
+    func declareGone(_ holder: HolderID) async throws -> Int {
+        try await write(.vital) { try $0.declareGone(holder, at: $1) }
     }
 
     func finish(_ claim: Claim, with outcome: StageOutcome) async throws -> JobState {
-        try await write(.vital, claim.token) { try $0.change(claim, by: outcome.command, at: $1) }
+        try await write(.vital, claim.id) { try $0.change(claim, by: outcome.command, at: $1) }
     }
 
     func cancel(_ job: JobID, of tenant: TenantName) async throws -> Job? {
@@ -86,7 +112,7 @@ final class SimulatedJournal: Journal, @unchecked Sendable {
     }
 
     private func write<Value: Sendable>(
-        _ kind: WriteCommand.Kind, _ author: ClaimToken? = nil,
+        _ kind: WriteCommand.Kind, _ author: ClaimID? = nil,
         _ body: @escaping (inout MemoryLedger, ClockReading) throws -> Value
     ) async throws -> Value {
         try await withCheckedThrowingContinuation { (caller: CheckedContinuation<Value, any Error>) in

@@ -13,7 +13,7 @@ struct WriteCommand {
 
     let kind: Kind
     /// The claim in whose name it is written.
-    let author: ClaimToken?
+    let author: ClaimID?
     /// Judges and writes. Returns what to tell the caller once it is durable.
     let run: (inout MemoryLedger, ClockReading) throws -> () -> Void
     let fail: (any Error) -> Void

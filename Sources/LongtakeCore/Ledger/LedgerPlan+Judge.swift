@@ -1,0 +1,132 @@
+extension LedgerPlan {
+    /// A worker's report on its stage, or the end of it.
+    /// - Throws: ``JournalError/notOwner`` if the claim does not hold any more, and
+    ///   ``JournalError/refused(_:)``.
+    public static func work(
+        _ command: JobCommand, by claim: ClaimID, of holder: HolderID, on facts: JobFacts, at moment: ClockReading
+    ) throws(JournalError) -> LedgerPlan {
+        guard facts.holder == holder, facts.fence == claim.fence, facts.life.stageIndex == claim.stageIndex else {
+            throw .notOwner
+        }
+        return try plan(for: command, on: facts, at: moment)
+    }
+
+    /// A holder takes the stage that its store has reserved for it.
+    /// - Throws: ``JournalError/refused(_:)`` if the stage does not wait.
+    public static func claim(
+        by holder: HolderID, on facts: JobFacts, at moment: ClockReading
+    ) throws(JournalError) -> LedgerPlan {
+        try plan(for: .claim, on: facts, holder: holder, at: moment)
+    }
+
+    /// Somebody wants the job to end. Harmless on a job that is over.
+    public static func cancel(_ facts: JobFacts, at moment: ClockReading) throws(JournalError) -> LedgerPlan {
+        try plan(for: .cancel, on: facts, at: moment)
+    }
+
+    /// The holder of the stage was declared gone: the stage goes back to its queue with its checkpoint.
+    public static func recover(_ facts: JobFacts, at moment: ClockReading) throws(JournalError) -> LedgerPlan {
+        try plan(for: .recover, on: facts, at: moment)
+    }
+
+    /// The stage's wait for its next attempt is over, so it can be claimed. No event tells that.
+    public static func stageIsDue(_ facts: JobFacts, at moment: ClockReading) -> LedgerPlan {
+        var after = facts
+        after.dueAt = nil
+        var plan = LedgerPlan(
+            preconditions: Preconditions(job: facts.id, state: .init(facts), openQueue: nil), at: moment.time,
+            after: after)
+        guard facts.dueAt != nil else { return plan }
+        plan.rows = .stageIsDue
+        plan.entersReady = after.isReady ? facts.stage.queue : nil
+        return plan
+    }
+
+    /// The first event of a job, and its rows.
+    static func insert(_ submission: PreparedSubmission, at moment: ClockReading) -> LedgerPlan {
+        var facts = submission.facts
+        facts.head = facts.head.next
+        facts.lastAt = moment.time
+        let queue = facts.stage.queue
+        var plan = LedgerPlan(
+            preconditions: Preconditions(job: facts.id, state: nil, openQueue: nil), at: moment.time, after: facts)
+        plan.events = [submission.firstEvent]
+        plan.rows = .insert
+        plan.queuedJobs = 1
+        plan.entersReady = queue
+        plan.wake = .ready(queue)
+        return plan
+    }
+
+    private static func plan(
+        for command: JobCommand, on facts: JobFacts, holder: HolderID? = nil, at reading: ClockReading
+    ) throws(JournalError) -> LedgerPlan {
+        let moment = reading.told(notBefore: facts.lastAt)
+        let decision: JobStateMachine.Decision
+        do {
+            decision = try JobStateMachine(pipeline: facts.pipeline).decide(command, on: facts.life, at: moment)
+        } catch {
+            throw .refused(error)
+        }
+        var plan = LedgerPlan(
+            preconditions: Preconditions(
+                job: facts.id, state: .init(facts), openQueue: command == .claim ? facts.stage.queue : nil),
+            at: moment.time, after: facts)
+        plan.events = decision.events.mapped(PlannedEvent.init)
+        plan.after.life = decision.life
+        if !plan.events.isEmpty {
+            plan.after.head = EventSequence(rawValue: facts.head.rawValue + Int64(plan.events.count))
+            plan.after.lastAt = moment.time
+        }
+        plan.complete(command, from: facts, holder: holder, at: moment)
+        return plan
+    }
+
+    /// Works out what follows from the lives before and after.
+    private mutating func complete(
+        _ command: JobCommand, from before: JobFacts, holder: HolderID?, at moment: ClockReading
+    ) {
+        if case .report(let report) = command {
+            // The row of a stage that runs keeps the opaque checkpoint only. The last event tells the rest.
+            checkpoint = report.checkpoint
+            rows = checkpoint == nil ? .none : .checkpoint
+            return
+        }
+        guard after.life != before.life else { return }
+        if after.life.stageIndex > before.life.stageIndex {
+            rows = .nextStage
+            after.fence = .unclaimed
+            if case .succeed(let output) = command { stageOutput = output }
+        } else {
+            rows = .update
+            dropsCheckpoint = after.life.attempt != before.life.attempt || after.life.phase == .retrying
+        }
+        if after.life.stageState != .running {
+            after.holder = nil
+        } else if let holder {
+            after.holder = holder
+            after.fence = before.fence.next
+        }
+        after.dueAt = nil
+        if case .retry(_, let delay) = command, after.life.phase == .retrying {
+            after.dueAt = moment.steady.advanced(by: delay)
+        }
+        finishedAt = after.life.state.isFinal ? moment.steady : nil
+        if before.life.state == .queued, after.life.state != .queued { queuedJobs = -1 }
+        if before.isReady { leavesReady = before.stage.queue }
+        guard after.life.stageState == .queued else { return }
+        let queue = after.stage.queue
+        if let due = after.dueAt {
+            wake = .later(queue, due)
+        } else {
+            entersReady = queue
+            wake = .ready(queue)
+        }
+    }
+
+    private init(preconditions: Preconditions, at: Timestamp, after: JobFacts) {
+        self.preconditions = preconditions
+        self.at = at
+        self.after = after
+    }
+}

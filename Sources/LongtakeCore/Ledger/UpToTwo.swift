@@ -1,0 +1,54 @@
+/// A list of at most two elements that is stored inline. No decision writes more events, and an array
+/// would be an allocation for each.
+public struct UpToTwo<Element: Sendable>: RandomAccessCollection, Sendable {
+    private var first: Element?
+    private var second: Element?
+
+    public init() {}
+
+    /// - Parameter elements: at most two.
+    public init(_ first: Element, _ second: Element? = nil) {
+        self.first = first
+        self.second = second
+    }
+
+    public var startIndex: Int { 0 }
+    public var endIndex: Int { second != nil ? 2 : first != nil ? 1 : 0 }
+
+    public subscript(position: Int) -> Element {
+        switch position {
+        case 0: first!
+        case 1: second!
+        default: preconditionFailure("index \(position) of a list of at most two")
+        }
+    }
+
+    public var last: Element? { second ?? first }
+
+    /// - Precondition: there are fewer than two.
+    public mutating func append(_ element: Element) {
+        if first == nil {
+            first = element
+        } else {
+            precondition(second == nil, "a third element in a list of at most two")
+            second = element
+        }
+    }
+
+    /// The list with another kind of elements.
+    public func mapped<Other: Sendable>(_ transform: (Element) -> Other) -> UpToTwo<Other> {
+        guard let first else { return UpToTwo<Other>() }
+        return UpToTwo<Other>(transform(first), second.map(transform))
+    }
+}
+
+extension UpToTwo: Equatable where Element: Equatable {}
+extension UpToTwo: Hashable where Element: Hashable {}
+
+extension UpToTwo: ExpressibleByArrayLiteral {
+    /// - Precondition: at most two elements.
+    public init(arrayLiteral elements: Element...) {
+        self.init()
+        for element in elements { append(element) }
+    }
+}

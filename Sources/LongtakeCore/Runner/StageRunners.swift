@@ -1,0 +1,21 @@
+/// The runners of a daemon, looked up by the kind of work.
+public struct StageRunners: Sendable {
+    private let runners: [Stage.Work.Kind: any StageRunner]
+
+    public init(_ runners: [Stage.Work.Kind: any StageRunner]) { self.runners = runners }
+
+    /// The runner of a kind. If there is none, one that fails each attempt for good.
+    public func runner(of kind: Stage.Work.Kind) -> any StageRunner { runners[kind] ?? NoRunner(kind: kind) }
+
+    private struct NoRunner: StageRunner {
+        let kind: Stage.Work.Kind
+
+        func run(
+            _ claim: Claim, report: @escaping @Sendable (StageReport) async throws -> Void
+        ) async throws -> JSONValue? {
+            throw StageFailure(
+                code: "no_runner", message: "this daemon has no runner for \(kind.rawValue) stages",
+                isRetryable: false)
+        }
+    }
+}
