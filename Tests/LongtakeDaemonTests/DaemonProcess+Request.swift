@@ -10,6 +10,12 @@ extension DaemonProcess {
             "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\(lines)\r\n")
     }
 
+    /// The environment of a daemon that is to be drained: the first bytes that its readers get after the
+    /// beginning are those of the drain, and a busy machine does not use up its grace.
+    static let drained = [
+        "LONGTAKE_QUEUES_CPU_WORKERS=0", "LONGTAKE_STREAM_HEARTBEAT_SECONDS=300", "LONGTAKE_SHUTDOWN_GRACE_SECONDS=30",
+    ]
+
     /// Begins to stop with so many streams of the job open, and returns when the first was told.
     func beginDrain(before count: Int, of id: String) throws -> [EventReader] {
         let readers = try (0..<count).map { _ in try follow(id, "?after=1") }

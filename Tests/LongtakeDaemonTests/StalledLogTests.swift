@@ -49,7 +49,7 @@ import Testing
     /// Logs until lines are dropped.
     /// - Returns: how many were.
     private static func fill(_ daemon: DaemonProcess) throws -> Int {
-        let deadline = Deadline(60)
+        let deadline = Deadline(240)
         let socket = try daemon.connect()
         let request = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
         while true {

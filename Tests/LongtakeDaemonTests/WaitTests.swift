@@ -140,7 +140,7 @@ import Testing
             let wait = "GET /v1/jobs/\(id) HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=50\r\n\r\n"
             var waiting = try (0..<most).map { _ in try Self.waiting(daemon, wait) }
             // The last may not be through yet.
-            let deadline = Deadline(20)
+            let deadline = Deadline(120)
             var refused = try Self.refusal(daemon, id)
             while refused == nil {
                 try #require(!deadline.isOver)
@@ -155,7 +155,7 @@ import Testing
 
             // Those who leave give their places back.
             waiting.removeAll()
-            let again = Deadline(20)
+            let again = Deadline(120)
             while try Self.refusal(daemon, id) != nil { try #require(!again.isOver) }
         }
     }
