@@ -1,55 +1,55 @@
-# Everything that one does with Longtake from a checkout. `make help` lists it.
+# All commands for a checkout of Longtake. `make help` lists them.
 
 SWIFT  ?= swift
 CONFIG ?= config/longtake.yaml
 ARGS   ?=
 PREFIX ?= /usr/local
-# Of a soak, all faults together; and the seeded schedules of the simulation in it.
+# For `make soak`: the duration of all faults together, and the number of seeded schedules of the simulation.
 SECONDS   ?= 600
 SCHEDULES ?= 20000
-# Of `make sanitize`: which sanitizer, and how many stops under load. With `thread`, Swift 6.3 on Linux reports what is done under a `Mutex` as
-# races: the standard library, which has the lock, is not instrumented.
+# For `make sanitize`: the sanitizer, and the number of shutdowns under load. With `thread`, Swift 6.3 on Linux reports false races for code
+# under a `Mutex`, because the standard library, which contains the lock, is not instrumented.
 SANITIZER ?= address
 STOPS     ?= 300
-# What may leak is of no interest: a process that ends frees nothing.
+# Leak detection is off, because a process that exits frees nothing.
 SANITIZE  = ASAN_OPTIONS=detect_leaks=0 LONGTAKE_STOPS=$(STOPS)
 SANITIZED = --sanitize=$(SANITIZER) --scratch-path $(SCRATCH)
 SCRATCH   = $(if $(filter thread,$(SANITIZER)),.build-tsan,.build-asan)
 
-# The test of the import arrows is part of every build: a target that uses what it does not name does not build.
+# Every build checks the imports: if a target imports a module that Package.swift does not name for it, the build fails.
 BUILD_FLAGS = --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-clients soak sanitize sanitize-stop fuzz bench install format lint dependencies
 
-help: ## lists these targets
+help: ## list these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
-run: dependencies ## builds the daemon and serves on http://127.0.0.1:8080 (ARGS="--speed 20" is passed on)
+run: dependencies ## build the daemon and serve on http://127.0.0.1:8080 (ARGS="--speed 20" adds flags)
 	@$(SWIFT) build $(BUILD_FLAGS) --product longtake
 	@exec .build/debug/longtake serve --config $(CONFIG) $(ARGS)
 
-test: dependencies ## builds and runs all tests
+test: dependencies ## build and run all tests
 	$(SWIFT) build $(BUILD_FLAGS) --build-tests
 	$(SWIFT) test --skip-build
 
-soak: dependencies ## injects every fault of docs/reliability.md, with fresh seeds (SECONDS=600 SCHEDULES=20000)
+soak: dependencies ## inject every fault of docs/reliability.md, with new seeds (SECONDS=600 SCHEDULES=20000)
 	$(SWIFT) build $(BUILD_FLAGS) --build-tests
 	LONGTAKE_SCHEDULES=$(SCHEDULES) $(SWIFT) test --skip-build --filter SimulationTests
 	LONGTAKE_SOAK_SECONDS=$$(($(SECONDS) / 22)) $(SWIFT) test --skip-build --filter FaultTests
 
-sanitize: dependencies ## runs unit tests and stops under load with AddressSanitizer, which traps at wrong accesses (STOPS=300)
+sanitize: dependencies ## run unit tests and shutdowns under load with AddressSanitizer, which traps at invalid memory accesses (STOPS=300)
 	$(SWIFT) build $(BUILD_FLAGS) $(SANITIZED) --build-tests
 	$(SANITIZE) $(SWIFT) test $(SANITIZED) --skip-build --filter 'Longtake(Core|SQLite|Stream|HTTP|Engine)Tests|stoppedWhileRead'
 
-# The short form: only the daemon is built with the sanitizer, and the tests of `make test` stop it under load.
+# The short form: only the daemon is built with the sanitizer. The tests from `make test` stop it under load.
 sanitize-stop: dependencies
 	$(SWIFT) build $(BUILD_FLAGS) $(SANITIZED) --product longtake
 	LONGTAKE_BINARY=$(CURDIR)/$(SCRATCH)/debug/longtake $(SANITIZE) $(SWIFT) test --skip-build --filter stoppedWhileRead
 
-fuzz: dependencies ## sends what the OpenAPI document allows, and what it does not, with schemathesis (ARGS="--seed 1")
+fuzz: dependencies ## send valid and invalid requests, generated from the OpenAPI document, with schemathesis (ARGS="--seed 1")
 	@if ! cmp -s Tests/Fuzz/requirements.txt .build/fuzz/requirements.txt; then \
-		echo 'Fuzzing needs schemathesis: installing it from PyPI into .build/fuzz.'; \
+		echo 'Fuzzing needs schemathesis. Installing it from PyPI into .build/fuzz.'; \
 		rm -rf .build/fuzz && python3 -m venv .build/fuzz \
 			&& .build/fuzz/bin/pip install -q --disable-pip-version-check -r Tests/Fuzz/requirements.txt \
 			&& cp Tests/Fuzz/requirements.txt .build/fuzz/; \
@@ -57,9 +57,9 @@ fuzz: dependencies ## sends what the OpenAPI document allows, and what it does n
 	$(SWIFT) build $(BUILD_FLAGS) --product longtake
 	.build/fuzz/bin/python Tests/Fuzz/fuzz.py .build/debug/longtake $(ARGS)
 
-test-clients: dependencies ## runs the programs of docs/clients.md, a real Chromium and a real nginx (ARGS=curl picks by name)
+test-clients: dependencies ## run the programs of docs/clients.md with a real Chromium and a real nginx (ARGS=curl selects tests by name)
 	@if ! cmp -s Tests/Clients/requirements.txt .build/clients/requirements.txt; then \
-		echo 'The tests of clients need libraries of Python: installing them from PyPI into .build/clients.'; \
+		echo 'The client tests need Python libraries. Installing them from PyPI into .build/clients.'; \
 		rm -rf .build/clients && python3 -m venv .build/clients \
 			&& .build/clients/bin/pip install -q --disable-pip-version-check --no-deps -r Tests/Clients/requirements.txt \
 			&& cp Tests/Clients/requirements.txt .build/clients/; \
@@ -67,12 +67,12 @@ test-clients: dependencies ## runs the programs of docs/clients.md, a real Chrom
 	$(SWIFT) build $(BUILD_FLAGS) --product longtake
 	.build/clients/bin/python Tests/Clients/clients.py .build/debug/longtake $(ARGS)
 
-bench: dependencies ## measures a release build on this machine (ARGS="fanout --peer nchan"; ARGS=--help lists what there is)
+bench: dependencies ## measure a release build on this machine (ARGS="fanout --peer nchan"; ARGS=--help lists the benchmarks)
 	$(SWIFT) build $(BUILD_FLAGS) -c release --product longtake
 	$(SWIFT) build $(BUILD_FLAGS) -c release --product longtake-bench
 	.build/release/longtake-bench $(ARGS)
 
-install: dependencies ## installs a release build, its configuration and its systemd units (as root; PREFIX=/usr/local)
+install: dependencies ## install a release build, its configuration and its systemd units (as root; PREFIX=/usr/local)
 	$(SWIFT) build $(BUILD_FLAGS) -c release --static-swift-stdlib --product longtake
 	install -D -m 755 -s .build/release/longtake $(DESTDIR)$(PREFIX)/bin/longtake
 	[ -e $(DESTDIR)/etc/longtake/longtake.yaml ] || install -D -m 644 config/longtake.yaml $(DESTDIR)/etc/longtake/longtake.yaml
@@ -82,16 +82,16 @@ install: dependencies ## installs a release build, its configuration and its sys
 	install -D -m 644 systemd/longtake.socket $(DESTDIR)/etc/systemd/system/longtake.socket
 	@echo 'Installed. Start it with: systemctl daemon-reload && systemctl enable --now longtake'
 
-format: ## formats the source
+format: ## format the source
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
 
-lint: ## says what the format would change, and fails then
+lint: ## list what `make format` would change, and fail if there is any
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
 
-# SQLite is the one library that comes from the system.
+# SQLite is the only library that comes from the system.
 dependencies:
 	@if [ ! -e /usr/include/sqlite3.h ]; then \
-		echo 'Longtake needs the headers of SQLite: installing libsqlite3-dev with apt-get.'; \
+		echo 'Longtake needs the headers of SQLite. Installing libsqlite3-dev with apt-get.'; \
 		if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
 		$$sudo apt-get update -q && $$sudo apt-get install -q -y libsqlite3-dev; \
 	fi

@@ -1,4 +1,4 @@
-"""A real Chromium, and pages of another origin for it."""
+"""A real Chromium, and a web server with pages of another origin."""
 
 import http.server
 import os
@@ -14,7 +14,7 @@ IS_INSTALLED = os.access(CHROMIUM, os.X_OK) and os.access(DRIVER, os.X_OK)
 
 
 class Browser:
-    """Runs scripts in pages. A script is the body of an async function; what it returns comes back."""
+    """Runs scripts in pages. A script is the body of an async function. `run` returns its result."""
 
     def __init__(self):
         options = webdriver.ChromeOptions()
@@ -43,17 +43,17 @@ class Browser:
         return answer.get("value")
 
     def wait(self, condition, what, patience=90):
-        """Waits until the expression of JavaScript holds in the page."""
+        """Waits until the JavaScript expression is true in the page."""
         deadline = time.monotonic() + patience
         while not (value := self.run(f"return {condition};")):
             if time.monotonic() > deadline:
-                raise AssertionError(f"{what} did not happen; the page has seen {self.run('return window.seen;')}")
+                raise AssertionError(f"{what} did not happen; the page has received {self.run('return window.seen;')}")
             time.sleep(0.05)
         return value
 
 
 class Site:
-    """A web server of another origin than the daemon's: path to text."""
+    """A web server with another origin than the daemon. `files` maps a path to its text."""
 
     def __init__(self, files=None):
         files = {"/": "<!doctype html><title>a page</title>"} | (files or {})

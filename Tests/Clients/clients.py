@@ -1,8 +1,8 @@
-"""Runs the clients of docs/clients.md, a real Chromium and a real nginx against the daemon.
+"""Tests the daemon with the clients of docs/clients.md, a real Chromium and a real nginx.
 
 Usage: clients.py DAEMON [PATTERN]
 
-PATTERN picks tests by a part of their name. What needs a program that is not installed is skipped, with CI=true it fails.
+PATTERN selects tests by a part of their name. If a test needs a program that is not installed, it is skipped. With CI=true it fails.
 """
 
 import importlib
@@ -12,7 +12,7 @@ import unittest
 
 
 class Result(unittest.TextTestResult):
-    """Says for each test what it checks, and counts for the closing line."""
+    """Prints for each test what it checks, and counts the passed tests for the last line."""
 
     passed = 0
 
@@ -25,7 +25,7 @@ class Result(unittest.TextTestResult):
 
     def addSkip(self, test, reason):
         if os.environ.get("CI") == "true":
-            self.addFailure(test, (AssertionError, AssertionError(f"with CI=true nothing is skipped: {reason}"), None))
+            self.addFailure(test, (AssertionError, AssertionError(f"with CI=true no test may be skipped: {reason}"), None))
         else:
             super().addSkip(test, reason)
 

@@ -1,15 +1,15 @@
-"""A proxy that does to event streams what networks, proxies and deploys do to them.
+"""A proxy that disturbs event streams as networks, proxies and deploys do.
 
-It passes bytes on as they are, except in the body of an event stream. Each stream that it passes on takes the next step of a plan:
+It forwards bytes unchanged, except in the body of an event stream. Each forwarded stream takes the next step of a plan:
 
-- ("cut", n): after n events of the log, the next one ends in the middle, and so does the connection;
-- ("end", n): after n events the body ends as if it were whole, though the job goes on;
-- ("half", n): after n events the next one ends in the middle, and the body ends as if it were whole, as behind a proxy that speaks HTTP/1.0;
-- ("restart", n): after n events the connection ends, and the daemon is killed and started again; meanwhile requests get 502;
-- ("restore", n): as "restart", but the daemon starts from a backup that is made when n events have passed;
-- ("freeze", n): after n events nothing comes any more, and the connection stays open;
+- ("cut", n): after n events of the event log, the proxy cuts the next one in the middle and closes the connection;
+- ("end", n): after n events the proxy ends the body cleanly, although the job continues;
+- ("half", n): after n events the proxy cuts the next one in the middle and ends the body cleanly, as a proxy with HTTP/1.0 does;
+- ("restart", n): after n events the connection closes, and the daemon is killed and started again; until then requests get 502;
+- ("restore", n): as "restart", but the daemon starts from a backup that is made after n events;
+- ("freeze", n): after n events the proxy sends no more bytes and keeps the connection open;
 - ("refuse", status): the request gets this status instead of a stream;
-- ("pass",): nothing is done to it. This is also what follows the plan.
+- ("pass",): the proxy does not disturb the stream. Streams after the end of the plan also pass.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ import threading
 
 
 class Cutter:
-    """`daemon` may be set later, for a daemon that has to know the address of this proxy."""
+    """`daemon` can be set later, if the daemon has to know the address of this proxy."""
 
     def __init__(self, daemon=None, plan=()):
         self.daemon = daemon
@@ -84,7 +84,7 @@ class Cutter:
             upstream.shutdown(socket.SHUT_RDWR if self.is_away else socket.SHUT_WR)
 
     def _pass_response(self, client, reader):
-        """Passes one response on; false where the connection is over."""
+        """Forwards one response. Returns false if the connection has ended."""
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             line = reader.readline()
@@ -137,7 +137,7 @@ class Cutter:
         elif action == "freeze":
             self.frozen.append(client)
         elif action == "restart":
-            # The client comes back while the daemon is down.
+            # The client reconnects while the daemon is down.
             self.daemon.kill()
             threading.Timer(1, self.daemon.start).start()
         elif action == "restore":
@@ -151,7 +151,7 @@ class Cutter:
 
 
 def is_logged(block):
-    """Whether this is an event of the log: hello and its like have no number."""
+    """Whether this is an event of the event log. Control events such as stream.hello have no number."""
     return b'"seq":' in block
 
 

@@ -1,4 +1,4 @@
-"""Takes the programs out of a document, as a reader would paste them."""
+"""Extracts the programs from a document, as a reader would copy them."""
 
 import pathlib
 import re
@@ -8,7 +8,7 @@ FENCE = re.compile(r"^```(?P<language>\w+) recipe=(?P<name>[\w.-]+)\n(?P<text>.*
 
 
 def recipes(path="docs/clients.md"):
-    """The fenced blocks of the document whose info string has `recipe=NAME`: name to text."""
+    """Maps names to texts: the fenced blocks of the document whose info string has `recipe=NAME`."""
     found = {}
     for match in FENCE.finditer((ROOT / path).read_text()):
         assert match["name"] not in found, f"two recipes are named {match['name']}"
@@ -17,7 +17,7 @@ def recipes(path="docs/clients.md"):
 
 
 def indented(path, beginning):
-    """The indented block of the document that begins with this line, without its indentation."""
+    """Returns the indented block of the document that begins with this line, without its indentation."""
     lines = (ROOT / path).read_text().splitlines()
     start = lines.index("    " + beginning)
     block = []

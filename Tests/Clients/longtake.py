@@ -1,4 +1,4 @@
-"""A daemon of its own for a test: it can be killed, started again at the same port, and asked for the log of a job."""
+"""A daemon for one test. The test can kill it, start it again on the same port, and read the event log of a job."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import urllib.request
 
 BINARY = os.environ.get("LONGTAKE_BINARY", ".build/debug/longtake")
 PATIENCE = 60
-# A daemon refuses variables with its prefix that it does not know.
+# The daemon does not start if the environment has an unknown variable with its prefix.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("LONGTAKE_")}
 READY = re.compile(r'"addresses":"http://127\.0\.0\.1:(\d+)')
 
@@ -25,7 +25,7 @@ def free_port():
 
 
 class Daemon:
-    """`settings` are variables without their prefix, such as HTTP_CORS_ORIGINS. `speed` is that of simulated work."""
+    """`settings` are variables without their prefix, such as HTTP_CORS_ORIGINS. `speed` is the speed of simulated work."""
 
     def __init__(self, speed=20, keys=False, port=0, **settings):
         self.directory = tempfile.TemporaryDirectory(prefix="longtake-clients-")
@@ -51,7 +51,7 @@ class Daemon:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self):
-        """The first start takes a free port; the later ones take it again."""
+        """The first start chooses a free port. Later starts use the same port."""
         command = [BINARY, "serve", "--data", self.data, "--port", str(self.port), "--speed", str(self.speed)]
         with self.log.open("w") as output:
             self.process = subprocess.Popen(
@@ -73,7 +73,7 @@ class Daemon:
         self.process.wait()
 
     def restore(self):
-        """Starts it again from a backup of this moment."""
+        """Makes a backup now and restarts the daemon from it."""
         backup = self.request("/v1/backups", {})
         deadline = time.monotonic() + PATIENCE
         while backup["state"] == "running" and time.monotonic() < deadline:
@@ -88,7 +88,7 @@ class Daemon:
         return self.process.wait(PATIENCE)
 
     def request(self, path, body=None, **headers):
-        """The parsed answer to a request of the test itself, which goes straight to the daemon."""
+        """Sends a request of the test itself directly to the daemon and returns the parsed response."""
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -104,7 +104,7 @@ class Daemon:
         return self.request("/v1/jobs")["jobs"]
 
     def events(self, job):
-        """The whole log of a job that has ended; waits for its end."""
+        """Waits for the end of a job and returns its whole event log."""
         events, cursor, deadline = [], "0", time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             page = self.request(f"/v1/jobs/{job}/events?wait=10&after={cursor}", Accept="application/json")

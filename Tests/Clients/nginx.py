@@ -1,4 +1,4 @@
-"""A real nginx with the block that docs/operations.md prints."""
+"""A real nginx with the block from docs/operations.md."""
 
 import os
 import pathlib
@@ -16,14 +16,14 @@ IS_INSTALLED = os.access(BINARY, os.X_OK)
 
 
 def block(port, path="/longtake/"):
-    """The block as it is printed, with the port of this daemon, and below another path if one is given."""
+    """Returns the block as printed, with the port of this daemon, and with another path if one is given."""
     text = indented("docs/operations.md", "location /longtake/ {")
     assert text.count("127.0.0.1:8080") == 1
     return text.replace("127.0.0.1:8080", f"127.0.0.1:{port}").replace("location /longtake/ {", f"location {path} {{")
 
 
 class Nginx:
-    """`certificate` is a pair of files; with one nginx speaks HTTP/2."""
+    """`certificate` is a pair of files. If it is given, nginx uses HTTP/2."""
 
     def __init__(self, text, certificate=None):
         self.directory = tempfile.TemporaryDirectory(prefix="longtake-nginx-")
@@ -48,7 +48,7 @@ class Nginx:
                 }}
             }}
         """)
-        # root works in the folder of -p; nobody else has to read it.
+        # With master_process off, nginx runs as the user of this test, so no other user has to read the folder of -p.
         self.process = subprocess.Popen(
             [BINARY, "-p", folder, "-c", "nginx.conf", "-e", "error.log"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
@@ -73,7 +73,7 @@ class Nginx:
 
 
 def settings():
-    """The settings that the document prints below the block: name of the variable to value."""
+    """Maps variable names to values: the settings that the document prints below the block."""
     text = indented("docs/operations.md", "http:")
     found = dict(re.findall(r"^  (\w+): (.*)$", text, re.MULTILINE))
     return {f"HTTP_{name.upper()}": value.strip("[]") for name, value in found.items()}

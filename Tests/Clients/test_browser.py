@@ -1,4 +1,4 @@
-"""Pages of another origin in a real Chromium."""
+"""Tests pages of another origin in a real Chromium."""
 
 import unittest
 
@@ -8,7 +8,7 @@ from document import recipes
 from longtake import Daemon, free_port
 from test_recipes import PLAN, named
 
-# What pages of other origins send: a key, what makes a submission safe to repeat, and what tracing libraries and frameworks add.
+# The headers that pages of other origins send: an idempotency key, and what tracing libraries and frameworks add.
 HEADERS = {
     "Content-Type": "application/json",
     "Idempotency-Key": "a-page-1",
@@ -35,7 +35,7 @@ GET = """
 """
 
 
-# What a page shows, so that a test can look at it after the page was left.
+# Records the events that a page shows, so that a test can read them after the page is closed.
 SHOW = """
     <script>
     window.seen = JSON.parse(sessionStorage.getItem("seen") ?? "[]");
@@ -46,7 +46,7 @@ SHOW = """
     }
     </script>
 """
-# The page of the document: its script shows the job that the address names.
+# The page from the document. Its script shows the job that the URL names.
 PAGE = f"""
     <!doctype html><title>a job</title>{SHOW}
     <script>{recipes()["browser"]}</script>
@@ -84,17 +84,17 @@ class PageTests(unittest.TestCase):
         self.assertEqual(again["body"]["id"], first["body"]["id"])
 
     def test_post_without_keys(self):
-        """a page of another origin submits a job with all the headers that libraries add, and reads the answer's"""
+        """a page of another origin submits a job with all headers that libraries add, and reads the headers of the response"""
         with Daemon(HTTP_CORS_ORIGINS=self.site.origin) as daemon:
             self.submit_from_page(daemon)
 
     def test_post_with_keys(self):
-        """a page of another origin submits a job with a key, and reads the headers of the answer"""
+        """a page of another origin submits a job with an API key, and reads the headers of the response"""
         with Daemon(keys=True, HTTP_CORS_ORIGINS=self.site.origin) as daemon:
             self.submit_from_page(daemon)
 
     def test_refusal_is_readable(self):
-        """a page of another origin can read Retry-After of a refusal"""
+        """a page of another origin can read Retry-After of a rejected request"""
         with Daemon(HTTP_CORS_ORIGINS=self.site.origin, LIMITS_QUEUED_JOBS_PER_TENANT=1, QUEUES_CPU_WORKERS=0) as daemon:
             daemon.submit()
             refused = self.browser.run(POST, daemon.url, {"Content-Type": "application/json"})
@@ -102,7 +102,7 @@ class PageTests(unittest.TestCase):
             self.assertIn("retry-after", refused["headers"])
 
     def test_other_origin_is_refused(self):
-        """a page of an origin that is not configured can neither submit nor read"""
+        """a page of an origin that is not configured can neither submit nor read jobs"""
         with Daemon(HTTP_CORS_ORIGINS="https://app.example.org") as daemon:
             with self.assertRaisesRegex(AssertionError, "Failed to fetch"):
                 self.browser.run(POST, daemon.url, HEADERS)
@@ -124,7 +124,7 @@ class PageTests(unittest.TestCase):
                 await new Promise((resolve, reject) => {
                     source.addEventListener("job.queued", event => types.push(event.type));
                     source.addEventListener("job.succeeded", event => { types.push(event.type); source.close(); resolve(); });
-                    source.onerror = () => source.readyState === EventSource.CLOSED && reject("it was closed");
+                    source.onerror = () => source.readyState === EventSource.CLOSED && reject("the EventSource was closed");
                 });
                 return types;
                 """,
@@ -133,7 +133,7 @@ class PageTests(unittest.TestCase):
             self.assertEqual(types, ["job.queued", "job.succeeded"])
 
     def test_event_source_survives_a_kill(self):
-        """an EventSource with nothing around it survives kill -9 of the daemon, misses nothing and stops at the 204"""
+        """a plain EventSource survives kill -9 of the daemon, misses no event and stops at the 204"""
         with Daemon(HTTP_CORS_ORIGINS=self.site.origin) as daemon:
             self.browser.open(self.site.origin + "/seen")
             job = daemon.submit()["id"]
@@ -152,7 +152,7 @@ class PageTests(unittest.TestCase):
             self.assertEqual(self.browser.run("return seen;"), list(map(named, daemon.events(job))))
 
     def test_recipe(self):
-        """the recipe for pages shows each event once, whatever happens to its connections"""
+        """the recipe for pages shows each event exactly once, although its connections are cut"""
         with Cutter(plan=PLAN) as cutter:
             settings = {"HTTP_PUBLIC_URL": cutter.url, "HTTP_CORS_ORIGINS": self.site.origin}
             with Daemon(**settings) as daemon:
@@ -164,7 +164,7 @@ class PageTests(unittest.TestCase):
                 self.assertEqual(cutter.done[: len(PLAN)], PLAN)
 
     def test_page_change(self):
-        """a page that is left and opened again goes on with last_event_id, and shows each event once"""
+        """a page that is closed and opened again resumes with last_event_id, and shows each event exactly once"""
         port = free_port()
         settings = {"HTTP_PUBLIC_URL": f"http://127.0.0.1:{port}", "HTTP_CORS_ORIGINS": self.site.origin}
         with Daemon(port=port, **settings) as daemon:

@@ -1,4 +1,4 @@
-"""What docs/clients.md says of libraries, looked at with the libraries themselves."""
+"""Tests the statements of docs/clients.md about libraries, with the libraries themselves."""
 
 import asyncio
 import contextlib
@@ -32,12 +32,12 @@ PACKAGES = pathlib.Path(sysconfig.get_path("purelib"))
 DEBIAN_NODE = pathlib.Path("/usr/share/nodejs")
 
 
-# aiohttp-sse-client leaves its session open when it raises, and aiohttp says so.
+# When aiohttp-sse-client raises, it leaves its session open, and aiohttp logs an error.
 logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
 
 def btubbs_sseclient():
-    """The module of the package sseclient. That of sseclient-py has the same name and comes first."""
+    """Returns the module of the package sseclient. The module of sseclient-py has the same name and comes first."""
     spec = importlib.util.spec_from_file_location("btubbs_sseclient", PACKAGES / "sseclient.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -45,7 +45,7 @@ def btubbs_sseclient():
 
 
 class LibraryTests(unittest.TestCase):
-    """A job that is over, and the cursor of a reader that has all of it."""
+    """Uses a finished job, and the cursor of a client that has received all of its events."""
 
     @classmethod
     def setUpClass(cls):
@@ -68,7 +68,7 @@ class LibraryTests(unittest.TestCase):
             self.assertEqual(client.timeout.read, 5)
 
     def test_short_timeout(self):
-        """httpx with its default timeout reads a stream of a job that waits, if it asks for a shorter heartbeat"""
+        """httpx with its default timeout reads the stream of a waiting job if it requests a shorter heartbeat"""
         with Daemon(QUEUES_CPU_WORKERS=0) as daemon, httpx.Client() as client:
             url = f"{daemon.url}/v1/jobs/{daemon.submit()['id']}/events"
             with self.assertRaises(httpx.ReadTimeout), client.stream("GET", url) as response:
@@ -97,7 +97,7 @@ class LibraryTests(unittest.TestCase):
             asyncio.run(read())
 
     def test_aiohttp(self):
-        """aiohttp ends a request after 300 s in all by default"""
+        """aiohttp ends a request after 300 s in total by default"""
 
         async def timeout():
             async with aiohttp.ClientSession() as session:
@@ -106,18 +106,18 @@ class LibraryTests(unittest.TestCase):
         self.assertEqual(asyncio.run(timeout()), 300)
 
     def test_sseclient_py(self):
-        """sseclient-py takes the 204 for a stream without events, and does not come back by itself"""
+        """sseclient-py treats the 204 as a stream without events, and does not reconnect by itself"""
         response = requests.get(self.url, headers=self.last, stream=True, timeout=PATIENCE)
         self.assertEqual(list(sseclient.SSEClient(response).events()), [])
         self.assertEqual(response.status_code, 204)
 
     def test_sseclient(self):
-        """sseclient asks again and again after the 204"""
+        """sseclient repeats the request for ever after the 204"""
         module = btubbs_sseclient()
         before = len(self.proxy.heads)
 
         def read():
-            # It ends with the daemon.
+            # The loop ends when the daemon ends.
             with contextlib.suppress(requests.RequestException):
                 for _ in module.SSEClient(self.url, last_id=self.last["Last-Event-ID"], retry=50):
                     pass
@@ -130,11 +130,11 @@ class LibraryTests(unittest.TestCase):
 
 
 class ReplacementTests(unittest.TestCase):
-    """The recipe for pages with libraries that take the place of EventSource."""
+    """Tests the recipe for pages with libraries that replace EventSource."""
 
     @unittest.skipUnless((DEBIAN_NODE / "eventsource").exists(), "node-eventsource is not installed")
     def test_node(self):
-        """the recipe for pages loses nothing with eventsource for Node, which by itself loses an event that was cut in half"""
+        """with eventsource for Node, the recipe for pages loses no event, although the library alone loses an event that was cut in half"""
         recipe = recipes()["browser"]
         program = 'globalThis.EventSource = require("eventsource");\n{}\n'
         program += 'follow(process.argv[2], event => console.log(event.id, event.type), process.argv[3]);\n'
@@ -142,7 +142,7 @@ class ReplacementTests(unittest.TestCase):
         self.assertEqual(printed, log)
         check = next(line for line in recipe.splitlines() if "event.seq > place(last) + 1" in line)
         printed, log, _ = self.run_node(program.format(recipe.replace(check, "")))
-        self.assertNotEqual(printed, log, "the library loses nothing any more: say so in the document")
+        self.assertNotEqual(printed, log, "the library no longer loses an event: correct the document")
 
     def run_node(self, program):
         with tempfile.TemporaryDirectory() as folder, Daemon() as daemon, Cutter(daemon, PLAN[:3]) as cutter:
@@ -161,30 +161,30 @@ class ReplacementTests(unittest.TestCase):
 
     @unittest.skipUnless(IS_INSTALLED, "chromium and chromium-driver are not installed")
     def test_reconnecting_event_source(self):
-        """reconnecting-eventsource loses nothing if it is listened to with addEventListener and closed at the final event"""
+        """reconnecting-eventsource loses no event if the page uses addEventListener and closes it at the final event"""
         plan = [("cut", 3), ("half", 2), ("end", 2), ("restart", 2), ("refuse", 503)]
         follow = """
             const source = new ReconnectingEventSource(given[0]);
             source.addEventListener("message", ({data}) => { draw(data); if (window.over) source.close(); });
         """
         heads = self.run_page("reconnecting-eventsource.js", "", follow, plan)
-        self.assertTrue(any("lastEventId=" in head for head in heads), "it has not resumed by itself")
+        self.assertTrue(any("lastEventId=" in head for head in heads), "the library has not resumed by itself")
 
     @unittest.skipUnless(IS_INSTALLED, "chromium and chromium-driver are not installed")
     def test_yaffle(self):
-        """Yaffle's polyfill loses nothing, and stops at the 204"""
+        """Yaffle's polyfill loses no event, and stops at the 204"""
         follow = """
             const source = new EventSource(given[0]);
             source.onmessage = ({data}) => draw(data);
             source.onerror = () => window.over &&= source.readyState === 2 ? "closed" : window.over;
         """
         plan = [("cut", 3), ("half", 2), ("end", 2)]
-        # It takes the place only of an EventSource that is missing.
+        # The polyfill replaces EventSource only if it is missing.
         heads = self.run_page("eventsource.min.js", "window.EventSource = undefined;", follow, plan, "window.over === 'closed'")
         self.assertTrue(any("lastEventId=" in head and "&r=" in head for head in heads), "this is not the polyfill")
 
     def run_page(self, library, before, follow, plan, end="window.over"):
-        """Follows a job in a page with the library; gives the heads of the page's requests."""
+        """Follows a job in a page with the library, and returns the heads of the page's requests."""
         self.assertEqual(importlib.metadata.version("django-eventstream"), "5.3.4", "the document names this version")
         page = """
             <script>

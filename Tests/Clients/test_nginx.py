@@ -1,4 +1,4 @@
-"""The block for nginx of docs/operations.md, as it is printed, with pages of the site in a real Chromium."""
+"""Tests the nginx block of docs/operations.md, as printed, with pages of the site in a real Chromium."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ SUBMIT = """
     return [response.status, await response.json()];
 """
 
-# Follows the job with an EventSource that has nothing around it.
+# Follows the job with a plain EventSource.
 FOLLOW = """
     window.seen = [];
     window.source = new EventSource(given[0] + "?format=message");
@@ -46,7 +46,7 @@ class NginxTests(unittest.TestCase):
         cls.browser.close()
 
     def documented(self, prefix, daemon, proxy):
-        """Starts the daemon again with the documented settings, for the address of this proxy."""
+        """Restarts the daemon with the documented settings, for the URL of this proxy."""
         settings = nginx.settings()
         self.assertEqual(settings["HTTP_PUBLIC_URL"], "https://video.example.org/longtake")
         settings["HTTP_PUBLIC_URL"] = proxy.origin + prefix
@@ -55,19 +55,19 @@ class NginxTests(unittest.TestCase):
         daemon.start()
 
     def follow_from_page(self, daemon, proxy, prefix):
-        """A page of the site submits a job, and follows it while it runs: an event is there before the next one is caused."""
+        """A page of the site submits a job and follows it. It receives events while the job still runs, so the proxy does not buffer."""
         self.browser.open(proxy.origin + "/site/page.html")
         status, job = self.browser.run(SUBMIT, proxy.origin + prefix)
         self.assertEqual(status, 201)
         self.browser.run(FOLLOW, job["links"]["events"])
         self.browser.wait("seen.length > 2", "the third event")
-        self.assertEqual(daemon.request(f"/v1/jobs/{job['id']}")["state"], "running", "the stream was held back until the end")
+        self.assertEqual(daemon.request(f"/v1/jobs/{job['id']}")["state"], "running", "the proxy buffered the stream until the end")
         self.browser.wait("window.over", "the final event")
         self.assertEqual(self.browser.run("return seen;"), list(map(named, daemon.events(job["id"]))))
         return job
 
     def test_prefix(self):
-        """behind the documented block, a page of the site submits a job below the prefix and follows it as it runs"""
+        """behind the documented block, a page of the site submits a job under the prefix and follows it while it runs"""
         with Daemon(speed=50) as daemon, Nginx(block(daemon.port)) as proxy:
             self.documented("/longtake", daemon, proxy)
             job = self.follow_from_page(daemon, proxy, "/longtake")
@@ -80,19 +80,19 @@ class NginxTests(unittest.TestCase):
             self.follow_from_page(daemon, proxy, "")
 
     def test_without_public_url(self):
-        """without http.public_url the daemon knows pages of the site by X-Forwarded-Host of the trusted proxy"""
+        """without http.public_url the daemon recognizes pages of the site by X-Forwarded-Host of the trusted proxy"""
         trusted = nginx.settings()["HTTP_TRUSTED_PROXIES"]
         with Daemon(speed=50, HTTP_TRUSTED_PROXIES=trusted) as daemon, Nginx(block(daemon.port, "/")) as proxy:
             self.follow_from_page(daemon, proxy, "")
 
     def test_untrusted(self):
-        """if nginx is not in http.trusted_proxies, a page of the site is refused"""
+        """if nginx is not in http.trusted_proxies, a page of the site gets 403"""
         with Daemon(speed=50) as daemon, Nginx(block(daemon.port, "/")) as proxy:
             self.browser.open(proxy.origin + "/site/page.html")
             self.assertEqual(self.browser.run(SUBMIT, proxy.origin)[0], 403)
 
     def test_home(self):
-        """the page at / loads below the prefix, names the address that it was asked at, and its links work"""
+        """the page at / loads under the prefix, shows the URL of the request, and its links work"""
         with Daemon(speed=50) as daemon, Nginx(block(daemon.port)) as proxy:
             self.documented("/longtake", daemon, proxy)
             self.browser.open(proxy.origin + "/longtake/")
@@ -107,7 +107,7 @@ class NginxTests(unittest.TestCase):
                 self.assertEqual(json.load(response)["servers"][0]["url"], proxy.origin + "/longtake")
 
     def test_restart(self):
-        """while the daemon is down, an EventSource of another origin waits and goes on, and a submission gets 503"""
+        """while the daemon is down, an EventSource of another origin waits and then resumes, and a submission gets 503"""
         site = Site()
         self.addCleanup(site.close)
         with Daemon(HTTP_CORS_ORIGINS=site.origin) as daemon, Nginx(block(daemon.port)) as proxy:
@@ -117,7 +117,7 @@ class NginxTests(unittest.TestCase):
             self.browser.run(FOLLOW, job["links"]["events"])
             self.browser.wait("seen.length > 2", "the third event")
             daemon.kill()
-            # It has asked at least once while the daemon is down.
+            # The EventSource has reconnected at least once while the daemon is down.
             self.browser.run("source.addEventListener('open', () => window.waited = true);")
             self.browser.wait("window.waited", "the answer of nginx")
             self.assertNotEqual(self.browser.run("return source.readyState;"), 2)
@@ -128,14 +128,14 @@ class NginxTests(unittest.TestCase):
             self.assertEqual(self.browser.run("return seen;"), list(map(named, daemon.events(job["id"]))))
 
     def refusal(self, address, body=None):
-        """The status and Retry-After of a request that takes any type, that of a stream included if it posts."""
+        """Returns the status and Retry-After of the response. A POST accepts a stream, a GET accepts JSON only."""
         request = urllib.request.Request(address, body, {"Accept": "text/event-stream" if body else "application/json"})
         with self.assertRaises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(request, timeout=30)
         return caught.exception.code, caught.exception.headers["Retry-After"]
 
     def test_http2(self):
-        """with HTTP/2 towards the browser a page has more than six streams of one host open"""
+        """with HTTP/2 towards the browser, a page can open more than six streams to one host"""
         with tempfile.TemporaryDirectory() as folder, Daemon(QUEUES_CPU_WORKERS=0) as daemon:
             certificate = (f"{folder}/certificate.pem", f"{folder}/key.pem")
             command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-days", "1"]

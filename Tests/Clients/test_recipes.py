@@ -1,4 +1,4 @@
-"""Runs each program of docs/clients.md, as it is printed, through a proxy that cuts its streams, and compares what it saw with the log."""
+"""Runs each program of docs/clients.md, as printed, through a proxy that cuts its streams, and compares its output with the event log."""
 
 import concurrent.futures
 import os
@@ -13,14 +13,14 @@ from cutter import Cutter
 from document import recipes
 from longtake import Daemon
 
-# What a stream goes through, one step a connection. `freeze` is last but one, since it takes as long as the program's patience.
+# The steps of the proxy, one for each connection. `freeze` is the last but one, because it lasts until the program's timeout.
 PLAN = [("cut", 3), ("end", 2), ("half", 2), ("restart", 2), ("refuse", 503), ("freeze", 2), ("cut", 1)]
-# The job goes on from a backup that was made after the first events, in a database that knows none of the cursors from before.
+# The job continues from a backup that was made after the first events. The restored database knows none of the earlier cursors.
 RESTORED = [("restore", 3), ("cut", 1)]
 PATIENCE = 150
 PYTHON = sys.executable
 
-# How a reader runs a program: the file's name, what has to be installed, and the command. Each is run in the folder of the file.
+# How a reader runs each program: the name of the file, the required program, and the command. The test runs it in the folder of the file.
 RUNS = {
     "curl": ("follow.sh", "curl", ["bash", "follow.sh"]),
     "python-requests": ("follow.py", PYTHON, [PYTHON, "follow.py"]),
@@ -36,7 +36,7 @@ RUNS = {
 
 
 def run(name, folder, plan):
-    """Gives the lines that the program printed, the log of its job, and the steps that the proxy took."""
+    """Returns the lines that the program printed, the event log of its job, and the steps that the proxy took."""
     file, _, command = RUNS[name]
     with Daemon() as daemon, Cutter(daemon, plan) as cutter:
         pathlib.Path(folder, file).write_text(recipes()[name])
@@ -62,7 +62,7 @@ def named(event):
 
 
 class RecipeTests(unittest.TestCase):
-    """Has two tests for each program of the document. The programs run side by side, since most of their time is waiting."""
+    """Has two tests for each program of the document. The programs run in parallel, because they mostly wait."""
 
     wanted = set()
 
@@ -72,9 +72,9 @@ class RecipeTests(unittest.TestCase):
 
     @classmethod
     def begin(cls):
-        """Starts them, so that they run while other tests do."""
+        """Starts the programs, so that they run while other tests run."""
         cls.pool = concurrent.futures.ThreadPoolExecutor(6)
-        # Those that take the longest come first.
+        # The slowest programs start first.
         names = sorted(filter(lambda name: shutil.which(RUNS[name][1]), cls.wanted), key=["swift", "go", "java"].count, reverse=True)
         cls.runs = {name: cls.pool.submit(run_both, name) for name in names}
 
@@ -90,7 +90,7 @@ class RecipeTests(unittest.TestCase):
     def check_cut(self, name):
         printed, log, steps = self.result(name)[0]
         self.assertEqual(printed, log)
-        self.assertEqual(steps[: len(PLAN)], PLAN, "the program ended before the proxy had done all that it does")
+        self.assertEqual(steps[: len(PLAN)], PLAN, "the program ended before the proxy had taken all steps")
 
     def check_restored(self, name):
         printed, log, steps = self.result(name)[1]
@@ -112,5 +112,5 @@ def add_test(name, kind, check, promise):
 
 
 for name in RUNS:
-    add_test(name, "cut", RecipeTests.check_cut, "shows each event once, whatever happens to its connections")
-    add_test(name, "restored", RecipeTests.check_restored, "goes on behind the snapshot when the daemon was restored from a backup")
+    add_test(name, "cut", RecipeTests.check_cut, "shows each event exactly once, although its connections are cut")
+    add_test(name, "restored", RecipeTests.check_restored, "continues after the snapshot when the daemon is restored from a backup")

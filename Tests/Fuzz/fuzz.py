@@ -1,8 +1,8 @@
-"""Starts a daemon of its own and lets schemathesis send it what the OpenAPI document allows, and what it does not.
+"""Starts a daemon. schemathesis sends it valid and invalid requests, which it generates from the OpenAPI document.
 
 Usage: fuzz.py DAEMON [--document FILE] [OPTIONS OF schemathesis run]
 
-Fails where an answer is not what the document says, or the daemon erred. --document takes another document than the daemon's.
+Fails if a response differs from the document, or if the daemon reports an internal error. --document uses another document than the daemon's.
 """
 
 import os
@@ -39,7 +39,7 @@ def fuzz(url, document, options, directory):
     program = pathlib.Path(sys.executable).with_name("schemathesis")
     command = [program, "--config-file", HERE / "schemathesis.toml", "run", document or f"{url}/openapi.json"]
     command += ["--url", url, "--max-examples", "30", "--max-time", "60", "--generation-database", "none", "--no-color"]
-    # What it remembers of its runs stays in the directory that goes away.
+    # schemathesis stores the data of its runs in this temporary directory.
     return subprocess.call(list(map(str, command)) + options, cwd=directory)
 
 
@@ -49,7 +49,7 @@ def main(binary, options):
         document, options = os.path.abspath(options[1]), options[2:]
     with tempfile.TemporaryDirectory(prefix="longtake-fuzz-") as directory:
         log, port = pathlib.Path(directory, "log"), free_port()
-        # Ten thousand times as fast: a job is over before anybody has asked for it twice.
+        # At this speed a job ends before schemathesis requests it a second time.
         command = [binary, "serve", "--data", f"{directory}/data", "--port", str(port), "--speed", "10000"]
         with log.open("w") as output:
             daemon = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
