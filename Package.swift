@@ -13,6 +13,7 @@ let strict: [SwiftSetting] = [
 /// Debug builds can be made to end at named places, for the tests of what must survive. A release has nothing of it.
 let crashPoints: [SwiftSetting] = [.define("LONGTAKE_CRASH_POINTS", .when(configuration: .debug))]
 
+let api: Target.Dependency = "LongtakeAPI"
 let core: Target.Dependency = "LongtakeCore"
 let testing: Target.Dependency = "LongtakeTesting"
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -56,15 +57,16 @@ let package = Package(
     ],
     targets: [
         .target(name: "LongtakeCore", swiftSettings: strict),
+        .target(name: "LongtakeAPI", dependencies: [core], swiftSettings: strict),
         .target(
             name: "LongtakeSQLite", dependencies: [core, grdb, grdbSQLite, logging],
             swiftSettings: strict + crashPoints),
         .target(name: "LongtakeEngine", dependencies: [core, logging], swiftSettings: strict),
-        .target(name: "LongtakeStream", dependencies: [core, logging, nioCore], swiftSettings: strict),
+        .target(name: "LongtakeStream", dependencies: [api, core, logging, nioCore], swiftSettings: strict),
         .target(
             name: "LongtakeHTTP",
             dependencies: [
-                core, "LongtakeStream", crypto, hummingbird, httpTypes, httpTypesHTTP1, logging, nioCore, nioHTTP1,
+                api, core, "LongtakeStream", crypto, hummingbird, httpTypes, httpTypesHTTP1, logging, nioCore, nioHTTP1,
                 nioPosix, structuredFields,
             ],
             resources: [.embedInCode("OpenAPI/openapi.json"), .embedInCode("Home/home.html")],
@@ -81,7 +83,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "longtake-bench",
-            dependencies: [core, "LongtakeSQLite", argumentParser, grdb, histogram, logging, nioCore, nioPosix],
+            dependencies: [api, core, "LongtakeSQLite", argumentParser, grdb, histogram, logging, nioCore, nioPosix],
             path: "Sources/LongtakeBench",
             swiftSettings: strict
         ),
@@ -96,6 +98,7 @@ let package = Package(
             swiftSettings: strict),
         .target(name: "LongtakeFaultShim", path: "Tests/LongtakeFaultShim"),
 
+        .testTarget(name: "LongtakeAPITests", dependencies: [api, core], swiftSettings: strict),
         .testTarget(name: "LongtakeCoreTests", dependencies: [core, testing], swiftSettings: strict),
         .testTarget(
             name: "LongtakeSQLiteTests", dependencies: [core, testing, "LongtakeSQLite", grdb, grdbSQLite, logging],
@@ -105,12 +108,14 @@ let package = Package(
         ),
         .testTarget(
             name: "LongtakeStreamTests",
-            dependencies: [core, testing, "LongtakeStream", logging, nioCore, nioEmbedded],
+            dependencies: [api, core, testing, "LongtakeStream", logging, nioCore, nioEmbedded],
             swiftSettings: strict
         ),
         .testTarget(
             name: "LongtakeHTTPTests",
-            dependencies: [core, testing, driver, "LongtakeHTTP", httpTypes, logging, nioCore, nioEmbedded, nioHTTP1],
+            dependencies: [
+                api, core, testing, driver, "LongtakeHTTP", httpTypes, logging, nioCore, nioEmbedded, nioHTTP1,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "LongtakeBenchTests", dependencies: [core, "longtake-bench", nioCore, nioEmbedded],

@@ -1,3 +1,4 @@
+public import LongtakeAPI
 public import LongtakeCore
 public import NIOCore
 

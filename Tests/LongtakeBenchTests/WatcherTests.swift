@@ -95,8 +95,8 @@ private struct Stream {
     let channel = EmbeddedChannel()
 
     init(_ plan: WatchPlan? = nil) throws {
-        let document: JSONValue = .object(["id": .string("job_1"), "last_event_id": .string("da9459a2-1")])
-        watcher = board.add(try plan ?? WatchPlan(SubmittedJob(document), number: 0))
+        let job = SubmittedJob(id: "job_1", epoch: "da9459a2", path: "/v1/jobs/job_1/events")
+        watcher = board.add(plan ?? WatchPlan(job, number: 0))
         try channel.pipeline.syncOperations.addHandler(watcher)
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
         board.beginWindow()

@@ -52,30 +52,6 @@ struct JSONTests {
         #expect(context.codingPath.map(\.stringValue) == ["c"])
     }
 
-    @Test("a job shows every member, null where there is no value")
-    func jobDocument() throws {
-        let id = try #require(JobID("job_01kaf3v6m7k2x0r8q5h1n9c4t2"))
-        let stage = Job.Stage(
-            name: StageName(unchecked: "s"), queue: QueueName(unchecked: "q"), state: .pending, progress: .none,
-            attempt: 0,
-            startedAt: nil, finishedAt: nil)
-        let job = Job(
-            id: id, tenant: .anonymous, pipeline: PipelineName(unchecked: "p"), state: .queued, progress: .none,
-            stage: nil,
-            stages: [stage], queuePosition: nil, input: .null, output: nil, error: nil, priority: .normal,
-            metadata: ["z": "1", "y": "\""],
-            cancelRequested: false, retryOf: nil, createdAt: Timestamp(millisecondsSince1970: 0), startedAt: nil,
-            finishedAt: nil, lastEvent: EventID(epoch: Epoch(rawValue: 1), sequence: EventSequence(rawValue: 1)))
-        let path = "/v1/jobs/\(id)"
-        func text(_ position: String, _ base: String) -> String {
-            #"{"id":"\#(id)","state":"queued","progress":0,"stage":null,"pipeline":"p","stages":[{"name":"s","queue":"q","state":"pending","progress":0,"attempt":0,"started_at":null,"finished_at":null}],\#(position)"input":null,"output":null,"error":null,"priority":0,"metadata":{"y":"\"","z":"1"},"cancel_requested":false,"retry_of":null,"created_at":"1970-01-01T00:00:00.000Z","started_at":null,"finished_at":null,"last_event_id":"00000001-1","links":{"self":"\#(base)\#(path)","events":"\#(base)\#(path)/events","cancel":"\#(base)\#(path)/cancel"}}"#
-        }
-        #expect(JobDocument(job, linkBase: "").json == text(#""queue_position":null,"#, ""))
-        #expect(
-            JobDocument(job, includesQueuePosition: false, linkBase: "https://x.example.org/l").json
-                == text("", "https://x.example.org/l"))
-    }
-
     @Test(
         "escapes the characters that clients take for the end of a line, in events, jobs and documents",
         arguments: ["\u{85}", "\u{2028}", "\u{2029}", "a\u{2028}b\u{85}", "\u{c2}\u{80}\u{86}\u{2027}\u{202a}\u{e2}"])

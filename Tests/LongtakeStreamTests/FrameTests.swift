@@ -1,3 +1,4 @@
+import LongtakeAPI
 import LongtakeCore
 import NIOCore
 import Testing

@@ -1,3 +1,4 @@
+import LongtakeAPI
 import Testing
 
 @testable import LongtakeStream

@@ -106,13 +106,13 @@ enum ImportArrows {
 
     static let allowed: [String: Set<String>] = [
         "LongtakeCore": ["FoundationEssentials", "Synchronization"],
+        "LongtakeAPI": ["LongtakeCore"],
         "LongtakeSQLite": system.union(["LongtakeCore", "GRDB", "GRDBSQLite", "Logging"]),
         "LongtakeEngine": ["LongtakeCore", "Logging", "Synchronization"],
-        "LongtakeStream": ["LongtakeCore", "Logging", "NIOCore", "Synchronization"],
+        "LongtakeStream": ["LongtakeAPI", "LongtakeCore", "Logging", "NIOCore", "Synchronization"],
         "LongtakeHTTP": system.union([
-            "LongtakeCore", "LongtakeStream", "Logging", "Crypto", "Hummingbird", "HTTPTypes", "NIOCore", "NIOPosix",
-            "NIOHTTP1",
-            "NIOHTTPTypesHTTP1", "RawStructuredFieldValues", "RawStructuredFieldValues",
+            "LongtakeAPI", "LongtakeCore", "LongtakeStream", "Logging", "Crypto", "Hummingbird", "HTTPTypes", "NIOCore",
+            "NIOPosix", "NIOHTTP1", "NIOHTTPTypesHTTP1", "RawStructuredFieldValues",
         ]),
     ]
 }

@@ -8,7 +8,12 @@ struct Answer: Sendable {
     let body: ByteBuffer
 
     var json: JSONValue {
-        get throws { try JSONText.decode(JSONValue.self, from: String(buffer: body)) }
+        get throws { try document(JSONValue.self) }
+    }
+
+    /// Decodes the body.
+    func document<Document: Decodable>(_ type: Document.Type) throws -> Document {
+        try JSONText.decode(type, from: String(buffer: body))
     }
 }
 

@@ -1,3 +1,4 @@
+import LongtakeAPI
 import LongtakeCore
 import NIOCore
 import NIOPosix
@@ -35,7 +36,7 @@ struct JobDesk: Sendable {
         for number in numbers {
             let answer = try await connection.send(Self.submission(to: pipeline, number: number)).get()
             guard answer.status == 201 else { throw BenchFailure(refusing: answer) }
-            jobs.append(try SubmittedJob(answer.json))
+            jobs.append(SubmittedJob(try answer.document(JobDocument.self)))
         }
         try await connection.close()
         return jobs
@@ -48,15 +49,11 @@ struct JobDesk: Sendable {
         repeat {
             let page = try await connection.send(
                 RequestConnection.get("/v1/jobs?limit=200" + (cursor.map { "&cursor=\($0)" } ?? ""))
-            ).get().json
-            guard case .array(let jobs) = page["jobs"] else { throw BenchFailure("a page of jobs without jobs") }
-            for job in jobs {
-                guard let id = job["id"]?.text, let last = job["last_event_id"]?.text?.split(separator: "-").last else {
-                    throw BenchFailure("a page of jobs has one without an id")
-                }
-                heads[id] = UInt64(last)
+            ).get().document(JobListDocument.self)
+            for job in page.jobs {
+                heads[job.id.description] = UInt64(clamping: job.lastEventID.sequence.rawValue)
             }
-            cursor = page["next"]?.text
+            cursor = page.next
         } while cursor != nil
         try await connection.close()
         return heads

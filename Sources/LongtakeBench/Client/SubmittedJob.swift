@@ -1,20 +1,19 @@
+import LongtakeAPI
 import LongtakeCore
 
-/// A job that this run submitted.
+/// A job that this run has submitted.
 struct SubmittedJob: Sendable {
     let id: String
     let epoch: String
+    /// The path of its events.
+    let path: String
+}
 
-    /// - Parameter document: the daemon's answer.
-    init(_ document: JSONValue) throws {
-        guard let id = document["id"]?.text, let epoch = document["last_event_id"]?.text?.split(separator: "-").first
-        else {
-            throw BenchFailure("a submission was answered without an id")
-        }
-        self.id = id
-        self.epoch = String(epoch)
+extension SubmittedJob {
+    /// - Parameter document: the response of the daemon.
+    init(_ document: JobDocument) {
+        id = document.id.description
+        epoch = document.lastEventID.epoch.description
+        path = APILinks().events(of: document.id)
     }
-
-    /// Where its events are.
-    var path: String { "/v1/jobs/\(id)/events" }
 }

@@ -1,3 +1,4 @@
+import LongtakeAPI
 import NIOCore
 
 /// One open stream: reads it as cheaply as possible, and tells the board what came.
@@ -72,7 +73,7 @@ final class Watcher: ChannelInboundHandler {
                 if !hasCaughtUp { awaitedHead = head }
             }
         case .control(let text):
-            if !isGreeted, text.contains("stream.end") {
+            if !isGreeted, text.contains(StreamMessageType.end.rawValue) {
                 refusal = 200
             } else {
                 board.failed("a stream said: \(text.prefix(200))")

@@ -6,7 +6,7 @@ public struct InvalidInput: Error, Hashable, Sendable {
 }
 
 /// One thing that is wrong with the body of a submission.
-public struct InputProblem: Hashable, Sendable, Encodable {
+public struct InputProblem: Hashable, Sendable, Codable {
     /// Where, as a JSON Pointer (RFC 6901) such as `/input/fps`.
     public let pointer: String
     /// What, in words that follow the name of the field, such as `must be between 1 and 60`.

@@ -30,33 +30,3 @@ public struct PipelineDefinition: Hashable, Sendable {
         return (pipeline, .object(members))
     }
 }
-
-extension PipelineDefinition: Encodable {
-    private enum Key: String, CodingKey { case name, description, input, stages }
-
-    /// What `GET /v1/pipelines` shows of it.
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: Key.self)
-        try container.encode(name, forKey: .name)
-        try container.encode(description, forKey: .description)
-        try container.encode(input, forKey: .input)
-        try container.encode(stages.map(ShownStage.init), forKey: .stages)
-    }
-
-    private struct ShownStage: Encodable {
-        let name: StageName
-        let queue: QueueName
-        let expectedSeconds: Double
-
-        init(_ stage: StageDefinition) {
-            name = stage.name
-            queue = stage.queue
-            expectedSeconds = stage.seconds
-        }
-
-        enum CodingKeys: String, CodingKey {
-            case name, queue
-            case expectedSeconds = "expected_seconds"
-        }
-    }
-}

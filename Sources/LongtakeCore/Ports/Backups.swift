@@ -54,7 +54,7 @@ public struct BackupID: Hashable, Sendable, CustomStringConvertible {
 /// One backup, being made or made.
 public struct Backup: Hashable, Sendable {
     /// Only what is `done` can be restored.
-    public enum State: String, Hashable, Sendable, Encodable {
+    public enum State: String, Hashable, Sendable, Codable {
         case running, done, failed
     }
 
@@ -78,29 +78,5 @@ public struct Backup: Hashable, Sendable {
         self.bytes = bytes
         self.finishedAt = finishedAt
         self.error = error
-    }
-}
-
-/// A backup as clients see it in JSON: every member always there, `null` where there is no value.
-public struct BackupDocument: Encodable, Sendable {
-    private let backup: Backup
-
-    public init(_ backup: Backup) { self.backup = backup }
-
-    private enum Key: String, CodingKey {
-        case id, state, path, bytes, error
-        case startedAt = "started_at"
-        case finishedAt = "finished_at"
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: Key.self)
-        try container.encode(backup.id.description, forKey: .id)
-        try container.encode(backup.state, forKey: .state)
-        try container.encode(backup.path, forKey: .path)
-        try container.encode(backup.bytes, forKey: .bytes)
-        try container.encode(backup.error, forKey: .error)
-        try container.encode(backup.startedAt.description, forKey: .startedAt)
-        try container.encode(backup.finishedAt?.description, forKey: .finishedAt)
     }
 }

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import LongtakeAPI
 import LongtakeCore
 import LongtakeStream
 import Synchronization
@@ -212,18 +213,18 @@ struct TokenBucket: Sendable {
 
 extension Problem {
     static let keyMissing = unauthorized(
-        "key-missing", "Send an API key as “Authorization: Bearer KEY”.", challenge: "Bearer realm=\"longtake\"")
-    static let keyUnknown = unauthorized("key-unknown", "This API key is not valid.", challenge: invalid)
-    static let ticketUnknown = unauthorized("ticket-unknown", "This ticket is not valid.", challenge: invalid)
+        .keyMissing, "Send an API key as “Authorization: Bearer KEY”.", challenge: "Bearer realm=\"longtake\"")
+    static let keyUnknown = unauthorized(.keyUnknown, "This API key is not valid.", challenge: invalid)
+    static let ticketUnknown = unauthorized(.ticketUnknown, "This ticket is not valid.", challenge: invalid)
     static let ticketExpired = unauthorized(
-        "ticket-expired", "This ticket has expired. Make a new one with POST /v1/tickets.", challenge: invalid)
+        .ticketExpired, "This ticket has expired. Make a new one with POST /v1/tickets.", challenge: invalid)
     static let ticketNotAccepted = unauthorized(
-        "ticket-not-taken", "A ticket only reads jobs and their events. This route needs an API key.",
+        .ticketNotAccepted, "A ticket only reads jobs and their events. This route needs an API key.",
         challenge: "Bearer realm=\"longtake\"")
 
     static func rightMissing(_ right: Right) -> Problem {
         Problem(
-            kind: "right-missing", status: .forbidden, title: "Forbidden",
+            type: .rightMissing, status: .forbidden, title: "Forbidden",
             detail: "This key does not have the right “\(right.rawValue)”.",
             headers: [
                 .wwwAuthenticate: "Bearer realm=\"longtake\", error=\"insufficient_scope\", scope=\"\(right.rawValue)\""
@@ -232,16 +233,16 @@ extension Problem {
 
     static func tooManyRequests(retryAfter seconds: Int) -> Problem {
         Problem(
-            kind: "too-many-requests", status: .tooManyRequests, title: "Too many requests",
+            type: .tooManyRequests, status: .tooManyRequests, title: "Too many requests",
             detail: "This key has exceeded its rate limit.", headers: [.retryAfter: String(seconds)])
     }
 
     private static let invalid = "Bearer realm=\"longtake\", error=\"invalid_token\""
 
     /// A 401 with the challenge that RFC 6750 §3 requires.
-    private static func unauthorized(_ kind: String, _ detail: String, challenge: String) -> Problem {
+    private static func unauthorized(_ type: ProblemType, _ detail: String, challenge: String) -> Problem {
         Problem(
-            kind: kind, status: .unauthorized, title: "Unauthorized", detail: detail,
+            type: type, status: .unauthorized, title: "Unauthorized", detail: detail,
             headers: [.wwwAuthenticate: challenge])
     }
 }

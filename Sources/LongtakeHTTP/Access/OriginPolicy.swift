@@ -1,4 +1,5 @@
 import HTTPTypes
+import LongtakeAPI
 import NIOCore
 import NIOHTTP1
 
@@ -207,12 +208,12 @@ enum SecurityHeaders {
 
 extension Problem {
     static let unknreceivedHost = Problem(
-        kind: "unknown-host", status: .misdirectedRequest, title: "Unknown host",
+        type: .unknownHost, status: .misdirectedRequest, title: "Unknown host",
         detail:
             "The name in “Host” is not one of this daemon's names. If it should be, add it to the setting http.allowed_hosts. The check protects the daemon from other web sites."
     )
     static let foreignOrigin = Problem(
-        kind: "foreign-origin", status: .forbidden, title: "Foreign origin",
+        type: .foreignOrigin, status: .forbidden, title: "Foreign origin",
         detail:
             "A page of another web site sent this request. To allow it, add its origin to the setting http.cors_origins, or make the daemon require API keys."
     )

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import LongtakeAPI
 import LongtakeCore
 import NIOCore
 
@@ -64,21 +65,16 @@ extension Request {
     }
 }
 
-/// A document that writes its members in a defined order.
-protocol JSONDocument {
-    func write(into json: inout JSONWriter)
-}
-
-extension JobDocument: JSONDocument {}
-
 extension Response {
+    /// Writes the members in the order of the document.
     static func json(_ document: some JSONDocument, status: HTTPResponse.Status = .ok) -> Response {
         var json = JSONWriter(capacity: 1_536)
         document.write(into: &json)
         return .json(bytes: json.bytes, status: status)
     }
 
-    static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+    /// Writes the members in alphabetical order.
+    static func json(sorted value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
         .json(bytes: try JSONText.data(value), status: status)
     }
 

@@ -1,4 +1,5 @@
 import Hummingbird
+import LongtakeAPI
 import LongtakeCore
 
 /// Health, readiness and the configured pipelines.
@@ -23,7 +24,7 @@ struct DaemonRoutes: Sendable {
 
     /// Responds as long as the process lives.
     @Sendable private func health(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
-        try .json(["status": "ok", "version": version])
+        try .json(sorted: StatusDocument.healthy(version: version))
     }
 
     /// Responds with 200 if the daemon accepts new jobs and can persist them.
@@ -32,20 +33,15 @@ struct DaemonRoutes: Sendable {
         do {
             try await readinessProbe.run()
         } catch JournalError.cannotPersist(let reason) {
-            throw Problem.unavailable("cannot-persist", "The database cannot persist data at present: \(reason).")
+            throw Problem.unavailable(.cannotPersist, "The database cannot persist data at present: \(reason).")
         }
-        return try .json(["status": "ready"])
+        return try .json(sorted: StatusDocument.ready)
     }
 
     @Sendable private func pipelines(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         try request.requireAcceptsJSON()
-        return try .json(PipelineList(default: catalog.defaultPipeline, pipelines: catalog.definitions))
+        return try .json(sorted: PipelineListDocument(catalog))
     }
-}
-
-private struct PipelineList: Encodable {
-    let `default`: PipelineName
-    let pipelines: [PipelineDefinition]
 }
 
 /// Checks whether the disk accepts writes, at most once per second for all clients. Each check is a

@@ -1,4 +1,5 @@
 import Hummingbird
+import LongtakeAPI
 import LongtakeCore
 import LongtakeStream
 
@@ -54,7 +55,7 @@ struct EventRoutes: Sendable {
             throw Problem.badRequest("The cursor is not an event id.")
         case .refused:
             throw Problem(
-                kind: "cursor-gone", status: .gone, title: "Cursor gone",
+                type: .cursorGone, status: .gone, title: "Cursor gone",
                 detail:
                     "This log does not contain the event of the cursor. It belongs to another database, or to a later state of this one. Read the job again."
             )
@@ -70,16 +71,7 @@ struct EventRoutes: Sendable {
             }
             page = try await read(after, limit)
         }
-        return .json(bytes: Self.document(page, after: after).utf8)
-    }
-
-    /// The JSON of a page, which contains the stored JSON of each event unchanged.
-    private static func document(_ page: EventPage, after: EventSequence) -> String {
-        let last = page.events.last?.sequence ?? after
-        let isFinished = page.isFinal && last == page.head
-        return "{\"events\":[" + page.events.map(\.json).joined(separator: ",")
-            + "],\"last_event_id\":\"\(EventID(epoch: page.epoch, sequence: last))\","
-            + "\"head\":\"\(EventID(epoch: page.epoch, sequence: page.head))\",\"finished\":\(isFinished)}"
+        return .json(bytes: EventPageDocument.json(page, after: after).utf8)
     }
 }
 

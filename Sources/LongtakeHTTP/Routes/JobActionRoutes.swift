@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import LongtakeAPI
 import LongtakeCore
 
 /// Cancels, retries and deletes jobs.
@@ -10,8 +11,8 @@ struct JobActionRoutes: Sendable {
     /// Closed while the daemon shuts down.
     let admission: Admission
     let random: @Sendable () -> UInt64
-    /// See ``JobDocument/linkBase``.
-    let linkBase: String
+    /// Builds the links in responses.
+    let links: APILinks
 
     func register(on routes: inout RouteTable) {
         routes.add("/v1/jobs/{id}/cancel", [.post: .needs(.submit, cancel)])
@@ -23,7 +24,7 @@ struct JobActionRoutes: Sendable {
         guard let job = try await journal.cancel(try context.jobID(), of: context.caller.tenant) else {
             throw Problem.noSuchJob
         }
-        return .json(JobDocument(job, linkBase: linkBase), status: job.state.isFinal ? .ok : .accepted)
+        return .json(JobDocument(job, links: links), status: job.state.isFinal ? .ok : .accepted)
     }
 
     /// ``JobRoutes`` registers this handler with the other methods of its path.
@@ -55,8 +56,8 @@ struct JobActionRoutes: Sendable {
 
     private func response(to outcome: SubmissionOutcome) throws -> Response {
         guard let job = outcome.job else { throw Problem.keyConflict }
-        var response = Response.json(JobDocument(job, linkBase: linkBase), status: outcome.isReplay ? .ok : .created)
-        response.headers[.location] = "\(linkBase)/v1/jobs/\(job.id)"
+        var response = Response.json(JobDocument(job, links: links), status: outcome.isReplay ? .ok : .created)
+        response.headers[.location] = links.job(job.id)
         if outcome.isReplay { response.headers[.idempotentReplayed] = "true" }
         return response
     }
@@ -85,7 +86,7 @@ struct JobActionRoutes: Sendable {
 extension Problem {
     fileprivate static func outdated(_ errors: [InputProblem]) -> Problem {
         Problem(
-            kind: "outdated-job", status: .unprocessableContent, title: "The job does not fit its pipeline any more",
+            type: .outdatedJob, status: .unprocessableContent, title: "The job does not fit its pipeline any more",
             detail: "The configuration has changed since the job was submitted. Submit a new job. See “errors”.",
             errors: errors)
     }

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import LongtakeAPI
 import LongtakeCore
 import LongtakeStream
 
@@ -14,8 +15,8 @@ struct JobRoutes: Sendable {
     /// Closed while the daemon shuts down.
     let admission: Admission
     let random: @Sendable () -> UInt64
-    /// See ``JobDocument/linkBase``.
-    let linkBase: String
+    /// Builds the links in responses.
+    let links: APILinks
     /// Handles `DELETE` for a job.
     let delete: RouteTable.Handler
 
@@ -72,7 +73,7 @@ struct JobRoutes: Sendable {
             let (job, applied) = await waited(for: job, preferences, context)
             response = show(job, applied, status: outcome.isReplay ? .ok : .created, ticket: ticket)
         }
-        response.headers[.location] = "\(linkBase)/v1/jobs/\(job.id)"
+        response.headers[.location] = links.job(job.id)
         if outcome.isReplay { response.headers[.idempotentReplayed] = "true" }
         return response
     }
@@ -124,7 +125,7 @@ struct JobRoutes: Sendable {
             filter.after = cursor
         }
         let page = try await journal.jobs(filter)
-        return .json(JobList(page: page, epoch: page.epoch, linkBase: linkBase))
+        return .json(JobListDocument(page, links: links))
     }
 
     @Sendable private func show(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
@@ -149,30 +150,10 @@ struct JobRoutes: Sendable {
     private func show(
         _ job: Job, _ applied: String?, status: HTTPResponse.Status = .ok, ticket: String? = nil
     ) -> Response {
-        var response = Response.json(JobDocument(job, ticket: ticket, linkBase: linkBase), status: status)
+        var response = Response.json(JobDocument(job, ticket: ticket, links: links), status: status)
         response.headers[.eTag] = "\(EntityTag(job))"
         response.headers[.preferenceApplied] = applied
         return response
-    }
-}
-
-/// A page of jobs.
-private struct JobList: JSONDocument {
-    let page: JobPage
-    let epoch: Epoch
-    let linkBase: String
-
-    func write(into json: inout JSONWriter) {
-        json.beginObject()
-        json.name("jobs")
-        json.beginArray()
-        for job in page.jobs {
-            JobDocument(job, includesQueuePosition: false, linkBase: linkBase).write(into: &json)
-        }
-        json.endArray()
-        json.member("next", orNull: page.next?.description)
-        json.member("last_event_id", "\(FeedID(epoch: epoch, position: page.position))")
-        json.endObject()
     }
 }
 

@@ -1,4 +1,5 @@
 import Hummingbird
+import LongtakeAPI
 import LongtakeCore
 
 /// Lists, pauses and resumes queues.
@@ -15,7 +16,7 @@ struct QueueRoutes: Sendable {
 
     @Sendable private func list(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         try request.requireAcceptsJSON()
-        return try .json(QueueList(queues: try await documents(for: context.caller)))
+        return try .json(sorted: QueueListDocument(queues: try await documents(for: context.caller)))
     }
 
     @Sendable private func pause(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
@@ -37,7 +38,7 @@ struct QueueRoutes: Sendable {
         try await command(name)
         // A queue that is neither configured nor in use is only listed while it is paused.
         let after = try await documents(for: context.caller).first { $0.name == name }
-        return try .json(after ?? QueueDocument(name: name, workers: 0, running: 0, waiting: 0, paused: false))
+        return try .json(sorted: after ?? QueueDocument(QueueStatus(name: name), workers: 0))
     }
 
     /// All configured queues, and other queues that have stages or are paused. With the right
@@ -45,9 +46,7 @@ struct QueueRoutes: Sendable {
     private func documents(for caller: Caller) async throws -> [QueueDocument] {
         let tenant = caller.rights.contains(.admin) ? nil : caller.tenant
         return QueueStatus.all(try await journal.queues(of: tenant), with: workers.keys).map {
-            QueueDocument(
-                name: $0.name, workers: workers[$0.name] ?? 0, running: $0.running, waiting: $0.waiting,
-                paused: $0.isPaused)
+            QueueDocument($0, workers: workers[$0.name] ?? 0)
         }
     }
 }
@@ -61,20 +60,7 @@ extension QueueStatus {
     }
 }
 
-/// A queue as clients see it.
-private struct QueueDocument: Encodable {
-    let name: QueueName
-    let workers: Int
-    let running: Int
-    let waiting: Int
-    let paused: Bool
-}
-
-private struct QueueList: Encodable {
-    let queues: [QueueDocument]
-}
-
 extension Problem {
     fileprivate static let noSuchQueue = Problem(
-        kind: "no-such-queue", status: .notFound, title: "No such queue", detail: "No queue has this name.")
+        type: .noSuchQueue, status: .notFound, title: "No such queue", detail: "No queue has this name.")
 }

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import LongtakeAPI
 import LongtakeCore
 import LongtakeStream
 import NIOCore
@@ -8,8 +9,8 @@ import NIOCore
 struct StreamOpener: Sendable {
     let journal: any Journal
     let hub: StreamHub
-    /// See ``JobDocument/linkBase``.
-    let linkBase: String
+    /// Builds the links in responses.
+    let links: APILinks
 
     /// Opens a stream of the events of one job.
     /// - Parameter status: the status of the response if a stream opens.
@@ -107,7 +108,7 @@ struct StreamOpener: Sendable {
         add(
             [
                 .reset(reason: reason, requested: requested),
-                .snapshot(id: job.lastEvent, job: JobDocument(job, linkBase: linkBase).json),
+                .snapshot(id: job.lastEvent, job: JobDocument(job, links: links).json),
             ], to: &opening)
         opening.cursor = LogPlace(job.lastEvent.sequence)
         opening.isEnded = job.state.isFinal

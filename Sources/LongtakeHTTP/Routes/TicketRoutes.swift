@@ -1,4 +1,5 @@
 import Hummingbird
+import LongtakeAPI
 import LongtakeCore
 
 /// `POST /v1/tickets`: makes tickets, with which a browser's `EventSource` can open streams.
@@ -23,11 +24,12 @@ struct TicketRoutes: Sendable {
         guard let (text, expiresAt) = try access.ticket(for: context.caller, jobs: body.jobs, lasting: lifetime) else {
             throw Problem.noSigningKey
         }
-        return try .json(TicketDocument(text: text, jobs: body.jobs, expiresAt: expiresAt), status: .created)
+        return try .json(
+            sorted: TicketDocument(ticket: text, jobs: body.jobs, expiresAt: expiresAt), status: .created)
     }
 }
 
-/// `{"jobs": […], "ttl_seconds": …}`
+/// A checked ``TicketRequest``.
 private struct TicketBody {
     var jobs: [JobID] = []
     var seconds = Limits.ticketSecondsDefault
@@ -36,10 +38,11 @@ private struct TicketBody {
         guard case .object(let members) = value else {
             throw .unprocessable([InputProblem(pointer: "", detail: "must be an object")])
         }
-        var problems = members.keys.filter { $0 != "jobs" && $0 != "ttl_seconds" }.sorted().map {
+        typealias Name = TicketRequest.CodingKeys
+        var problems = members.keys.filter { Name(rawValue: $0) == nil }.sorted().map {
             InputProblem(in: "", member: $0, detail: "unknown field")
         }
-        if case .array(let items)? = members["jobs"], (1...Limits.ticketJobs).contains(items.count) {
+        if case .array(let items)? = members[Name.jobs.rawValue], (1...Limits.ticketJobs).contains(items.count) {
             for (index, item) in items.enumerated() {
                 if let job = item.text.flatMap({ JobID($0) }) {
                     jobs.append(job)
@@ -51,7 +54,7 @@ private struct TicketBody {
             problems.append(
                 InputProblem(pointer: "/jobs", detail: "must be an array of 1 to \(Limits.ticketJobs) ids of jobs"))
         }
-        switch members["ttl_seconds"] {
+        switch members[Name.ttlSeconds.rawValue] {
         case nil, .null: break
         case .integer(let number) where Limits.ticketSeconds.contains(Int(clamping: number)): seconds = Int(number)
         default:
@@ -65,25 +68,7 @@ private struct TicketBody {
     }
 }
 
-private struct TicketDocument: Encodable {
-    let text: String
-    let jobs: [JobID]
-    let expiresAt: Timestamp
-
-    private enum Key: String, CodingKey {
-        case ticket, jobs
-        case expiresAt = "expires_at"
-    }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: Key.self)
-        try container.encode(text, forKey: .ticket)
-        try container.encode(jobs.map(\.description), forKey: .jobs)
-        try container.encode(expiresAt.description, forKey: .expiresAt)
-    }
-}
-
 extension Problem {
     static let noSigningKey = Problem.unavailable(
-        "no-signing-key", "The daemon has no key to sign tickets with. Its log lines say why.")
+        .noSigningKey, "The daemon has no key to sign tickets with. Its log lines say why.")
 }

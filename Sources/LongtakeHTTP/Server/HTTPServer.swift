@@ -1,6 +1,7 @@
 import Glibc
 import Hummingbird
 public import Logging
+import LongtakeAPI
 public import LongtakeCore
 import LongtakeStream
 import NIOCore
@@ -49,16 +50,16 @@ public final class HTTPServer: Sendable {
         var routes = RouteTable(router: Router(context: DaemonRequestContext.self), access: access)
         routes.router.add(middleware: ProblemMiddleware())
         let publicURL = configuration.access.publicURL
-        let linkBase = publicURL?.description ?? ""
-        let opener = StreamOpener(journal: journal, hub: hub, linkBase: linkBase)
+        let links = APILinks(base: publicURL?.description ?? "")
+        let opener = StreamOpener(journal: journal, hub: hub, links: links)
         let actions = JobActionRoutes(
             journal: journal, catalog: catalog, clock: clock, admission: admission, random: configuration.random,
-            linkBase: linkBase)
+            links: links)
         actions.register(on: &routes)
         JobRoutes(
             journal: journal, catalog: catalog, clock: clock, opener: opener, hub: hub, access: access,
             admission: admission,
-            random: configuration.random, linkBase: linkBase, delete: actions.delete
+            random: configuration.random, links: links, delete: actions.delete
         ).register(on: &routes)
         QueueRoutes(journal: journal, workers: configuration.queues).register(on: &routes)
         EventRoutes(journal: journal, hub: hub, opener: opener).register(on: &routes)
@@ -67,7 +68,7 @@ public final class HTTPServer: Sendable {
         DaemonRoutes(journal: journal, catalog: catalog, admission: admission, version: configuration.version)
             .register(on: &routes)
         TicketRoutes(journal: journal, access: access).register(on: &routes)
-        BackupRoutes(backups: backups, admission: admission, linkBase: linkBase).register(on: &routes)
+        BackupRoutes(backups: backups, admission: admission, links: links).register(on: &routes)
         DocumentRoutes(publicURL: publicURL).register(on: &routes)
         HomeRoutes(publicURL: publicURL).register(on: &routes)
         let connections = ConnectionRegister(

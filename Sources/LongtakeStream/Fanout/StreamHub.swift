@@ -1,4 +1,5 @@
 public import Logging
+import LongtakeAPI
 public import LongtakeCore
 public import NIOCore
 import Synchronization

@@ -1,3 +1,4 @@
+public import LongtakeAPI
 public import LongtakeCore
 public import NIOCore
 
@@ -28,69 +29,41 @@ public enum ControlFrame: Sendable {
         switch self {
         case .hello(let job, let cursor, let head, let heartbeatSeconds, let retryMilliseconds):
             guard format.isServerSentEvents else { return ByteBuffer() }
-            let shown = cursor.map { "\"\($0)\"" } ?? "null"
-            let name = job.map { "\"\($0)\"" } ?? "null"
-            return block(
-                format, retry: retryMilliseconds, id: cursor, type: "stream.hello",
-                data:
-                    "\"job\":\(name),\"cursor\":\(shown),\"head\":\"\(head)\",\"heartbeat_seconds\":\(heartbeatSeconds)"
-            )
+            let hello = StreamHello(job: job, cursor: cursor, head: head, heartbeatSeconds: heartbeatSeconds)
+            return block(format, hello, retry: retryMilliseconds, id: cursor)
         case .reset(let reason, let requested):
-            let quoted = Self.quoted(Self.cut(requested))
-            return block(
-                format, type: "stream.reset", data: "\"reason\":\"\(reason.rawValue)\",\"requested\":\(quoted)")
+            return block(format, StreamReset(reason: reason, requested: requested))
         case .snapshot(let id, let job):
-            return block(format, id: id.description, type: "job.snapshot", data: "\"id\":\"\(id)\",\"job\":\(job)")
+            return block(format, type: .snapshot, json: JobSnapshot.json(id: id, job: job), id: id.description)
         case .end(let reason, let retryMilliseconds):
-            return block(
-                format, retry: retryMilliseconds, type: "stream.end", data: "\"reason\":\"\(reason.rawValue)\"")
+            return block(format, StreamEndMessage(reason: reason), retry: retryMilliseconds)
         case .heartbeat:
             return ByteBuffer(string: format.isServerSentEvents ? ": hb\n\n" : "\n")
         case .heartbeatEvent(let position):
-            return block(format, type: "stream.heartbeat", data: position.map { "\"queue_position\":\($0)" })
+            return block(format, StreamHeartbeat(queuePosition: position))
         case .movedOn(let id):
             return ByteBuffer(string: format.isServerSentEvents ? "id: \(id)\n\n" : "\n")
         case .diagnosticsEvent(let number, let count, let time):
-            return block(
-                format, type: "diagnostics.event", data: "\"seq\":\(number),\"of\":\(count),\"at\":\"\(time)\"")
+            return block(format, DiagnosticsEvent(sequence: number, of: count, at: time))
         case .diagnosticsEnd(let count):
-            return block(format, type: "diagnostics.end", data: "\"of\":\(count)")
+            return block(format, DiagnosticsEnd(of: count))
         }
     }
 
-    private func block(
-        _ format: StreamFormat, retry: Int? = nil, id: String? = nil, type: String, data members: String?
+    private func block<Message: StreamMessage>(
+        _ format: StreamFormat, _ message: Message, retry: Int? = nil, id: String? = nil
     ) -> ByteBuffer {
-        let json = "{\"type\":\"\(type)\"" + (members.map { ",\($0)" } ?? "") + "}"
+        block(format, type: Message.messageType, json: message.json, retry: retry, id: id)
+    }
+
+    private func block(
+        _ format: StreamFormat, type: StreamMessageType, json: String, retry: Int? = nil, id: String? = nil
+    ) -> ByteBuffer {
         guard format.isServerSentEvents else { return ByteBuffer(string: json + "\n") }
         var text = ""
         if let retry { text += "retry: \(retry)\n" }
         if let id { text += "id: \(id)\n" }
-        if format == .events { text += "event: \(type)\n" }
+        if format == .events { text += "event: \(type.rawValue)\n" }
         return ByteBuffer(string: text + "data: \(json)\n\n")
     }
-
-    /// A JSON string; the encoder cannot fail on one, and an empty string is the honest answer if it ever does.
-    private static func quoted(_ text: String) -> String { (try? JSONText.encode(text)) ?? "\"\"" }
-
-    /// At most ``Limits/requestedCursorBytes``, on the border of a character.
-    private static func cut(_ text: String) -> String {
-        var cut = text
-        while cut.utf8.count > Limits.requestedCursorBytes { cut.removeLast() }
-        return cut
-    }
-}
-
-/// Why a stream ends before the job does; the raw value is the `reason` of `stream.end`.
-public enum StreamEnd: String, Hashable, Sendable {
-    /// The daemon stops; the reader comes back to the next one.
-    case draining
-    /// It has been open for as long as streams may be.
-    case maxAge = "max_age"
-    /// As many streams are open as there may be. The reader comes back.
-    case limit
-    /// The journal cannot serve reads at present. The reader comes back.
-    case unavailable
-    /// The key was revoked, or the ticket has expired. The reader does not come back: it would get 401.
-    case unauthorized
 }

@@ -1,3 +1,5 @@
+public import LongtakeAPI
+
 /// How a stream ended, for those who keep records of streams.
 public enum StreamClose: Hashable, Sendable {
     /// With the final event of the job.

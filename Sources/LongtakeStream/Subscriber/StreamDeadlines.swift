@@ -1,3 +1,5 @@
+import LongtakeAPI
+
 /// When a stream has to do something by itself, in ticks of its loop's wheel: say that it lives, give up a reader that is stuck, end.
 struct StreamDeadlines: Hashable, Sendable {
     /// What is due.

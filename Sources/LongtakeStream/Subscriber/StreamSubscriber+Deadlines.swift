@@ -1,3 +1,4 @@
+import LongtakeAPI
 import NIOCore
 
 /// What a stream does by itself, when its loop's wheel says that it is time.

@@ -1,4 +1,5 @@
 import Logging
+import LongtakeAPI
 import LongtakeCore
 import NIOCore
 

@@ -1,4 +1,5 @@
 import HTTPTypes
+import LongtakeAPI
 import NIOCore
 import NIOHTTP1
 import Testing
@@ -18,7 +19,7 @@ struct OriginPolicyTests {
         let head = HTTPRequestHead(version: .http1_1, method: .POST, uri: uri, headers: HTTPHeaders(fields))
         let proxies = TrustedProxies(["192.0.2.0/24"]) ?? .none
         let forwarding = Forwarding(peer: peer, headers: head.headers, trusting: proxies)
-        return policy.refusal(of: OriginPolicy.Source(head, forwarding))?.kind
+        return policy.refusal(of: OriginPolicy.Source(head, forwarding))?.type.rawValue
     }
 
     @Test(
