@@ -173,6 +173,25 @@ struct EngineTests {
         await bench.engine.drain(deadline: .seconds(5))
     }
 
+    /// Seen to fail without the limit: the next claim got all of it.
+    @Test("a checkpoint beyond its limit is not kept, and its report is", arguments: [false, true])
+    func checkpointLimit(_ isTooLarge: Bool) async throws {
+        let started = Signal()
+        let data = JSONValue.string(String(repeating: "x", count: isTooLarge ? Limits.checkpointBytes : 100))
+        let bench = Bench(
+            runner: .init { _, report in
+                try await report(StageReport(progress: Progress(0.5), message: "half", checkpoint: data))
+                started.give()
+                return try await Self.forever()
+            })
+        bench.engine.start()
+        _ = try await bench.submit(Work.submission())
+        await started.wait()
+        await bench.engine.drain(deadline: .seconds(5))
+        let next = try #require(try await bench.journal.claim(queue: Work.cpu, limit: 1).claims.first)
+        #expect(next.checkpoint == Checkpoint(progress: Progress(0.5), data: isTooLarge ? nil : data))
+    }
+
     @Test("a stage that succeeds in spite of a drain keeps its success")
     func successInDrain() async throws {
         let started = Signal()

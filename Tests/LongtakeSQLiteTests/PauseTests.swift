@@ -38,8 +38,7 @@ struct PauseTests {
         try await journal.close()
         try scratch.execute(
             """
-            ALTER TABLE stage RENAME COLUMN holder TO token; ALTER TABLE stage DROP COLUMN fence;
-            ALTER TABLE stage DROP COLUMN checkpoint_data; ALTER TABLE stage DROP COLUMN output;
+            \(ScratchDirectory.withoutHolders);
             DROP TABLE deletion; ALTER TABLE queue DROP COLUMN paused; UPDATE queue SET virtual = 7;
             DELETE FROM grdb_migrations WHERE identifier >= '4'
             """)

@@ -115,7 +115,10 @@ final class Dispatcher: Sendable {
     private func claim(_ limit: Int) async {
         do {
             send.yield(.claimed(try await store.claim(queue: queue, limit: limit, for: store.holder)))
-        } catch JournalError.closed, JournalError.outcomeUnknown, JournalError.notOwner {
+        } catch JournalError.notOwner {
+            logger.error("claims end, because the holder of this process was declared gone")
+            send.yield(.claimFailed(isFinal: true))
+        } catch JournalError.closed, JournalError.outcomeUnknown {
             // The journal has said why; the process is about to end.
             logger.notice("claims end, since the journal has")
             send.yield(.claimFailed(isFinal: true))

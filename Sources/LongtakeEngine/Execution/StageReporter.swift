@@ -43,7 +43,8 @@ final class StageReporter: Sendable {
         let message = report.message.cut(toBytes: Limits.reportMessageBytes)
         do {
             let answer = try await store.report(
-                StageReport(progress: report.progress, message: message, checkpoint: report.checkpoint), for: claim)
+                StageReport(progress: report.progress, message: message, checkpoint: bounded(report.checkpoint)),
+                for: claim)
             switch answer {
             case .goOn: return
             case .canceling: give(up: .canceling)
@@ -57,6 +58,16 @@ final class StageReporter: Sendable {
             give(up: .lost)
         }
         if self.stop != nil { throw CancellationError() }
+    }
+
+    /// A checkpoint within its limit; the one before is kept instead of one that is larger.
+    private func bounded(_ checkpoint: JSONValue?) -> JSONValue? {
+        guard let checkpoint, let bytes = try? JSONText.encode(checkpoint).utf8.count else { return nil }
+        if bytes <= Limits.checkpointBytes { return checkpoint }
+        logger.warning(
+            "a checkpoint is too large and was not kept",
+            metadata: ["bytes": "\(bytes)", "limit": "\(Limits.checkpointBytes)"])
+        return nil
     }
 
     /// Calls `observer` when the journal says that the stage is to be given up.

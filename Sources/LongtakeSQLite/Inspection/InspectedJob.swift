@@ -83,8 +83,8 @@ struct InspectedJob {
             }
             guard row.number == stageIndex, !isHidden else { continue }
             // An earlier version did not count the claims, so there may be more of them in the log.
-            if row.fence > fold.claims || row.holder != nil && row.fence < 1 {
-                found(.fence, "\(name) has the fence \(row.fence), and its log has \(fold.claims) claims of it")
+            if let fence = row.fence, fence > fold.claims || row.holder != nil && fence < 1 {
+                found(.fence, "\(name) has the fence \(fence), and its log has \(fold.claims) claims of it")
             }
             if row.attempt != Int64(fold.attempt) {
                 found(.stageRows, "\(name) is in attempt \(row.attempt), and its log says \(fold.attempt)")
@@ -128,7 +128,8 @@ struct StageRow {
     let mark: String
     let attempt: Int64
     let holder: Int64?
-    let fence: Int64
+    /// `nil` in a database of an earlier version.
+    let fence: Int64?
     let checkpoint: Double
     let isDelayed: Bool
     let plannedQueue: String
@@ -142,7 +143,7 @@ struct StageRow {
         mark = row.text(5)
         attempt = row.int64(6)
         holder = row.isNull(7) ? nil : row.int64(7)
-        fence = row.int64(11)
+        fence = row.isNull(11) ? nil : row.int64(11)
         checkpoint = row.double(8) ?? 0
         isDelayed = row.bool(9)
         plannedQueue = row.text(10)

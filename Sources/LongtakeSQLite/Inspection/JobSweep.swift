@@ -3,6 +3,8 @@ import LongtakeCore
 
 /// Reads all jobs with their logs once, in the order of the index, and holds one job at a time.
 struct JobSweep {
+    /// Whether the database has the columns of migration `7-holders`.
+    let hasHolders: Bool
     /// Told after each job, with its key and the highest there is.
     let progress: (Int64, Int64) -> Void
 
@@ -31,12 +33,17 @@ struct JobSweep {
             CASE WHEN json_valid(event.payload) THEN json_extract(event.payload, '$.error.code') END
         FROM job LEFT JOIN event ON event.job = job.key ORDER BY job.key, event.seq
         """
-    private static let stageQuery = """
-        SELECT number, queue, tenant, priority, state, mark, attempt, holder, checkpoint, due_at IS NOT NULL,
+    /// Of a database that an earlier version left, `holder` and `fence` are not there yet: what runs is known by its
+    /// `token`, and the claims were not counted.
+    private static func stageQuery(hasHolders: Bool) -> String {
+        """
+        SELECT number, queue, tenant, priority, state, mark, attempt, \(hasHolders ? "holder" : "token"), checkpoint,
+            due_at IS NOT NULL,
             (SELECT CASE WHEN json_valid(definition) THEN json_extract(definition, '$.stages[' || number || '].queue') END
-                FROM job WHERE key = stage.job), fence
+                FROM job WHERE key = stage.job), \(hasHolders ? "fence" : "NULL")
         FROM stage WHERE job = ? ORDER BY number
         """
+    }
 
     func run(into inspection: inout StorageInspection, _ db: Database) throws {
         let last = try Int64.fetchOne(db, sql: "SELECT max(key) FROM job") ?? 0
@@ -65,7 +72,7 @@ struct JobSweep {
             return true
         }
         job.compareRow(unreadable: unreadable)
-        try db.forEachRow(Self.stageQuery, job.key) { row in
+        try db.forEachRow(Self.stageQuery(hasHolders: hasHolders), job.key) { row in
             rows.append(StageRow(row))
             return true
         }

@@ -72,7 +72,8 @@ public struct StorageInspector: Sendable {
             let name = "row \((row[1] as Int64?).map(String.init) ?? "?") of \(row[0] as String)"
             found.add(Violation(.foreignKeys, "\(name) belongs to no \(row[2] as String)"))
         }
-        try JobSweep { key, last in
+        let hasHolders = try db.columns(in: "stage").contains { $0.name == "holder" }
+        try JobSweep(hasHolders: hasHolders) { key, last in
             if key % 1_000 == 0 { progress(Double(key) / Double(max(1, last))) }
         }.run(into: &found, db)
         try CounterCheck().compare(into: &found, db)

@@ -48,12 +48,34 @@ struct BootSequence {
             return recovered
         } catch let corrupt as JobLedger.CorruptJob {
             ledger.forget()
-            guard ledger.setAside(corrupt, db) != nil else { throw corrupt.cause }
+            try setAside(corrupt, ledger, db)
             return try begin(ledger, db)
         } catch {
             ledger.forget()
             throw CommitFailure.naming(error, on: db, nobodyIsTold: true)
         }
+    }
+
+    /// Nobody is served yet, so any failure of this transaction fails the boot, and the next one looks again.
+    private static func setAside(_ corrupt: JobLedger.CorruptJob, _ ledger: JobLedger, _ db: Database) throws {
+        guard ledger.maySetAside(corrupt) else { throw corrupt.cause }
+        var failure: any Error = corrupt.cause
+        for extent in JobLedger.Extent.ofCorruptJob {
+            do {
+                try db.inTransaction(.immediate) {
+                    try ledger.setAside(corrupt, extent, db)
+                    try ledger.completeTransaction(db)
+                    return .commit
+                }
+                // Nobody watches yet.
+                _ = ledger.takeCommit()
+                return
+            } catch {
+                ledger.forget()
+                failure = error
+            }
+        }
+        throw failure
     }
 
     /// Tries again in the room of the reserve.

@@ -43,36 +43,27 @@ extension JobLedger {
     }
 
     /// How much of a job is still written when it is set aside.
-    private enum Extent {
+    enum Extent {
         case everything
         /// Rewriting the job's row would read all of it, which its damaged page prevents.
         case eventAndStages
         /// The log cannot be read either.
         case stages
+
+        /// What to try for a corrupt job, one after the other. Its stages are enough to unblock the queue.
+        static let ofCorruptJob = [eventAndStages, stages]
     }
 
-    /// Sets a job aside in a transaction of its own, and writes as much as the damaged pages allow. Its
-    /// stages are enough to unblock the queue.
-    /// - Returns: what the transaction changed; `nil` if it was not possible, or if this was tried before.
-    func setAside(_ corrupt: CorruptJob, _ db: Database) -> Commit? {
-        // Beyond the limit the damage is the database's and not a job's: failing every job, one after the
-        // other, would destroy what a restore or a repair could save.
-        guard corruptJobs.count < Limits.corruptJobsSetAside, corruptJobs.insert(corrupt.key).inserted else {
-            return nil
-        }
-        for extent in [Extent.eventAndStages, .stages] {
-            do {
-                try db.inTransaction(.immediate) {
-                    try setAside(corrupt.key, because: "\(corrupt.cause)", at: clock.reading(), extent, db)
-                    try completeTransaction(db)
-                    return .commit
-                }
-                return takeCommit()
-            } catch {
-                forget()
-            }
-        }
-        return nil
+    /// Whether a corrupt job is set aside. Each is tried once. Beyond the limit the damage is the database's
+    /// and not a job's: failing every job, one after the other, would destroy what a restore or a repair
+    /// could save.
+    func maySetAside(_ corrupt: CorruptJob) -> Bool {
+        corruptJobs.count < Limits.corruptJobsSetAside && corruptJobs.insert(corrupt.key).inserted
+    }
+
+    /// Within a transaction of its own.
+    func setAside(_ corrupt: CorruptJob, _ extent: Extent, _ db: Database) throws {
+        try setAside(corrupt.key, because: "\(corrupt.cause)", at: clock.reading(), extent, db)
     }
 
     /// Marks the job as failed without decoding its damaged columns. If the job is already final, only its

@@ -226,9 +226,7 @@ final class GroupCommitWriter: @unchecked Sendable {
             CrashPoint.reach(.beforeCommit)
         } catch let corrupt as JobLedger.CorruptJob {
             undo(db)
-            guard let commit = ledger.setAside(corrupt, db) else { return corrupt.cause }
-            tell(commit)
-            return carryOut(batch, db)
+            return carryOut(batch, without: corrupt, db)
         } catch {
             let error = CommitFailure.naming(error, on: db)
             undo(db)
@@ -248,15 +246,36 @@ final class GroupCommitWriter: @unchecked Sendable {
         }
         CrashPoint.reach(.afterCommit)
         pauseMilliseconds = 0
-        tell(ledger.takeCommit())
+        let commit = ledger.takeCommit()
+        if !commit.isEmpty {
+            for observer in observers.withLock({ $0 }) { observer(commit) }
+        }
         CrashPoint.reach(.afterPublishing)
         for answer in answers { answer() }
         return nil
     }
 
-    private func tell(_ commit: Commit) {
-        guard !commit.isEmpty else { return }
-        for observer in observers.withLock({ $0 }) { observer(commit) }
+    /// Sets a job aside whose page is corrupt, in a transaction of its own that may fail as any other, and
+    /// carries the batch out again.
+    /// - Returns: as ``carryOut(_:_:)``.
+    private func carryOut(
+        _ batch: [WriteCommand], without corrupt: JobLedger.CorruptJob, _ db: Database
+    ) -> (any Error)? {
+        guard ledger.maySetAside(corrupt) else { return corrupt.cause }
+        for extent in JobLedger.Extent.ofCorruptJob {
+            let command = WriteCommand(kind: .vital) { ledger, db in
+                try ledger.setAside(corrupt, extent, db)
+                return {}
+            } fail: { _ in
+            }
+            let failure = carryOut([command], db)
+            if let lost {
+                for command in batch { command.fail(lost) }
+                return nil
+            }
+            if failure == nil { return carryOut(batch, db) }
+        }
+        return corrupt.cause
     }
 
     private func undo(_ db: Database) {

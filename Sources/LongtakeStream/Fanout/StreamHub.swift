@@ -48,7 +48,14 @@ public final class StreamHub: Sendable {
         shards = loops.map { StreamShard(loop: $0, mailboxBytes: configuration.bounds.mailboxBytes) }
         keepHouse(on: loops.first)
         journal.tail { [weak self] notice in
-            if case .events(let events) = notice.news { self?.publish(events) }
+            switch notice.news {
+            case .events(let events): self?.publish(events)
+            case .advanced(let position):
+                // No store of this version sends it. Streams would have to read the log again.
+                self?.logger.error(
+                    "a store announced events without delivering them; streams miss them until their next read",
+                    metadata: ["position": "\(position.rawValue)"])
+            }
         }
     }
 

@@ -38,7 +38,7 @@ struct DaemonStop: Sendable {
         await server.stop(within: left(.answers))
         await Self.wait(for: pruning, within: left(.chores))
         await backups.stop(within: left(.chores))
-        guard try await journal.close(within: left(.close)) else { leave("a read", within: left(.log)) }
+        guard try await journal.close(within: left(.close)) else { leave("the database", within: left(.log)) }
         guard await server.finishTasks(within: left(.tasks)) else { leave("a request", within: left(.log)) }
         reloading.cancel()
         guard await Self.wait(for: reloading, within: left(.tasks)) else {
