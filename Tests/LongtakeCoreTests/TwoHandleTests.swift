@@ -2,7 +2,7 @@ import LongtakeCore
 import LongtakeTesting
 import Testing
 
-@Suite("two handles on one store in memory", .timeLimit(.minutes(2)))
+@Suite("two handles on one store in memory", .serialized, .timeLimit(.minutes(4)))
 struct TwoHandleTests {
     private typealias Conformance = TwoHandleConformance<MemoryJournal>
 
@@ -14,7 +14,7 @@ struct TwoHandleTests {
 
     @Test(
         "keep it when batches commit late, and answers are lost", arguments: TwoHandleConformance<MemoryJournal>.all,
-        1...8)
+        1...4)
     func hostile(_ check: TwoHandleConformance<MemoryJournal>.Check, _ seed: UInt64) async throws {
         let first = MemoryJournal(clock: ManualClock(), schedule: HostileSchedule(seed: seed))
         let second = first.anotherHandle(HolderID(rawValue: 2), schedule: HostileSchedule(seed: seed + 100))

@@ -29,6 +29,15 @@ extension FaultTests {
     private static func downgrade(_ path: String) throws {
         let database = try DatabaseQueue(path: path)
         try database.write { db in
+            if try db.columns(in: "stage").contains(where: { $0.name == "holder" }) {
+                try db.execute(
+                    sql: """
+                        ALTER TABLE stage RENAME COLUMN holder TO token;
+                        ALTER TABLE stage DROP COLUMN fence;
+                        ALTER TABLE stage DROP COLUMN checkpoint_data;
+                        ALTER TABLE stage DROP COLUMN output;
+                        """)
+            }
             try db.execute(
                 sql: """
                     DROP INDEX IF EXISTS event_by_type;

@@ -68,11 +68,10 @@ struct DeletionTests {
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         // Unstructured, since it runs beside the test until that cancels it.
         let running = Task { await pruner.run() }
-        let deadline = ContinuousClock.now + .seconds(20)
         // It looks at its start, and then at nothing for ever.
-        while try journal.count("SELECT count(*) FROM job") > 1, .now < deadline { await Task.yield() }
+        try await until { try journal.count("SELECT count(*) FROM job") <= 1 }
         try await journal.delete(Samples.submission(2).id, of: .anonymous)
-        while try journal.count("SELECT count(*) FROM job") > 0, .now < deadline { await Task.yield() }
+        try await until { try journal.count("SELECT count(*) FROM job") == 0 }
         #expect(try journal.count("SELECT (SELECT count(*) FROM job) + (SELECT count(*) FROM event)") == 0)
         running.cancel()
         await running.value

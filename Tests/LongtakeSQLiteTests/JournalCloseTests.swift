@@ -8,7 +8,7 @@ import Testing
 @testable import LongtakeSQLite
 
 /// A connection must not be freed while a read uses it.
-@Suite("closing the journal while it is read", .timeLimit(.minutes(2)))
+@Suite("closing the journal while it is read", .serialized, .timeLimit(.minutes(4)))
 struct JournalCloseTests {
     private let scratch = ScratchDirectory()
     private static let endless =
@@ -26,7 +26,7 @@ struct JournalCloseTests {
                 }
             }
         }
-        while arrived.number.withLock({ $0 }) < 2 || journal.readsWaiting < 8 { await Task.yield() }
+        await until { !(arrived.number.withLock({ $0 }) < 2 || journal.readsWaiting < 8) }
         #expect(try await journal.close(within: .seconds(60)))
         for read in reads { await #expect(throws: JournalError.closed) { try await read.value } }
         #expect(arrived.number.withLock { $0 } == 2, "no read in line got a connection")
@@ -98,7 +98,7 @@ struct JournalCloseTests {
                     } catch JournalError.closed {}
                 }
             }
-            while count.number.withLock({ $0 }) < 20 * round { await Task.yield() }
+            await until { count.number.withLock({ $0 }) >= 20 * round }
             #expect(try await journal.close(within: .seconds(60)))
             try await group.waitForAll()
         }

@@ -35,9 +35,9 @@ struct ReadFairnessTests {
         let held = (1...22).map { _ in
             Task { try await journal.inspectReader(for: many) { _ in disk.wait() } }
         }
-        while journal.readsWaiting < 20 { await Task.yield() }
+        await until { journal.readsWaiting >= 20 }
         async let answer = Self.read(kind, journal)
-        while journal.readsWaiting < 21 { await Task.yield() }
+        await until { journal.readsWaiting >= 21 }
         disk.signal()
         #expect(try await answer)
         for _ in held { disk.signal() }

@@ -85,9 +85,9 @@ struct ReadQueueTests {
         }
         await arrived.wait()
         async let older = queue.read(for: .anonymous) { _ in 1 }
-        while queue.waiting < 1 { await Task.yield() }
+        await until { queue.waiting >= 1 }
         async let newer = refusal { try await queue.read(for: .anonymous) { _ in 2 } }
-        while queue.waiting < 2 { await Task.yield() }
+        await until { queue.waiting >= 2 }
         #expect(await refusal { try await queue.read(for: .anonymous) { _ in 3 } } == .overloaded)
         async let others = queue.read(for: TenantName(unchecked: "other")) { _ in 4 }
         #expect(await newer == .overloaded)
@@ -108,7 +108,7 @@ struct ReadQueueTests {
         }
         await arrived.wait()
         let leaving = Task { try await queue.read(for: .anonymous) { _ in 1 } }
-        while queue.waiting < 1 { await Task.yield() }
+        await until { queue.waiting >= 1 }
         leaving.cancel()
         await #expect(throws: CancellationError.self) { try await leaving.value }
         #expect(queue.waiting == 0)
@@ -132,7 +132,7 @@ struct ReadQueueTests {
         await arrived.wait()
         try await pool.write { try $0.execute(sql: "INSERT INTO t VALUES (1)") }
         async let second = queue.read(for: .anonymous) { try Int.fetchOne($0, sql: "SELECT count(*) FROM t") }
-        while queue.waiting < 1 { await Task.yield() }
+        await until { queue.waiting >= 1 }
         disk.signal()
         #expect(try await first == 0)
         #expect(try await second == 1)

@@ -16,7 +16,7 @@ import Testing
             for _ in 0..<100 {
                 group.addTask { try await reader.page(of: job, of: .anonymous, after: .beforeFirst)?.frames.count ?? 0 }
             }
-            while reader.waiting < 100 { await Task.yield() }
+            await until { reader.waiting >= 100 }
             journal.open.give()
             for try await count in group { #expect(count == 1) }
         }
@@ -43,7 +43,7 @@ import Testing
         await journal.arrived.wait()
         _ = try await journal.inner.cancel(job, of: .anonymous)
         async let second = reader.page(of: job, of: .anonymous, after: .beforeFirst)
-        while reader.waiting < 2 { await Task.yield() }
+        await until { reader.waiting >= 2 }
         journal.open.give()
         #expect(try await first?.frames.isEmpty == false)
         #expect(try await second?.frames.map(\.type) == [.jobQueued, .jobCanceled])

@@ -34,7 +34,7 @@ struct ReadDeadlineTests {
         reader.tick()
         // It joins the read that hangs, a period later.
         async let second = refusal { try await page(1, reader) }
-        while reader.waiting < 2 { await Task.yield() }
+        await until { reader.waiting >= 2 }
         for _ in 1..<Limits.readPeriods { reader.tick() }
         let early = await first
         #expect(early == .overloaded)
@@ -45,7 +45,7 @@ struct ReadDeadlineTests {
         // What the read gives in the end is for nobody, and traps nobody.
         journal.open.give()
         #expect(try await page(1, reader)?.frames.count == 1)
-        while reader.waiting > 0 { await Task.yield() }
+        await until { reader.waiting <= 0 }
     }
 
     // Seen to fail without the `tick` of `gate` in LogReader: the three still stood in its queue.
@@ -56,7 +56,7 @@ struct ReadDeadlineTests {
         await journal.arrived.wait()
         async let log = refusal { try await page(2, reader) }
         async let job = refusal { try await reader.job(Samples.submission(1).id, of: .anonymous) }
-        while reader.gate.waiting < 2 { await Task.yield() }
+        await until { reader.gate.waiting >= 2 }
         for _ in 1...Limits.readPeriods { reader.tick() }
         let refusals = await [log, job, hanging]
         #expect(refusals == Array(repeating: .overloaded, count: 3))
@@ -76,7 +76,7 @@ struct ReadDeadlineTests {
             Task { await refusal { try await page(2, reader) } },
             Task { await refusal { try await page(2, reader) } },
         ]
-        while reader.gate.waiting < 1 || reader.waiting < 3 { await Task.yield() }
+        await until { !(reader.gate.waiting < 1 || reader.waiting < 3) }
         for task in leaving {
             task.cancel()
             // It comes back although the disk hangs, and with nothing that a journal would say.
@@ -85,7 +85,7 @@ struct ReadDeadlineTests {
         journal.open.give()
         let first = try await hanging
         #expect(first?.frames.count == 1)
-        while reader.gate.waiting > 0 || reader.waiting > 0 { await Task.yield() }
+        await until { !(reader.gate.waiting > 0 || reader.waiting > 0) }
         #expect(journal.reads.withLock { $0 } == 1)
         // Who comes anew is served.
         #expect(try await page(2, reader)?.frames.count == 1)
@@ -98,7 +98,7 @@ struct ReadDeadlineTests {
         let feed = Signal()
         journal.feed.withLock { $0 = feed }
         let reading = (1...5).map { _ in Task { await refusal { try await reader.page(query) } } }
-        while reader.feedGate.waiting < 5 - Limits.feedReadsAtOnce { await Task.yield() }
+        await until { reader.feedGate.waiting >= 5 - Limits.feedReadsAtOnce }
         journal.open.give()
         #expect(try await page(1, reader)?.frames.count == 1)
         for _ in 1...Limits.readPeriods { reader.tick() }

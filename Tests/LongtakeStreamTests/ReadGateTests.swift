@@ -13,16 +13,16 @@ import Testing
         let log = Log()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await log.enter(1, gate, until: first) }
-            while log.begun.withLock({ $0.count }) < 1 { await Task.yield() }
+            await until { log.begun.withLock({ $0.count }) >= 1 }
             group.addTask { await log.enter(2, gate, until: second) }
-            while log.begun.withLock({ $0.count }) < 2 { await Task.yield() }
+            await until { log.begun.withLock({ $0.count }) >= 2 }
             for number in 3...50 {
                 group.addTask { await log.enter(number, gate, until: nil) }
-                while gate.waiting < number - 2 { await Task.yield() }
+                await until { gate.waiting >= number - 2 }
             }
             #expect(log.begun.withLock { $0 } == [1, 2], "nobody else runs while both places are taken")
             first.give()
-            while log.begun.withLock({ $0.count }) < 50 { await Task.yield() }
+            await until { log.begun.withLock({ $0.count }) >= 50 }
             second.give()
             try await group.waitForAll()
         }
@@ -38,12 +38,12 @@ import Testing
         let log = Log()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await log.enter(0, gate, until: first) }
-            while log.begun.withLock({ $0.count }) < 1 { await Task.yield() }
+            await until { log.begun.withLock({ $0.count }) >= 1 }
             let others = TenantName(unchecked: "one")
             for (number, tenant) in [1, 2, 3, 4].map({ ($0, TenantName.anonymous) }) + [(10, others), (11, others)] {
                 let before = gate.waiting
                 group.addTask { await log.enter(number, gate, until: nil, as: tenant) }
-                while gate.waiting == before { await Task.yield() }
+                await until { gate.waiting != before }
             }
             first.give()
             try await group.waitForAll()

@@ -192,11 +192,11 @@ public struct TwoHandleConformance<Store: JobStore & WorkStore & EventLog & Send
             for store in [first, second] {
                 group.addTask {
                     var (seen, cursor) = ([EventPosition](), EventPosition.beforeFirst)
-                    while seen.count < 100 {
+                    try await until {
                         let page = try await store.events(FeedQuery(tenant: .anonymous, after: cursor))
                         seen += page.events.map(\.position)
                         cursor = page.reached
-                        await Task.yield()
+                        return seen.count >= 100
                     }
                     let whole = try await store.events(FeedQuery(tenant: .anonymous, after: .beforeFirst, limit: 256))
                     guard seen == whole.events.map(\.position) else {

@@ -91,12 +91,9 @@ struct FeedRoutes: Sendable {
     /// cursor.
     @Sendable private func events(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         let query = Query(request)
-        let accept = AcceptHeader(request.headers[.accept])
-        guard accept.choose(from: [MediaTypes.eventStream]) != nil else {
-            throw Problem.notAcceptable(MediaTypes.eventStream)
-        }
         let options = try StreamOptions(
-            query, accept, type: MediaTypes.eventStream, heartbeat: opener.hub.configuration.heartbeat)
+            query, onlyEventStream: AcceptHeader(request.headers[.accept]),
+            heartbeat: opener.hub.configuration.heartbeat)
         let cursor = FeedCursor(query.cursor(of: request))
         return try await opener.open(
             try Self.filter(query, for: context.caller), for: context.caller, cursor: cursor, options: options,
@@ -145,12 +142,9 @@ struct DiagnosticsRoutes: Sendable {
 
     @Sendable private func stream(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         let query = Query(request)
-        let accept = AcceptHeader(request.headers[.accept])
-        guard accept.choose(from: [MediaTypes.eventStream]) != nil else {
-            throw Problem.notAcceptable(MediaTypes.eventStream)
-        }
         let options = try StreamOptions(
-            query, accept, type: MediaTypes.eventStream, heartbeat: opener.hub.configuration.heartbeat)
+            query, onlyEventStream: AcceptHeader(request.headers[.accept]),
+            heartbeat: opener.hub.configuration.heartbeat)
         let events = try query.integer("events", in: Limits.diagnosticsEvents) ?? 8
         let interval = try query.integer("interval_ms", in: Limits.diagnosticsIntervalMilliseconds) ?? 250
         guard .milliseconds(events * interval) <= Limits.diagnosticsMost else {

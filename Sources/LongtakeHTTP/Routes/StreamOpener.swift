@@ -205,6 +205,15 @@ struct StreamOptions: Sendable {
         heartbeatSeconds = try query.integer("heartbeat_seconds", in: Limits.heartbeatSeconds.lowerBound...longest)
         mayBeBrowser = accept.names(MediaTypes.eventStream)
     }
+
+    /// The options of a route whose only representation is Server-Sent Events.
+    /// - Throws: also ``Problem/notAcceptable(_:)``.
+    init(_ query: Query, onlyEventStream accept: AcceptHeader, heartbeat: Duration) throws(Problem) {
+        guard accept.choose(from: [MediaTypes.eventStream]) != nil else {
+            throw .notAcceptable(MediaTypes.eventStream)
+        }
+        try self.init(query, accept, type: MediaTypes.eventStream, heartbeat: heartbeat)
+    }
 }
 
 extension FeedCursor {

@@ -206,13 +206,8 @@ struct BackupTests {
     }
 
     static func ended(_ id: BackupID, of backups: SQLiteBackups) async throws -> Backup {
-        let deadline = ContinuousClock.now + .seconds(30)
-        while true {
-            let backup = try #require(try await backups.backup(id))
-            if backup.state != .running { return backup }
-            try #require(.now < deadline)
-            await Task.yield()
-        }
+        try await until { try await backups.backup(id)?.state != .running }
+        return try #require(try await backups.backup(id))
     }
 
     private static func files(_ scratch: ScratchDirectory) throws -> [String] {

@@ -143,10 +143,6 @@ struct FullDiskTests {
     }
 
     private static func eventually(_ body: () async throws -> Void) async throws {
-        let deadline = ContinuousClock.now + .seconds(20)
-        while (try? await body()) == nil {
-            guard .now < deadline else { return try await body() }
-            await Task.yield()
-        }
+        if await !until({ (try? await body()) != nil }) { try await body() }
     }
 }
