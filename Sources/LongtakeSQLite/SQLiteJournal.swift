@@ -230,11 +230,15 @@ public final class SQLiteJournal: Journal {
         try await writer.perform(as: .probe) { ledger, db in try BootRecord.probe(db, at: ledger.clock.now()) }
     }
 
-    public func close() async throws { _ = try await close(within: Self.closeWait) }
+    /// As ``close(within:)``, with a limit that only a disk that hangs reaches.
+    /// - Throws: ``JournalError/unanswered`` if the limit is reached: the storage is still in use then.
+    public func close() async throws {
+        guard try await close(within: Self.closeWait) else { throw JournalError.unanswered }
+    }
 
-    /// How long ``close()`` waits. An interrupted read ends within milliseconds and a checkpoint within
-    /// seconds, unless the disk hangs.
-    private static let closeWait: Duration = .seconds(5)
+    /// An interrupted read ends within milliseconds and a checkpoint within seconds. A busy machine may
+    /// start their threads late.
+    private static let closeWait: Duration = .seconds(60)
 
     /// Ends the reads and then the writer, folds the log in, and closes the connections.
     ///
