@@ -2,7 +2,7 @@ import Foundation
 import LongtakeDaemonDriver
 import Testing
 
-extension FaultTests {
+extension FaultTests.Surroundings {
     /// F10. Seen to fail with durations and ages of the wall clock: a job of a second was told as a year, and was pruned within seconds.
     @Test(
         "F10: a clock that is set by a year changes no duration and prunes nothing", .tags(.slow),

@@ -2,7 +2,7 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-extension FaultTests {
+extension FaultTests.Surroundings {
     /// F7. Without the lock file both write, and number their events the same: O2.
     @Test(
         "F7: a second daemon on the directory of one under load leaves with a message, the first unharmed", .tags(.slow)

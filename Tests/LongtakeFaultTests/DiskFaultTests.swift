@@ -2,7 +2,7 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-extension FaultTests {
+extension FaultTests.Disks {
     /// F3. Where a sync that failed is taken for one that did, jobs are told that the next life does not know: O1.
     @Test(
         "F3: a sync fails once, or for as long as the daemon lives: it tells nobody anything, ends, and recovers",

@@ -2,7 +2,7 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-extension FaultTests {
+extension FaultTests.Disks {
     /// F4, on a file system that is really full. At the brim the reserve takes what ends work; half of the time its room is taken too, and half
     /// of the time the daemon is killed there and starts without a byte to write. Seen to fail with the reserve not given up (RoomKeeper): a
     /// cancel was answered with 503, and its job never ended, O7 and O4. And with answers before COMMIT (GroupCommitWriter): a job that was

@@ -1,7 +1,7 @@
 import LongtakeDaemonDriver
 import Testing
 
-extension FaultTests {
+extension FaultTests.Disks {
     /// A daemon has as many threads for requests as cores. Seen to fail where the directory was read on them: /healthz did not answer.
     @Test("a backup directory that hangs is answered with 503, and everything else goes on", .tags(.slow))
     func hangingBackups() async throws {

@@ -2,7 +2,7 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-extension FaultTests {
+extension FaultTests.Surroundings {
     /// F13. One manner after the other, beside honest clients, whose jobs and streams the checker looks at. Seen to fail where the end of a
     /// client's input is not heard (`inputClosed` in ConnectionHandler): 950 descriptors stayed open.
     @Test("F13: hostile clients harm nobody but themselves", .tags(.slow))

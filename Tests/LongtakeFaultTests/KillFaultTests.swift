@@ -2,7 +2,7 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-extension FaultTests {
+extension FaultTests.Processes {
     /// F1. Without the recovery at boot (JobLedger.recover) jobs stay `running` for ever: O4.
     @Test("F1: a daemon that is killed at random times under load loses nothing that it told", .tags(.slow))
     func killedAtRandom() async throws {

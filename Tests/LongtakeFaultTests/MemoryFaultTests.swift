@@ -2,7 +2,7 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-extension FaultTests {
+extension FaultTests.Surroundings {
     /// F12. Readers whose window is full: what they do not take is in the log, and not in the daemon. Seen to fail without the write
     /// deadline (`giveUp` in StreamDeadlines): 521 descriptors were open 20 s later. And where a stream is told that there is room
     /// although there is none (`roomChanged` in StreamSubscriber): 43 MiB with 51 readers, and only 123 had been let in after a minute.

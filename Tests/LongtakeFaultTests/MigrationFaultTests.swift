@@ -2,7 +2,7 @@ import GRDB
 import LongtakeDaemonDriver
 import Testing
 
-extension FaultTests {
+extension FaultTests.Processes {
     /// F14. With migrations that commit statement by statement, the start after the kill fails on an index that is there already: O6.
     @Test("F14: a migration that is killed before each of its statements is done or not begun", .tags(.slow))
     func killedMigration() async throws {

@@ -3,7 +3,7 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-extension FaultTests {
+extension FaultTests.Disks {
     /// More submissions than the disk takes.
     private static let crowd = 1_900
 

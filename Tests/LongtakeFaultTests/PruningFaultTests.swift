@@ -3,7 +3,7 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-extension FaultTests {
+extension FaultTests.Processes {
     /// F1. Where a job's rows go in a transaction of their own before the job, the file that is left has a job without a log: O6.
     @Test("F1, crash points: in pruning, a job is there whole or not at all", .tags(.slow))
     func crashInPruning() async throws {

@@ -3,7 +3,7 @@ import LongtakeDaemonDriver
 import Testing
 
 /// F4 where the room ends for this user alone. SQLite calls that an I/O error, which from a COMMIT would be an unknown outcome.
-extension FaultTests {
+extension FaultTests.Disks {
     /// Seen to fail without `CommitFailure.naming`: the daemon ended.
     @Test("F4: a quota that is used up is a full disk: new work is refused, and it goes on by itself", .tags(.slow))
     func quota() async throws {

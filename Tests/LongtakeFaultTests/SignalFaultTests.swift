@@ -2,7 +2,7 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-extension FaultTests {
+extension FaultTests.Processes {
     /// F8. Where the drain does not write down what it interrupts, the next start has to recover it: O5.
     @Test("F8: SIGTERM and SIGINT under load drain within the grace, with 0, and burn no attempt", .tags(.slow))
     func stopped() async throws {

@@ -2,7 +2,7 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-extension FaultTests {
+extension FaultTests.Processes {
     /// F8. The process must not take apart what a thread still uses: connections of the database, event loops, signal handlers. Ten stops, or
     /// as many as `LONGTAKE_STOPS` says. `make sanitize` runs it on a daemon that traps at each wrong access.
     @Test(

@@ -1,4 +1,5 @@
 import LongtakeTesting
+import Synchronization
 import Testing
 
 @testable import LongtakeSQLite
@@ -12,6 +13,14 @@ struct JournalConformanceTests {
 
     @Test("the journal in SQLite keeps the contract", arguments: JournalConformance.all)
     func sqlite(_ check: JournalConformance.Check) async throws {
-        try await check.run(JournalConformance { try await ScratchDirectory().open($0, queuedJobsPerTenant: $1) })
+        // The directories must outlive their journals, which open connections later.
+        let directories = Mutex<[ScratchDirectory]>([])
+        try await check.run(
+            JournalConformance { clock, queuedJobs in
+                let scratch = ScratchDirectory()
+                directories.withLock { $0.append(scratch) }
+                return try await scratch.open(clock, queuedJobsPerTenant: queuedJobs)
+            })
+        directories.withLock { $0.removeAll() }
     }
 }
