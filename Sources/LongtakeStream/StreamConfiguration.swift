@@ -1,3 +1,4 @@
+public import LongtakeAPI
 import LongtakeCore
 
 /// The settings of all streams.
@@ -12,6 +13,8 @@ public struct StreamConfiguration: Sendable {
     public var isLetIn: @Sendable (StreamOwner) -> Bool
     /// After this long, varied by up to a tenth, a stream is ended and its reader comes back; `nil` for never.
     public var maxAge: Duration?
+    /// The links in job documents.
+    public var links: APILinks
     /// Draws 64 random bits: for the jitter of `retry:` and of ages.
     public var random: @Sendable () -> UInt64
 
@@ -32,7 +35,7 @@ public struct StreamConfiguration: Sendable {
     public init(
         heartbeat: Duration, maxStreams: Int, maxStreamsPerOwner: Int = .max,
         isLetIn: @escaping @Sendable (StreamOwner) -> Bool = { _ in true }, maxAge: Duration?,
-        random: @escaping @Sendable () -> UInt64,
+        links: APILinks = APILinks(), random: @escaping @Sendable () -> UInt64,
         releaseMemory: @escaping @Sendable () -> Void = {}
     ) {
         self.heartbeat = heartbeat
@@ -40,6 +43,7 @@ public struct StreamConfiguration: Sendable {
         self.maxStreamsPerOwner = maxStreamsPerOwner
         self.isLetIn = isLetIn
         self.maxAge = maxAge
+        self.links = links
         self.random = random
         self.releaseMemory = releaseMemory
     }

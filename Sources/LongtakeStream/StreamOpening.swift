@@ -15,6 +15,8 @@ public struct StreamOpening: Sendable {
     public var prelude: ByteBuffer
     /// What the request has read already; written with the prelude, in one write.
     public var events: [EventFrame]
+    /// The epoch of the cursor; `nil` if the stream has no log or ends at once.
+    public var epoch: Epoch?
     /// The last event that the prelude and the events hold or stand for.
     public var cursor: LogPlace
     /// In the feed: the place of the last id that the reader is told; `nil` where that is the cursor.
@@ -33,7 +35,7 @@ public struct StreamOpening: Sendable {
     public init(
         source: StreamSource, tenant: TenantName, format: StreamFormat, heartbeatEvents: Bool = false,
         heartbeat: Duration? = nil,
-        prelude: ByteBuffer = ByteBuffer(), events: [EventFrame] = [], cursor: LogPlace, told: LogPlace? = nil,
+        prelude: ByteBuffer = ByteBuffer(), events: [EventFrame] = [], epoch: Epoch?, cursor: LogPlace, told: LogPlace? = nil,
         prunedThrough: EventPosition = .beforeFirst, isEnded: Bool = false, end: StreamEnd? = nil,
         slot: StreamSlot?
     ) {
@@ -44,6 +46,7 @@ public struct StreamOpening: Sendable {
         self.heartbeat = heartbeat
         self.prelude = prelude
         self.events = events
+        self.epoch = epoch
         self.cursor = cursor
         self.told = told
         self.prunedThrough = prunedThrough

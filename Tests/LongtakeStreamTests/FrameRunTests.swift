@@ -20,7 +20,7 @@ import Testing
     @Test("what a form looks like is put together once for all readers")
     func shared() throws {
         let run = FrameRun([Self.frame(7, at: 20, behind: 18), Self.frame(8, at: 21, behind: 20)], of: .job(Self.job))
-        let form = WireForm(format: .events, isFeed: false, isChunked: true)
+        let form = WireForm(format: .events, isFeed: false, framing: Bracketed.self)
         let (one, two) = (run.bytes(form, of: .anonymous), run.bytes(form, of: .anonymous))
         let address = { (bytes: ByteBuffer?) in bytes?.withUnsafeReadableBytes { $0.baseAddress } }
         #expect(address(one) != nil && address(one) == address(two))
@@ -33,7 +33,7 @@ import Testing
     func tenants() {
         let run = FrameRun(
             [Self.frame(7, at: 20, behind: 19), Self.frame(8, at: 21, behind: 20, tenant: "other")], of: .feed)
-        let form = WireForm(format: .events, isFeed: true, isChunked: false)
+        let form = WireForm(format: .events, isFeed: true, framing: Unframed.self)
         #expect(run.bytes(form, of: .anonymous) == nil)
     }
 
@@ -69,12 +69,19 @@ import Testing
 enum Frames {
     static func event(
         _ sequence: Int64, of job: JobID, at position: Int64? = nil, type: EventType = .stageProgress,
-        tenant: TenantName = .anonymous, payload: String = #"{"progress":0.31}"#
+        tenant: TenantName = .anonymous, epoch: UInt32 = 1, payload: String = #"{"progress":0.31}"#
     ) -> CommittedEvent {
         CommittedEvent(
-            id: EventID(epoch: Epoch(rawValue: 1), sequence: EventSequence(rawValue: sequence)),
+            id: EventID(epoch: Epoch(rawValue: epoch), sequence: EventSequence(rawValue: sequence)),
             position: EventPosition(rawValue: position ?? sequence), job: job, tenant: tenant,
             pipeline: PipelineName(unchecked: "clip"), type: type, at: Timestamp(millisecondsSince1970: 0),
             payload: payload)
     }
+}
+
+/// A framing that a test can read.
+enum Bracketed: StreamFraming {
+    static var overhead: Int { 32 }
+    static func writePrefix(of count: Int, into buffer: inout ByteBuffer) { buffer.writeString("<\(count)>") }
+    static func writeSuffix(into buffer: inout ByteBuffer) { buffer.writeString("</>") }
 }

@@ -30,12 +30,12 @@ import Testing
             (.messages, true, "id: 7f3a09c2-g99\ndata: \(json)\n\n"),
         ]
         for (format, isFeed, text) in expected {
-            let plain = WireForm(format: format, isFeed: isFeed, isChunked: false)
+            let plain = WireForm(format: format, isFeed: isFeed, framing: Unframed.self)
             #expect(String(buffer: plain.framed([frame])) == text)
             #expect(frame.byteCount(plain) == text.utf8.count)
-            let chunked = WireForm(format: format, isFeed: isFeed, isChunked: true)
-            let length = String(text.utf8.count * 2, radix: 16)
-            #expect(String(buffer: chunked.framed([frame, frame])) == "\(length)\r\n\(text)\(text)\r\n")
+            let framed = WireForm(format: format, isFeed: isFeed, framing: Bracketed.self)
+            let length = text.utf8.count * 2
+            #expect(String(buffer: framed.framed([frame, frame])) == "<\(length)>\(text)\(text)</>")
         }
     }
 
@@ -79,7 +79,10 @@ import Testing
         let delivery = mailbox.take()
         #expect(delivery.frames.map(\.sequence.rawValue) == [1, 2])
         #expect(
-            delivery.gaps == [.job(frames[0].job): LogPlace(frames[4].sequence), .feed: LogPlace(frames[4].position)])
+            delivery.gaps == [
+                    .job(frames[0].job): LogHead(epoch: frames[4].id.epoch, place: LogPlace(frames[4].sequence)),
+                    .feed: LogHead(epoch: frames[4].id.epoch, place: LogPlace(frames[4].position)),
+                ])
         let isScheduledAgain = mailbox.put(frames[0])
         #expect(isScheduledAgain, "after a delivery the next schedules one again")
     }

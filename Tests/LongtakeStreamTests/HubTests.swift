@@ -1,4 +1,3 @@
-import Logging
 import LongtakeCore
 import LongtakeTesting
 import NIOCore
@@ -157,7 +156,7 @@ import Testing
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 let first = EventSequence(rawValue: 1)
-                try await stage.hub.waitForEvent(of: stage.job, behind: first, upTo: .seconds(50_000)) {
+                try await stage.hub.waitForEvent(of: stage.job, of: .anonymous, behind: first, upTo: .seconds(50_000)) {
                     try await stage.journal.job(stage.job, of: .anonymous).map { $0.lastEvent.sequence > first }
                         ?? false
                 }
@@ -176,7 +175,7 @@ import Testing
         let woken = Flag()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
-                try await stage.hub.waitForEvent(of: stage.job, behind: .beforeFirst, upTo: .seconds(5)) {
+                try await stage.hub.waitForEvent(of: stage.job, of: .anonymous, behind: .beforeFirst, upTo: .seconds(5)) {
                     try await stage.journal.events(of: stage.job, of: .anonymous, after: .beforeFirst, limit: 1) == nil
                 }
                 woken.isSet.withLock { $0 = true }
@@ -196,7 +195,7 @@ import Testing
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<6 {
                 group.addTask {
-                    try await stage.hub.waitForEvent(of: stage.job, behind: .beforeFirst, upTo: .seconds(5)) { false }
+                    try await stage.hub.waitForEvent(of: stage.job, of: .anonymous, behind: .beforeFirst, upTo: .seconds(5)) { false }
                     woken.count.withLock { $0 += 1 }
                 }
             }
@@ -222,7 +221,7 @@ import Testing
             group.addTask {
                 let first = EventSequence(rawValue: 1)
                 try await stage.hub.waitForEvent(
-                    of: stage.job, behind: first, upTo: .seconds(50_000), isForFinal: true
+                    of: stage.job, of: .anonymous, behind: first, upTo: .seconds(50_000), isForFinal: true
                 ) {
                     asleep.isSet.withLock { $0 = true }
                     return false
@@ -252,115 +251,5 @@ import Testing
         #expect(stage.hub.openStreams == 0, "they are no streams")
         places.removeLast()
         #expect(stage.hub.takeWait() != nil)
-    }
-}
-
-/// Counts what has happened.
-private final class Counter: Sendable {
-    let count = Mutex(0)
-}
-
-/// Says that something has happened.
-private final class Flag: Sendable {
-    let isSet = Mutex(false)
-}
-
-/// Unchecked, because nothing is asked of the stream but whether it is there.
-private final class WeakStream: @unchecked Sendable {
-    weak var stream: StreamSubscriber?
-}
-
-/// What a test of the hub stands on.
-private final class Stage: Sendable {
-    let loop = NIOAsyncTestingEventLoop()
-    let journal = GatedJournal()
-    let hub: StreamHub
-    let job: JobID
-    let sink = RecordingSink()
-    let stream = Mutex<NIOLoopBound<StreamSubscriber>?>(nil)
-    private let slot = Mutex<StreamSlot?>(nil)
-
-    init(maxStreams: Int = 10, isHeld: Bool = false, besides others: [NIOAsyncTestingEventLoop] = []) async throws {
-        if !isHeld { journal.open.give() }
-        hub = StreamHub(
-            journal: journal, loops: [loop] + others,
-            configuration: StreamConfiguration(
-                heartbeat: .seconds(15), maxStreams: maxStreams, maxAge: nil, random: { 7 }),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        job = try #require(JobID("job_" + String(repeating: "0", count: 26)))
-        let stage = LongtakeCore.Stage(
-            name: StageName(unchecked: "only"), queue: QueueName(unchecked: "cpu"), expectedSeconds: 1,
-            timeLimitSeconds: nil,
-            work: .simulated(SimulatedWork(steps: 1, message: "", lengthSeconds: 1, output: nil)))
-        let pipeline = Pipeline(name: PipelineName(unchecked: "one"), stages: [stage])
-        _ = try await journal.submit(Submission(id: job, pipeline: pipeline, input: .object([:])))
-        slot.withLock { $0 = hub.takeSlot() }
-    }
-
-    func open(
-        after cursor: Int64, isFeed: Bool = false, prunedThrough: Int64 = 0, heartbeatEvents: Bool = false
-    ) async throws {
-        let opening = StreamOpening(
-            source: isFeed ? .feed(FeedFilter()) : .job(job), tenant: .anonymous, format: .events,
-            heartbeatEvents: heartbeatEvents, prelude: ByteBuffer(string: "hello\n"),
-            cursor: LogPlace(EventSequence(rawValue: cursor)),
-            prunedThrough: EventPosition(rawValue: prunedThrough),
-            slot: slot.withLock { slot in
-                defer { slot = nil }
-                return slot
-            })
-        try await loop.executeInContext { [self] in
-            let made = hub.makeStream(opening, on: loop, sink: sink)
-            let bound = NIOLoopBound(made, eventLoop: loop)
-            stream.withLock { $0 = bound }
-            made.start(opening)
-        }
-        await loop.run()
-    }
-
-    /// Lets the loop run until the sink has seen it. The journal answers on other threads, so the test yields to them.
-    func until(_ condition: @Sendable (RecordingSink.State) -> Bool) async throws {
-        let deadline = ContinuousClock.now + .seconds(120)
-        var turns = 0
-        while !condition(sink.state.withLock { $0 }) {
-            try #require(ContinuousClock.now < deadline, "\(sink.state.withLock { $0.text })")
-            await loop.advanceTime(by: .milliseconds(10))
-            // The answers come from other threads, which need the processor.
-            turns += 1
-            if turns.isMultiple(of: 16) { await pauseBriefly() } else { await Task.yield() }
-        }
-    }
-}
-
-/// Keeps what is written to it.
-private final class RecordingSink: StreamSink, Sendable {
-    struct State {
-        var text = ""
-        var isStuck = false
-        var isFinished = false
-        var isAborted = false
-    }
-
-    let state = Mutex(State())
-    var hasRoom: Bool { state.withLock { !$0.isStuck } }
-
-    let isChunked = false
-
-    /// What happens within a send, such as the end of the connection.
-    let onSend = Mutex<(@Sendable () -> Void)?>(nil)
-
-    func send(_ bytes: ByteBuffer) -> Int {
-        let pieces = state.withLock { state in
-            state.text += String(buffer: bytes)
-            return state.isStuck ? 1 : 0
-        }
-        onSend.withLock { $0 }?()
-        return pieces
-    }
-
-    func finish(_ close: StreamClose) { state.withLock { $0.isFinished = true } }
-
-    func abort(_ close: StreamClose) {
-        state.withLock { $0.isAborted = true }
     }
 }

@@ -39,26 +39,24 @@ import Testing
             ("no room", { "\($0.roomChanged(false))" }),
             ("same head", { "\($0.compare(with: Self.at(3)))" }),
             ("later head", { "\($0.compare(with: Self.at(7)))" }),
+            ("read again", { "\($0.readAgain())" }),
         ]
         let read3 = "read(after: 3)"
         let read4 = "read(after: 4)"
         let expected: [SubscriberState.Phase: [String]] = [
             .behind: [
                 "nothing", "nothing", "nothing", "nothing", "nothing", "nothing", "nothing", "nothing", read3,
-                "nothing", "nothing",
-                "nothing",
+                "nothing", "nothing", "nothing", "nothing",
             ],
             .replaying: [
                 "nothing", "nothing", "nothing", "nothing", "nothing", "nothing", read4, "end", "nothing", "nothing",
-                "nothing",
-                "nothing",
+                "nothing", "nothing", "nothing",
             ],
             .live: [
                 "all", "nothing", "rest", "nothing", "nothing", "nothing", "nothing", "nothing", "nothing", "nothing",
-                "nothing",
-                read3,
+                "nothing", read3, read3,
             ],
-            .ended: Array(repeating: "nothing", count: 12),
+            .ended: Array(repeating: "nothing", count: 13),
         ]
         for (phase, answers) in expected {
             for (input, answer) in zip(inputs, answers) {
@@ -114,6 +112,23 @@ import Testing
             #expect(action == .nothing)
         }
         #expect(Self.takes(5, &state) == .all)
+    }
+
+    // store                       loop                          page being read
+    //                             replaying, cursor 3           read begins: epoch 1
+    // epoch 2
+    //                             read again: noted
+    //                                                           arrives: nothing new
+    //                             reads again: epoch 2
+    @Test("a page that began before something unknown happened is followed by another one")
+    func readAgain() {
+        var state = Self.reader(.replaying)
+        let noted = state.readAgain()
+        #expect(noted == .nothing)
+        let action = state.readPage(last: nil, head: Self.at(3), isFinal: false)
+        #expect(action == .read(after: Self.at(3)))
+        let last = state.readPage(last: nil, head: Self.at(3), isFinal: false)
+        #expect(last == .nothing && state.phase == .live)
     }
 
     // fan-out                     loop

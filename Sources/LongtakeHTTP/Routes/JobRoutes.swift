@@ -204,7 +204,7 @@ struct JobWait: Sendable {
         while !isReached(job), left > .zero, !exchange.hasClosedInput, !hub.isDraining {
             let (id, tenant, cursor) = (job.id, job.tenant, job.lastEvent.sequence)
             left = try await hub.waitForEvent(
-                of: id, behind: cursor, upTo: left, isForFinal: isForFinal, ending: exchange.whenInputCloses
+                of: id, of: tenant, behind: cursor, upTo: left, isForFinal: isForFinal, ending: exchange.whenInputCloses
             ) {
                 let page = try await journal.events(of: id, of: tenant, after: cursor, limit: 1)
                 return page.map { $0.isFinal || !isForFinal && $0.head > cursor } ?? true

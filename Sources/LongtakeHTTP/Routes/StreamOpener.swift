@@ -7,10 +7,7 @@ import NIOCore
 
 /// Responds to a request with a stream, or with the reason why there is none.
 struct StreamOpener: Sendable {
-    let journal: any Journal
     let hub: StreamHub
-    /// Builds the links in responses.
-    let links: APILinks
 
     /// Opens a stream of the events of one job.
     /// - Parameter status: the status of the response if a stream opens.
@@ -22,8 +19,8 @@ struct StreamOpener: Sendable {
         guard let slot = try takeSlot(caller, options, exchange) else { return response }
         var opening = StreamOpening(
             source: .job(job), tenant: caller.tenant, format: options.format, heartbeatEvents: options.heartbeatEvents,
-            heartbeat: options.heartbeatSeconds.map { .seconds($0) }, cursor: LogPlace(EventSequence.beforeFirst),
-            slot: slot)
+            heartbeat: options.heartbeatSeconds.map { .seconds($0) }, epoch: nil,
+            cursor: LogPlace(EventSequence.beforeFirst), slot: slot)
         let isOpen = try await reading(for: options, exchange) { try await begin(&opening, of: job, at: cursor) }
         guard let isOpen else { return response }
         guard isOpen else { return Response(status: .noContent) }
@@ -38,11 +35,14 @@ struct StreamOpener: Sendable {
         guard let page = try await hub.log.page(of: job, of: opening.tenant, after: after) else {
             throw Problem.noSuchJob
         }
-        switch cursor.resolve(epoch: journal.epoch, head: page.head) {
+        switch cursor.resolve(epoch: page.epoch, head: page.head) {
         case .after(let sequence):
             if page.isFinal && sequence == page.head { return false }
-            hello(&opening, job: job, cursor: id(sequence), head: id(page.head))
+            let cursor = EventID(epoch: page.epoch, sequence: sequence)
+            let head = EventID(epoch: page.epoch, sequence: page.head)
+            hello(&opening, job: job, cursor: cursor.description, head: head.description)
             opening.events = page.frames
+            opening.epoch = page.epoch
             opening.cursor = LogPlace(page.last ?? sequence)
             opening.isEnded = page.isFinal && (page.last ?? sequence) == page.head
         case .refused(let reason):
@@ -65,7 +65,7 @@ struct StreamOpener: Sendable {
         var opening = StreamOpening(
             source: .feed(filter), tenant: caller.tenant, format: options.format,
             heartbeatEvents: options.heartbeatEvents,
-            heartbeat: options.heartbeatSeconds.map { .seconds($0) }, cursor: LogPlace(page.head),
+            heartbeat: options.heartbeatSeconds.map { .seconds($0) }, epoch: page.epoch, cursor: LogPlace(page.head),
             prunedThrough: page.prunedThrough, slot: slot)
         let head = FeedID(epoch: page.epoch, position: page.head)
         switch cursor.resolve(epoch: page.epoch, head: page.head, prunedThrough: page.prunedThrough) {
@@ -93,8 +93,8 @@ struct StreamOpener: Sendable {
         var opening = StreamOpening(
             source: .diagnostics, tenant: caller.tenant, format: options.format,
             heartbeatEvents: options.heartbeatEvents,
-            heartbeat: options.heartbeatSeconds.map { .seconds($0) }, cursor: LogPlace(EventPosition.beforeFirst),
-            slot: slot)
+            heartbeat: options.heartbeatSeconds.map { .seconds($0) }, epoch: nil,
+            cursor: LogPlace(EventPosition.beforeFirst), slot: slot)
         opening.diagnostics = plan
         exchange.become(opening)
         return response
@@ -108,13 +108,12 @@ struct StreamOpener: Sendable {
         add(
             [
                 .reset(reason: reason, requested: requested),
-                .snapshot(id: job.lastEvent, job: JobDocument(job, links: links).json),
+                .snapshot(id: job.lastEvent, job: JobDocument(job, links: hub.configuration.links).json),
             ], to: &opening)
+        opening.epoch = job.lastEvent.epoch
         opening.cursor = LogPlace(job.lastEvent.sequence)
         opening.isEnded = job.state.isFinal
     }
-
-    private func id(_ sequence: EventSequence) -> String { "\(EventID(epoch: journal.epoch, sequence: sequence))" }
 
     private func hello(_ opening: inout StreamOpening, job: JobID?, cursor: String?, head: String) {
         let hello = ControlFrame.hello(
@@ -168,7 +167,7 @@ struct StreamOpener: Sendable {
         exchange.become(
             StreamOpening(
                 source: .feed(FeedFilter()), tenant: .anonymous, format: options.format,
-                prelude: end.bytes(options.format),
+                prelude: end.bytes(options.format), epoch: nil,
                 cursor: LogPlace(EventPosition.beforeFirst), isEnded: true, end: reason, slot: nil))
     }
 

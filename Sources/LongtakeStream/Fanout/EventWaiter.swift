@@ -6,14 +6,18 @@ import NIOCore
 /// It is registered before its caller reads the log once more, so an event that commits in between wakes it.
 final class EventWaiter: LogListener, Sendable {
     private let job: JobID
+    private let tenant: TenantName
     private let cursor: EventSequence
     private let isForFinal: Bool
     private let shard: StreamShard
     private let tasks: LoopTasks
     private let arrival: EventLoopPromise<Void>
 
-    init(job: JobID, cursor: EventSequence, isForFinal: Bool, shard: StreamShard, tasks: LoopTasks) {
+    init(
+        job: JobID, tenant: TenantName, cursor: EventSequence, isForFinal: Bool, shard: StreamShard, tasks: LoopTasks
+    ) {
         self.job = job
+        self.tenant = tenant
         self.cursor = cursor
         self.isForFinal = isForFinal
         self.shard = shard
@@ -33,7 +37,7 @@ final class EventWaiter: LogListener, Sendable {
         let number = try await shard.loop.submit {
             // A drain that came before this has woken nobody here, and one that comes after it finds the waiter.
             if isDraining() { self.arrival.succeed() }
-            return self.shard.register(self, for: .job(self.job))
+            return self.shard.register(self, for: .job(self.job), of: self.tenant)
         }.get()
         let timer = shard.loop.scheduleTask(in: TimeAmount(limit)) { self.arrival.succeed() }
         // Unstructured, since nobody can end a read that hangs, and a wait is over when it is over.
@@ -54,19 +58,21 @@ final class EventWaiter: LogListener, Sendable {
         }
         timer.cancel()
         reading.cancel()
-        shard.loop.execute { self.shard.unregister(number, from: .job(self.job)) }
+        shard.loop.execute { self.shard.unregister(number, from: .job(self.job), of: self.tenant) }
         try result.get()
         return limit - .nanoseconds((shard.loop.now - begin).nanoseconds)
     }
 
     func take(_ run: FrameRun) {
-        if run.isFinal || !isForFinal { gap(upTo: run.last) }
+        if run.isFinal || !isForFinal { gap(upTo: run.last, in: run.epoch) }
     }
 
     /// Whether one of them is the final event only the log knows, so the caller looks.
-    func gap(upTo head: LogPlace) {
+    func gap(upTo head: LogPlace, in epoch: Epoch) {
         if head > LogPlace(cursor) { end() }
     }
+
+    func readAgain() { end() }
 
     func drain() { end() }
 

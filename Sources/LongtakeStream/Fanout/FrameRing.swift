@@ -8,6 +8,8 @@ struct FrameRing {
     private var frames: [EventFrame] = []
     /// The newest event, once a page that reached it was read; until then nobody is answered from here.
     private var head: EventSequence?
+    /// The epoch of the frames and of the head; `nil` while there are none.
+    private var epoch: Epoch?
     private(set) var memoryBytes = 256
 
     init(number: Int, tenant: TenantName) {
@@ -16,6 +18,7 @@ struct FrameRing {
     }
 
     mutating func append(_ frame: EventFrame) {
+        guard belongs(to: frame.id.epoch) else { return }
         let newest = frames.last?.sequence ?? head
         if let newest {
             guard frame.sequence > newest else { return }
@@ -44,7 +47,7 @@ struct FrameRing {
     /// Joins a page with what was collected. The page may be older than that, or newer: a commit can be read before it is published.
     /// - Returns: whether the ring is of use from here on.
     mutating func fill(_ page: FramePage) -> Bool {
-        guard !page.isFinal else { return false }
+        guard !page.isFinal, belongs(to: page.epoch) else { return false }
         let last = page.last ?? page.head
         guard let oldest = frames.first?.sequence, let newest = frames.last?.sequence else {
             // Where the ring knows a newer head already, the page is an old one; where the page was cut, it says nothing of the head.
@@ -64,12 +67,19 @@ struct FrameRing {
         return true
     }
 
+    /// Whether the ring may hold events of that epoch. Otherwise it is useless.
+    private mutating func belongs(to epoch: Epoch) -> Bool {
+        if self.epoch == nil { self.epoch = epoch }
+        if self.epoch != epoch { isUseless = true }
+        return self.epoch == epoch
+    }
+
     private mutating func count() { memoryBytes = frames.reduce(256) { $0 + $1.memoryBytes } }
 
     func page(after place: EventSequence) -> FramePage? {
-        guard let head, place <= head else { return nil }
+        guard let head, let epoch, place <= head else { return nil }
         let first = frames.first?.sequence ?? head.next
         guard place >= first || place.next == first else { return nil }
-        return FramePage.cut(frames[Int(place.rawValue - first.rawValue + 1)...], head: head)
+        return FramePage.cut(frames[Int(place.rawValue - first.rawValue + 1)...], head: head, epoch: epoch)
     }
 }

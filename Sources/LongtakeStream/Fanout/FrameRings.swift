@@ -53,6 +53,16 @@ final class FrameRings: Sendable {
     /// What all rings take in memory, about.
     var memoryBytes: Int { state.withLock { $0.young.bytes + $0.old.bytes } }
 
+    /// Those whose jobs have rings.
+    var tenants: Set<TenantName> {
+        state.withLock { state in
+            Set(state.young.rings.values.map(\.tenant)).union(state.old.rings.values.map(\.tenant))
+        }
+    }
+
+    /// Drops all rings. Pages that are being read for them are not put into later ones.
+    func removeAll() { state.withLock { ($0.young, $0.old) = (Generation(), Generation()) } }
+
     /// What a sweep has taken out.
     final class Swept: Sendable {
         /// What it takes in memory.

@@ -8,7 +8,9 @@ struct Mailbox: Sendable {
         /// In commit order.
         var frames: [EventFrame] = []
         /// Logs of which frames were dropped, with the newest place of them.
-        var gaps: [LogKey: LogPlace] = [:]
+        var gaps: [LogKey: LogHead] = [:]
+        /// Whether all readers are to read their logs.
+        var readsAgain = false
     }
 
     private var delivery = Delivery()
@@ -22,12 +24,19 @@ struct Mailbox: Sendable {
     mutating func put(_ frame: EventFrame) -> Bool {
         let size = frame.byteCount
         if bytes + size > capacity {
-            delivery.gaps[.job(frame.job)] = LogPlace(frame.sequence)
-            delivery.gaps[.feed] = LogPlace(frame.position)
+            delivery.gaps[.job(frame.job)] = LogHead(epoch: frame.id.epoch, place: LogPlace(frame.sequence))
+            delivery.gaps[.feed] = LogHead(epoch: frame.id.epoch, place: LogPlace(frame.position))
         } else {
             delivery.frames.append(frame)
             bytes += size
         }
+        defer { isDeliveryScheduled = true }
+        return !isDeliveryScheduled
+    }
+
+    /// Has all readers read their logs. `true` when the caller has to schedule a delivery.
+    mutating func readAgain() -> Bool {
+        delivery.readsAgain = true
         defer { isDeliveryScheduled = true }
         return !isDeliveryScheduled
     }

@@ -17,8 +17,7 @@ public final class StreamHub: Sendable {
     private let waits = Atomic(0)
     private let shards: [StreamShard]
     private let rings: FrameRings
-    /// The newest event that was published. Touched by the writer's thread only, but a mutex says so to the compiler.
-    private let published = Mutex(EventPosition.beforeFirst)
+    private let publisher: EventPublisher
     private let census = Mutex(Census())
 
     private struct Census {
@@ -46,37 +45,9 @@ public final class StreamHub: Sendable {
             try? await loop?.scheduleTask(in: .milliseconds(LogReader.pauseMilliseconds)) {}.futureResult.get()
         }
         shards = loops.map { StreamShard(loop: $0, mailboxBytes: configuration.bounds.mailboxBytes) }
+        publisher = EventPublisher(log: log, shards: shards, epoch: journal.epoch, tasks: tasks, logger: logger)
         keepHouse(on: loops.first)
-        journal.tail { [weak self] notice in
-            switch notice.news {
-            case .events(let events): self?.publish(events)
-            case .advanced(let position):
-                // No store of this version sends it. Streams would have to read the log again.
-                self?.logger.error(
-                    "a store announced events without delivering them; streams miss them until their next read",
-                    metadata: ["position": "\(position.rawValue)"])
-            }
-        }
-    }
-
-    /// Encodes each event that somebody reads once, on the writer's thread, and posts it to the loops.
-    ///
-    /// The rings come before the loops: a reader registers first and reads then, so whoever registers too late to be posted to finds the
-    /// event in the ring.
-    private func publish(_ events: [CommittedEvent]) {
-        guard let newest = events.last?.position else { return }
-        let previous = published.withLock { published in
-            defer { published = newest }
-            return published
-        }
-        var wanted = Set(rings.collecting(events))
-        for shard in shards where wanted.count < events.count { wanted.formUnion(shard.followed(events)) }
-        guard !wanted.isEmpty else { return }
-        let frames = events.indices.filter(wanted.contains).map { index in
-            EventFrame(events[index], behind: index == 0 ? previous : events[index - 1].position)
-        }
-        rings.append(frames)
-        for shard in shards { shard.post(frames) }
+        journal.tail { [weak self] notice in self?.publisher.take(notice) }
     }
 
     /// Whether streams are being ended.
@@ -137,14 +108,16 @@ public final class StreamHub: Sendable {
     /// - Returns: how much of `limit` is left.
     @discardableResult
     public func waitForEvent(
-        of job: JobID, behind cursor: EventSequence, upTo limit: Duration, isForFinal: Bool = false,
+        of job: JobID, of tenant: TenantName, behind cursor: EventSequence, upTo limit: Duration,
+        isForFinal: Bool = false,
         ending: (@escaping @Sendable () -> Void) -> Void = { _ in }, read: @escaping @Sendable () async throws -> Bool
     ) async throws -> Duration {
         guard !shards.isEmpty else { return limit }
         // On the loops in turn, and not by the job: thousands may wait for one.
         let turn = waits.wrappingAdd(1, ordering: .relaxed).oldValue
         let shard = shards[turn % shards.count]
-        let waiter = EventWaiter(job: job, cursor: cursor, isForFinal: isForFinal, shard: shard, tasks: tasks)
+        let waiter = EventWaiter(
+            job: job, tenant: tenant, cursor: cursor, isForFinal: isForFinal, shard: shard, tasks: tasks)
         ending { waiter.end() }
         return try await waiter.wait(upTo: limit, isDraining: { self.isDraining }, read: read)
     }
@@ -196,12 +169,16 @@ public final class StreamHub: Sendable {
         }
     }
 
+    /// The tenants of those who follow a log.
+    var followedTenants: Set<TenantName> { shards.reduce(into: []) { $0.formUnion($1.tenants) } }
+
     private func keepHouse(on loop: (any EventLoop)?) {
         loop?.scheduleRepeatedTask(
             initialDelay: TimeAmount(Housekeeping.period), delay: TimeAmount(Housekeeping.period)
         ) { [weak self] task in
             guard let self else { return task.cancel() }
             log.tick()
+            publisher.tick()
             let swept = rings.sweep()
             let isMemoryDue = census.withLock { $0.housekeeping.isMemoryDue(dropped: swept.bytes) }
             guard isMemoryDue || swept.bytes > 0 else { return }

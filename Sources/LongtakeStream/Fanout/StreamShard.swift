@@ -15,6 +15,8 @@ final class StreamShard: Sendable {
         var mailbox: Mailbox
         /// Logs that somebody on this loop follows, with how many do.
         var followers: [LogKey: Int] = [:]
+        /// The tenants of the followers, with the number of followers of each.
+        var tenants: [TenantName: Int] = [:]
 
         func follows(_ job: JobID) -> Bool { followers[.feed] != nil || followers[.job(job)] != nil }
     }
@@ -24,7 +26,7 @@ final class StreamShard: Sendable {
         var listeners: [LogKey: [Int: any LogListener]] = [:]
         var lastNumber = 0
         /// The newest place of each followed log that this loop has seen.
-        var heads: [LogKey: LogPlace] = [:]
+        var heads: [LogKey: LogHead] = [:]
         var streams: [Int: StreamSubscriber] = [:]
         /// Of numbers, so that a stream that has ended is not kept until its next deadline.
         var wheel = TimingWheel<Int>(slots: 256)
@@ -63,19 +65,30 @@ final class StreamShard: Sendable {
         if isFirst { loop.execute { self.deliver() } }
     }
 
+    /// Has all readers of this loop read their logs.
+    func readAgain() {
+        if inbox.withLock({ $0.mailbox.readAgain() }) { loop.execute { self.deliver() } }
+    }
+
+    /// The tenants of those who follow a log here.
+    var tenants: Set<TenantName> { inbox.withLock { Set($0.tenants.keys) } }
+
     // MARK: The loop's side
 
     /// From here on `listener` is told of every event of the log that commits; so register first, then read.
-    /// - Returns: its number on this loop, for ``unregister(_:from:)``.
-    func register(_ listener: any LogListener, for log: LogKey) -> Int {
+    /// - Returns: its number on this loop, for ``unregister(_:from:of:)``.
+    func register(_ listener: any LogListener, for log: LogKey, of tenant: TenantName) -> Int {
         table.value.lastNumber += 1
         let number = table.value.lastNumber
         table.value.listeners[log, default: [:]][number] = listener
-        inbox.withLock { $0.followers[log, default: 0] += 1 }
+        inbox.withLock { inbox in
+            inbox.followers[log, default: 0] += 1
+            if log != .nothing { inbox.tenants[tenant, default: 0] += 1 }
+        }
         return number
     }
 
-    func unregister(_ number: Int, from log: LogKey) {
+    func unregister(_ number: Int, from log: LogKey, of tenant: TenantName) {
         guard table.value.listeners[log]?.removeValue(forKey: number) != nil else { return }
         if table.value.listeners[log]?.isEmpty == true {
             table.value.listeners[log] = nil
@@ -84,11 +97,16 @@ final class StreamShard: Sendable {
         inbox.withLock { inbox in
             let others = (inbox.followers[log] ?? 1) - 1
             inbox.followers[log] = others > 0 ? others : nil
+            guard log != .nothing else { return }
+            let ofTenant = (inbox.tenants[tenant] ?? 1) - 1
+            inbox.tenants[tenant] = ofTenant > 0 ? ofTenant : nil
         }
     }
 
-    /// The newest place of a followed log that this loop has seen.
-    func head(of log: LogKey) -> LogPlace? { table.value.heads[log] }
+    /// The newest place of a followed log that this loop has seen; `nil` if that is of another epoch.
+    func head(of log: LogKey, in epoch: Epoch?) -> LogPlace? {
+        table.value.heads[log].flatMap { $0.epoch == epoch ? $0.place : nil }
+    }
 
     private func deliver() {
         let delivery = inbox.withLock { $0.mailbox.take() }
@@ -100,23 +118,29 @@ final class StreamShard: Sendable {
         deliver(delivery.frames, of: .feed)
         for (log, head) in delivery.gaps {
             guard let listeners = listeners(of: log, seeing: head) else { continue }
-            for listener in listeners { listener.gap(upTo: head) }
+            for listener in listeners { listener.gap(upTo: head.place, in: head.epoch) }
         }
+        guard delivery.readsAgain else { return }
+        for listener in table.value.listeners.values.flatMap(\.values) { listener.readAgain() }
     }
 
     /// Puts the bytes together once and hands them to each reader.
     private func deliver(_ frames: [EventFrame], of log: LogKey) {
         guard !frames.isEmpty, table.value.listeners[log] != nil else { return }
         let run = FrameRun(frames, of: log)
-        for listener in listeners(of: log, seeing: run.last) ?? [:].values { listener.take(run) }
+        let head = LogHead(epoch: run.epoch, place: run.last)
+        for listener in listeners(of: log, seeing: head) ?? [:].values { listener.take(run) }
     }
 
     /// The readers of a log, where it has any; notes how far it is.
     private func listeners(
-        of log: LogKey, seeing head: LogPlace
+        of log: LogKey, seeing head: LogHead
     ) -> Dictionary<Int, any LogListener>.Values? {
         guard let listeners = table.value.listeners[log] else { return nil }
-        table.value.heads[log] = max(head, table.value.heads[log] ?? head)
+        if let known = table.value.heads[log], known.epoch == head.epoch, known.place > head.place {
+            return listeners.values
+        }
+        table.value.heads[log] = head
         return listeners.values
     }
 }

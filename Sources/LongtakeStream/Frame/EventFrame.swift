@@ -59,7 +59,7 @@ public struct EventFrame: Sendable {
     /// The size of the whole block.
     var byteCount: Int { bytes.count }
 
-    /// The size in one form, without a chunk's frame.
+    /// The size in one form, without framing.
     func byteCount(_ form: WireForm) -> Int {
         switch form.format {
         case .events: bytes.count + (form.isFeed ? feedID.utf8.count - Int(idEnd) : 0)
@@ -69,7 +69,7 @@ public struct EventFrame: Sendable {
         }
     }
 
-    /// Appends the event in one form, without a chunk's frame.
+    /// Appends the event in one form, without framing.
     func write(_ form: WireForm, into buffer: inout ByteBuffer) {
         switch form.format {
         case .events where !form.isFeed:

@@ -7,6 +7,7 @@ final class FrameRun {
     /// The place right before the first event.
     let previous: LogPlace
     let last: LogPlace
+    let epoch: Epoch
     /// Whether the last event ends the log.
     let isFinal: Bool
     /// Whether it is more than one page may be.
@@ -27,6 +28,7 @@ final class FrameRun {
         previous =
             isFeed ? LogPlace(first.previous) : LogPlace(EventSequence(rawValue: first.sequence.rawValue - 1))
         last = isFeed ? LogPlace(end.position) : LogPlace(end.sequence)
+        epoch = end.id.epoch
         isFinal = !isFeed && end.isFinal
         tenant = !isFeed || self.frames.allSatisfy { $0.tenant == first.tenant } ? first.tenant : nil
     }
@@ -46,6 +48,7 @@ final class FrameRun {
     }
 
     private static func follows(_ frame: EventFrame, _ before: EventFrame, _ isFeed: Bool) -> Bool {
-        isFeed ? frame.previous == before.position : frame.sequence == before.sequence.next
+        frame.id.epoch == before.id.epoch
+            && (isFeed ? frame.previous == before.position : frame.sequence == before.sequence.next)
     }
 }

@@ -11,6 +11,12 @@ public struct LogPlace: Hashable, Comparable, Sendable {
     public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }
 
+/// The newest known place of a log. Heads of different epochs cannot be compared.
+struct LogHead: Hashable, Sendable {
+    var epoch: Epoch
+    var place: LogPlace
+}
+
 /// Which log a stream reads.
 enum LogKey: Hashable, Sendable {
     case job(JobID)

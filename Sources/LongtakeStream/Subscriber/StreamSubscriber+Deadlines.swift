@@ -37,7 +37,7 @@ extension StreamSubscriber {
             send(showsHeartbeat ? .heartbeatEvent(queuePosition: queuePosition) : .heartbeat)
         }
         roomChanged()
-        guard let head = shard.head(of: source.log) else { return }
+        guard let head = shard.head(of: source.log, in: epoch) else { return }
         perform(state.compare(with: head))
     }
 

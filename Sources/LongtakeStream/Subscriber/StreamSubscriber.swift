@@ -18,6 +18,8 @@ public final class StreamSubscriber {
     /// Of its registration with the shard; `nil` where it has none, because it ends as soon as it begins.
     private(set) var number: Int?
     var state: SubscriberState
+    /// The epoch of the cursor. A page of another one resets the stream.
+    var epoch: Epoch?
     var deadlines: StreamDeadlines
     /// Whether its signs of life are events that a page can see.
     let showsHeartbeat: Bool
@@ -26,9 +28,9 @@ public final class StreamSubscriber {
     /// The read for the next sign of life.
     var asking: QueueQuestion?
     /// In the feed: what pruning had removed when the stream began.
-    let prunedThrough: EventPosition
+    var prunedThrough: EventPosition
     /// The last place whose id the reader was told. A filtered reader of the feed may be further.
-    private var told: LogPlace
+    var told: LogPlace
     /// The page that is under way.
     var reading: Task<Void, Never>?
     /// The test event that is to come.
@@ -37,12 +39,13 @@ public final class StreamSubscriber {
     init(_ opening: StreamOpening, hub: StreamHub, shard: StreamShard, sink: any StreamSink) {
         source = opening.source
         tenant = opening.tenant
-        form = WireForm(format: opening.format, isFeed: opening.source.isFeed, isChunked: sink.isChunked)
+        form = WireForm(format: opening.format, isFeed: opening.source.isFeed, framing: sink.framing)
         self.hub = hub
         self.shard = shard
         self.sink = sink
         slot = opening.slot
         state = SubscriberState(after: opening.cursor)
+        epoch = opening.epoch
         told = opening.told ?? opening.cursor
         prunedThrough = opening.prunedThrough
         showsHeartbeat = opening.heartbeatEvents
@@ -56,7 +59,7 @@ public final class StreamSubscriber {
         hub.streamOpened()
         if !opening.isEnded {
             // In the table before the first read, so that no commit falls between the two.
-            let number = shard.register(self, for: source.log)
+            let number = shard.register(self, for: source.log, of: tenant)
             self.number = number
             shard.add(self, number)
             let ends = [(hub.drawAge(), StreamEnd.maxAge), (owner.lasting, .unauthorized)]
@@ -127,6 +130,13 @@ public final class StreamSubscriber {
         scheduleNext()
     }
 
+    /// Writes messages of the stream itself, all at once.
+    func send(_ frames: [ControlFrame]) {
+        var bytes = ByteBuffer()
+        for frame in frames { bytes.writeImmutableBuffer(frame.bytes(form.format)) }
+        send(form.framed(bytes))
+    }
+
     /// Writes a word of the stream itself.
     func send(_ frame: ControlFrame) { send(form.framed(frame.bytes(form.format))) }
 
@@ -140,9 +150,9 @@ public final class StreamSubscriber {
 
     /// Where the reader stands beyond what it was told, so that it would resume too early.
     func takeUntold() -> FeedID? {
-        guard source.isFeed, state.cursor > told else { return nil }
+        guard source.isFeed, let epoch, state.cursor > told else { return nil }
         told = state.cursor
-        return FeedID(epoch: hub.journal.epoch, position: EventPosition(rawValue: told.rawValue))
+        return FeedID(epoch: epoch, position: EventPosition(rawValue: told.rawValue))
     }
 
     func finish(_ close: StreamClose) {
@@ -170,7 +180,7 @@ public final class StreamSubscriber {
         nextDiagnostic?.cancel()
         nextDiagnostic = nil
         if let number {
-            shard.unregister(number, from: source.log)
+            shard.unregister(number, from: source.log, of: tenant)
             shard.remove(number)
         }
         hub.streamClosed()
@@ -180,7 +190,7 @@ public final class StreamSubscriber {
 extension StreamSubscriber: LogListener {
     func take(_ run: FrameRun) {
         // More than a page at once, after a pause of the loop: read in pages, so that what is under way to one reader has a bound.
-        guard !run.isLong else { return gap(upTo: run.last) }
+        guard !run.isLong, run.epoch == epoch else { return gap(upTo: run.last, in: run.epoch) }
         switch state.takes(after: run.previous, upTo: run.last) {
         case .nothing:
             return settle()
@@ -201,9 +211,15 @@ extension StreamSubscriber: LogListener {
         settle()
     }
 
-    func gap(upTo head: LogPlace) {
+    func gap(upTo head: LogPlace, in epoch: Epoch) {
+        guard epoch == self.epoch else { return readAgain() }
         state.gap(upTo: head)
         settle()
+    }
+
+    func readAgain() {
+        roomChanged()
+        perform(state.readAgain())
     }
 
     /// A stream is ended with a word to its reader, spread over time; ``end(after:_:)``.

@@ -39,6 +39,8 @@ struct SubscriberState: Hashable, Sendable {
     /// The newest event that is known to exist.
     private(set) var knownHead: LogPlace
     private var hasRoom = false
+    /// Whether the page that is being read may be too old.
+    private var needsAnotherPage = false
 
     /// A reader that has all up to `cursor`. It begins to read when it is told that there is room.
     init(after cursor: LogPlace) {
@@ -76,6 +78,16 @@ struct SubscriberState: Hashable, Sendable {
     /// Events up to `head` were committed that did not arrive.
     mutating func gap(upTo head: LogPlace) { knownHead = max(knownHead, head) }
 
+    /// Nobody knows what is new. Only a page that is read after this tells.
+    mutating func readAgain() -> Action {
+        switch phase {
+        case .live: return readOrWait()
+        case .replaying: needsAnotherPage = true
+        case .behind, .ended: break
+        }
+        return .nothing
+    }
+
     /// All that was committed was offered. A live reader that did not take the newest has a gap, and reads.
     mutating func settle() -> Action {
         phase == .live && cursor < knownHead ? readOrWait() : .nothing
@@ -97,7 +109,7 @@ struct SubscriberState: Hashable, Sendable {
             phase = .ended
             return .end
         }
-        if cursor == knownHead {
+        if cursor == knownHead && !needsAnotherPage {
             phase = .live
             return .nothing
         }
@@ -125,6 +137,7 @@ struct SubscriberState: Hashable, Sendable {
             return .nothing
         }
         phase = .replaying
+        needsAnotherPage = false
         return .read(after: cursor)
     }
 }

@@ -70,14 +70,14 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
             let last = page.last ?? cursor
             return StreamOpening(
                 source: reader.source, tenant: reader.tenant, format: .events, events: page.frames,
-                cursor: LogPlace(last), isEnded: page.isFinal && last == page.head, slot: slot)
+                epoch: page.epoch, cursor: LogPlace(last), isEnded: page.isFinal && last == page.head, slot: slot)
         case .feed(let filter):
             let position = EventPosition(rawValue: reader.cursor)
             let page = try await boot.hub.log.page(
                 FeedQuery(tenant: reader.tenant, filter: filter, after: position))
             return StreamOpening(
                 source: reader.source, tenant: reader.tenant, format: .events,
-                events: page.events.map { EventFrame($0) }, cursor: LogPlace(max(page.reached, position)),
+                events: page.events.map { EventFrame($0) }, epoch: page.epoch, cursor: LogPlace(max(page.reached, position)),
                 told: LogPlace(page.events.last?.position ?? position), slot: slot)
         }
     }
@@ -145,7 +145,7 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
 
     // MARK: The daemon's side
 
-    var isChunked: Bool { false }
+    var framing: any StreamFraming.Type { Unframed.self }
 
     var hasRoom: Bool { !isGone && underWay.count < 2 }
 
