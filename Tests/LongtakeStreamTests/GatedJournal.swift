@@ -2,26 +2,26 @@ import LongtakeCore
 import LongtakeTesting
 import Synchronization
 
-/// The journal in memory, whose reads of logs take their snapshot first and are given out when the test opens the gate.
+/// A store in memory. A read of a log takes its snapshot at once, and returns when the test opens the gate.
 final class GatedJournal: JournalDouble {
     let inner: MemoryJournal
-    /// The handle that commits. It is `inner`, unless that is another one.
+    /// The handle that commits. It differs from `inner` if that is another handle.
     let origin: MemoryJournal
     let arrived = Signal()
     let open = Signal()
     let reads = Mutex(0)
     let failure = Mutex<JournalError?>(nil)
-    /// What reads of the feed say was pruned.
+    /// The pruned position in pages of the feed.
     let prunedThrough = Mutex(EventPosition.beforeFirst)
-    /// What reads of jobs wait for, where there is one.
+    /// Reads of jobs wait for this signal, if there is one.
     let jobs = Mutex<Signal?>(nil)
-    /// What reads of the feed wait for, where there is one.
+    /// Reads of the feed wait for this signal, if there is one.
     let feed = Mutex<Signal?>(nil)
-    /// Why reads of the feed fail.
+    /// The error of reads of the feed; `nil` if they succeed.
     let feedFailure = Mutex<JournalError?>(nil)
     let feedReads = Mutex(0)
 
-    /// - Parameter isRemote: whether `inner` is told only that there are events.
+    /// - Parameter isRemote: whether `inner` is another handle, whose notices carry no events.
     init(isRemote: Bool = false) {
         origin = MemoryJournal(epoch: Epoch(rawValue: 1), clock: ManualClock())
         inner =

@@ -8,22 +8,22 @@ import Testing
 
 @testable import LongtakeStream
 
-/// Counts what has happened.
+/// A counter that tasks share.
 final class Counter: Sendable {
     let count = Mutex(0)
 }
 
-/// Says that something has happened.
+/// A flag that tasks share.
 final class Flag: Sendable {
     let isSet = Mutex(false)
 }
 
-/// Unchecked, because nothing is asked of the stream but whether it is there.
+/// Unchecked, because the test only checks whether the stream still exists.
 final class WeakStream: @unchecked Sendable {
     weak var stream: StreamSubscriber?
 }
 
-/// What a test of the hub stands on.
+/// A hub with one job in its store, and one slot for a stream of it.
 final class Stage: Sendable {
     let loop = NIOAsyncTestingEventLoop()
     let journal: GatedJournal
@@ -63,7 +63,7 @@ final class Stage: Sendable {
         let opening = StreamOpening(
             source: isFeed ? .feed(FeedFilter()) : .job(job), tenant: .anonymous, format: .events,
             heartbeatEvents: heartbeatEvents, prelude: ByteBuffer(string: "hello\n"),
-            epoch: Epoch(rawValue: 1), cursor: LogPlace(EventSequence(rawValue: cursor)),
+            epoch: Epoch(rawValue: 1), cursor: LogOffset(EventSequence(rawValue: cursor)),
             prunedThrough: EventPosition(rawValue: prunedThrough),
             slot: slot.withLock { slot in
                 defer { slot = nil }
@@ -85,7 +85,7 @@ final class Stage: Sendable {
         // Unstructured: the test goes on, and sees the end of the wait in the flag.
         Task { [self] in
             try await hub.waitForEvent(
-                of: job, of: .anonymous, behind: EventSequence(rawValue: cursor), upTo: .seconds(50_000)
+                of: job, of: .anonymous, after: EventSequence(rawValue: cursor), upTo: .seconds(50_000)
             ) { false }
             isOver.isSet.withLock { $0 = true }
         }
@@ -103,21 +103,22 @@ final class Stage: Sendable {
         }
     }
 
-    /// Lets the loop run until the sink has seen it. The journal answers on other threads, so the test yields to them.
+    /// Runs the loop until the condition holds for what the stream has sent. Reads end on other threads, so
+    /// the test yields to them.
     func until(_ condition: @Sendable (RecordingSink.State) -> Bool) async throws {
         let deadline = ContinuousClock.now + .seconds(120)
         var turns = 0
         while !condition(sink.state.withLock { $0 }) {
             try #require(ContinuousClock.now < deadline, "\(sink.state.withLock { $0.text })")
             await loop.advanceTime(by: .milliseconds(10))
-            // The answers come from other threads, which need the processor.
+            // Those threads need the processor.
             turns += 1
             if turns.isMultiple(of: 16) { await pauseBriefly() } else { await Task.yield() }
         }
     }
 }
 
-/// Keeps what is written to it.
+/// Records what a stream sends.
 final class RecordingSink: StreamSink, Sendable {
     struct State {
         var text = ""
@@ -127,11 +128,11 @@ final class RecordingSink: StreamSink, Sendable {
     }
 
     let state = Mutex(State())
-    var hasRoom: Bool { state.withLock { !$0.isStuck } }
+    var isWritable: Bool { state.withLock { !$0.isStuck } }
 
     let framing: any StreamFraming.Type = Unframed.self
 
-    /// What happens within a send, such as the end of the connection.
+    /// Runs within each send, for example to close the connection.
     let onSend = Mutex<(@Sendable () -> Void)?>(nil)
 
     func send(_ bytes: ByteBuffer) -> Int {

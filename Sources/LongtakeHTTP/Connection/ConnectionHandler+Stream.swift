@@ -28,7 +28,7 @@ extension ConnectionHandler: StreamSink {
     var framing: any StreamFraming.Type { isHTTP10 ? Unframed.self : HTTPChunk.self }
 
     // If no write is pending in the channel, the channel is writable.
-    var hasRoom: Bool { socket?.isIdle == true || channel.isWritable }
+    var isWritable: Bool { socket?.isIdle == true || channel.isWritable }
 
     func send(_ bytes: ByteBuffer) -> Int {
         guard let socket else { return 0 }
@@ -41,7 +41,7 @@ extension ConnectionHandler: StreamSink {
         // Below the encoder, because the bytes already contain the chunk framing.
         var rest = bytes
         rest.moveReaderIndex(forwardBy: taken)
-        return socket.queue(rest, on: context) { stream.kernelTook() }
+        return socket.queue(rest, on: context) { stream.pieceWritten() }
     }
 
     func finish(_ close: StreamClose) {

@@ -62,12 +62,12 @@ struct EventRoutes: Sendable {
         }
         var page = try await read(after, limit)
         if page.events.isEmpty && !page.isFinal && page.epoch == start.epoch && wait > 0 {
-            guard let slot = hub.takeWait(of: caller.owner.account) else { throw Problem.tooManyWaits }
+            guard let slot = hub.takeWaitSlot(of: caller.owner.account) else { throw Problem.tooManyWaits }
             defer { withExtendedLifetime(slot) {} }
             var left = Duration.seconds(wait)
             repeat {
                 left = try await hub.waitForEvent(
-                    of: job, of: caller.tenant, behind: after, upTo: left, ending: exchange.whenInputCloses
+                    of: job, of: caller.tenant, after: after, upTo: left, ending: exchange.whenInputCloses
                 ) {
                     let page = try await read(after, 1)
                     return page.head > after || page.epoch != start.epoch

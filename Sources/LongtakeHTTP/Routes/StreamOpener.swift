@@ -20,7 +20,7 @@ struct StreamOpener: Sendable {
         var opening = StreamOpening(
             source: .job(job), tenant: caller.tenant, format: options.format, heartbeatEvents: options.heartbeatEvents,
             heartbeat: options.heartbeatSeconds.map { .seconds($0) }, epoch: nil,
-            cursor: LogPlace(EventSequence.beforeFirst), slot: slot)
+            cursor: LogOffset(EventSequence.beforeFirst), slot: slot)
         let isOpen = try await reading(for: options, exchange) { try await begin(&opening, of: job, at: cursor) }
         guard let isOpen else { return response }
         guard isOpen else { return Response(status: .noContent) }
@@ -32,7 +32,7 @@ struct StreamOpener: Sendable {
     /// - Returns: `false` if the log has ended and the client already has all of it.
     private func begin(_ opening: inout StreamOpening, of job: JobID, at cursor: Cursor) async throws -> Bool {
         let after = cursor.sequence ?? .beforeFirst
-        guard let page = try await hub.log.page(of: job, of: opening.tenant, after: after) else {
+        guard let page = try await hub.reader.page(of: job, of: opening.tenant, after: after) else {
             throw Problem.noSuchJob
         }
         switch cursor.resolve(epoch: page.epoch, head: page.head) {
@@ -43,7 +43,7 @@ struct StreamOpener: Sendable {
             hello(&opening, job: job, cursor: cursor.description, head: head.description)
             opening.events = page.frames
             opening.epoch = page.epoch
-            opening.cursor = LogPlace(page.last ?? sequence)
+            opening.cursor = LogOffset(page.last ?? sequence)
             opening.isEnded = page.isFinal && (page.last ?? sequence) == page.head
         case .refused(let reason):
             try await reset(&opening, to: job, reason: reason, requested: cursor.text)
@@ -59,13 +59,13 @@ struct StreamOpener: Sendable {
         let response = Response(status: .ok, headers: Self.headers(options.format))
         guard let slot = try takeSlot(caller, options, exchange) else { return response }
         let query = FeedQuery(tenant: caller.tenant, filter: filter, after: cursor.readsAfter)
-        guard let page = try await reading(for: options, exchange, { try await hub.log.page(query) }) else {
+        guard let page = try await reading(for: options, exchange, { try await hub.reader.page(query) }) else {
             return response
         }
         var opening = StreamOpening(
             source: .feed(filter), tenant: caller.tenant, format: options.format,
             heartbeatEvents: options.heartbeatEvents,
-            heartbeat: options.heartbeatSeconds.map { .seconds($0) }, epoch: page.epoch, cursor: LogPlace(page.head),
+            heartbeat: options.heartbeatSeconds.map { .seconds($0) }, epoch: page.epoch, cursor: LogOffset(page.head),
             prunedThrough: page.prunedThrough, slot: slot)
         let head = FeedID(epoch: page.epoch, position: page.head)
         switch cursor.resolve(epoch: page.epoch, head: page.head, prunedThrough: page.prunedThrough) {
@@ -74,11 +74,11 @@ struct StreamOpener: Sendable {
             hello(&opening, job: nil, cursor: id.description, head: head.description)
             // Without a cursor the page is empty, and the feed starts at the head.
             opening.events = page.events.map { EventFrame($0) }
-            opening.cursor = LogPlace(max(page.reached, position))
-            opening.told = LogPlace(page.events.last?.position ?? position)
+            opening.cursor = LogOffset(max(page.reached, position))
+            opening.lastSentID = LogOffset(page.events.last?.position ?? position)
         case .refused(let reason):
             hello(&opening, job: nil, cursor: nil, head: head.description)
-            add([.reset(reason: reason, requested: cursor.text), .movedOn(to: head)], to: &opening)
+            add([.reset(reason: reason, requested: cursor.text), .cursor(head)], to: &opening)
         }
         exchange.become(opening)
         return response
@@ -94,7 +94,7 @@ struct StreamOpener: Sendable {
             source: .diagnostics, tenant: caller.tenant, format: options.format,
             heartbeatEvents: options.heartbeatEvents,
             heartbeat: options.heartbeatSeconds.map { .seconds($0) }, epoch: nil,
-            cursor: LogPlace(EventPosition.beforeFirst), slot: slot)
+            cursor: LogOffset(EventPosition.beforeFirst), slot: slot)
         opening.diagnostics = plan
         exchange.become(opening)
         return response
@@ -103,7 +103,7 @@ struct StreamOpener: Sendable {
     private func reset(
         _ opening: inout StreamOpening, to id: JobID, reason: CursorRefusal, requested: String
     ) async throws {
-        guard let job = try await hub.log.job(id, of: opening.tenant) else { throw Problem.noSuchJob }
+        guard let job = try await hub.reader.job(id, of: opening.tenant) else { throw Problem.noSuchJob }
         hello(&opening, job: id, cursor: nil, head: job.lastEvent.description)
         add(
             [
@@ -111,7 +111,7 @@ struct StreamOpener: Sendable {
                 .snapshot(id: job.lastEvent, job: JobDocument(job, links: hub.configuration.links).json),
             ], to: &opening)
         opening.epoch = job.lastEvent.epoch
-        opening.cursor = LogPlace(job.lastEvent.sequence)
+        opening.cursor = LogOffset(job.lastEvent.sequence)
         opening.isEnded = job.state.isFinal
     }
 
@@ -168,7 +168,7 @@ struct StreamOpener: Sendable {
             StreamOpening(
                 source: .feed(FeedFilter()), tenant: .anonymous, format: options.format,
                 prelude: end.bytes(options.format), epoch: nil,
-                cursor: LogPlace(EventPosition.beforeFirst), isEnded: true, end: reason, slot: nil))
+                cursor: LogOffset(EventPosition.beforeFirst), isEnded: true, end: reason, slot: nil))
     }
 
     /// The headers tell caches and proxies to store, change and buffer nothing.

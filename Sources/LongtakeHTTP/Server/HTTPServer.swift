@@ -46,7 +46,7 @@ public final class HTTPServer: Sendable {
             configuration: StreamConfiguration(
                 heartbeat: configuration.heartbeat, maxStreams: configuration.maxStreams,
                 maxStreamsPerOwner: configuration.maxStreamsPerKey,
-                isLetIn: { [access] in access.isAllowed($0) }, maxAge: configuration.maxAge, links: links,
+                isAuthorized: { [access] in access.isAllowed($0) }, maxAge: configuration.maxAge, links: links,
                 random: configuration.random, releaseMemory: configuration.releaseMemory),
             logger: logger)
         var routes = RouteTable(router: Router(context: DaemonRequestContext.self), access: access)
@@ -94,7 +94,7 @@ public final class HTTPServer: Sendable {
     /// ``HTTPServerConfiguration/access`` were replaced.
     public func keysChanged() {
         access.keysChanged()
-        hub.endStreamsOfOthers()
+        hub.endUnauthorizedStreams()
     }
 
     /// Opens the listeners. If several hosts have port 0, all of them get the same port.

@@ -9,16 +9,16 @@ import Synchronization
 /// them in the order of their positions. While that task runs, later notices only move its target, so
 /// everything is published in commit order.
 final class EventPublisher: Sendable {
-    private let log: LogReader
+    private let reader: LogReader
     private let shards: [StreamShard]
     private let tasks: LoopTasks
     private let logger: Logger
     private let progress: Mutex<TailProgress>
 
-    private var rings: FrameRings { log.rings }
+    private var rings: FrameRings { reader.rings }
 
-    init(log: LogReader, shards: [StreamShard], epoch: Epoch, tasks: LoopTasks, logger: Logger) {
-        self.log = log
+    init(reader: LogReader, shards: [StreamShard], epoch: Epoch, tasks: LoopTasks, logger: Logger) {
+        self.reader = reader
         self.shards = shards
         self.tasks = tasks
         self.logger = logger
@@ -26,7 +26,7 @@ final class EventPublisher: Sendable {
     }
 
     /// Takes a notice of the store, in commit order.
-    func take(_ notice: TailNotice) {
+    func receive(_ notice: TailNotice) {
         let known = progress.withLock { $0.epoch }
         if notice.epoch != known { renewEpoch(from: known, to: notice.epoch) }
         switch notice.news {
@@ -34,7 +34,7 @@ final class EventPublisher: Sendable {
             guard let newest = events.last?.position else { return }
             let action = progress.withLock { $0.received(through: newest) }
             switch action {
-            case .publish(let previous): publish(events, behind: previous)
+            case .publish(let previous): publish(events, after: previous)
             case .read: startReading()
             case .leaveToReader: break
             }
@@ -43,28 +43,28 @@ final class EventPublisher: Sendable {
         }
     }
 
-    /// A period of the hub has passed. Reading that failed starts again.
+    /// A period of the hub has passed. If a read has failed, the reading task starts again.
     func tick() {
         if progress.withLock({ $0.retry() }) { startReading() }
     }
 
-    /// Encodes each event that somebody reads once, and posts it to the loops.
+    /// Encodes each event that somebody follows once, and posts it to the loops.
     ///
-    /// The rings come first. A reader registers before it reads, so an event that comes too early for its
-    /// registration is in the ring that it then reads.
-    private func publish(_ events: [CommittedEvent], behind previous: EventPosition) {
+    /// The rings come first. A stream registers before it reads. So an event that is published too early
+    /// for the registration is in the ring that the stream then reads.
+    private func publish(_ events: [CommittedEvent], after previous: EventPosition) {
         var wanted = Set(rings.collecting(events))
         for shard in shards where wanted.count < events.count { wanted.formUnion(shard.followed(events)) }
         guard !wanted.isEmpty else { return }
         let frames = events.indices.filter(wanted.contains).map { index in
-            EventFrame(events[index], behind: index == 0 ? previous : events[index - 1].position)
+            EventFrame(events[index], after: index == 0 ? previous : events[index - 1].position)
         }
         rings.append(frames)
         for shard in shards { shard.post(frames) }
     }
 
-    /// The history was replaced, so nothing of the old one may be used. The page that a stream reads next
-    /// tells it the new epoch.
+    /// Drops everything of the old history. The next page that a stream reads contains the new epoch, and
+    /// the stream is reset.
     private func renewEpoch(from old: Epoch, to new: Epoch) {
         progress.withLock { $0.renew(new) }
         logger.notice(
@@ -87,10 +87,10 @@ final class EventPublisher: Sendable {
                 do {
                     try await read(round)
                 } catch {
-                    // A closed store means that the daemon shuts down.
                     progress.withLock { $0.readFailed() }
-                    logger.warning(
-                        "cannot read new events, will try again", metadata: ["error": "\(error)"])
+                    // The store is closed when the daemon shuts down.
+                    guard error as? JournalError != .closed else { continue }
+                    logger.warning("cannot read new events, will try again", metadata: ["error": "\(error)"])
                 }
             }
         }
@@ -98,38 +98,39 @@ final class EventPublisher: Sendable {
 
     private func read(_ round: TailProgress.Round) async throws {
         guard let previous = round.after else {
-            // Nobody knows which events are new. So whoever follows a log reads it.
+            // It is not known which events are new. So every listener reads its log.
             readAllAgain()
             return progress.withLock { $0.published(through: round.target, in: round.epoch) }
         }
-        // Whoever registers after this reads a page that contains all events up to the target.
+        // A listener that registers after this reads a page with all events up to the target.
         let tenants = shards.reduce(into: rings.tenants) { $0.formUnion($1.tenants) }
         var pages: [FeedPage] = []
         for tenant in tenants.sorted(by: { $0.description < $1.description }) {
-            let page = try await log.page(FeedQuery(tenant: tenant, after: previous))
+            let page = try await reader.page(FeedQuery(tenant: tenant, after: previous))
             guard page.epoch == round.epoch else { return renewEpoch(from: round.epoch, to: page.epoch) }
             pages.append(page)
         }
-        // One page may reach further than another. Only what all of them cover is complete.
+        // One page may reach further than another. Only up to the shortest one everything is known.
         let end = pages.reduce(round.target) { min($0, $1.reached) }
         guard end > previous else { throw JournalError.cannotRead("the log ends before an announced event") }
         let events = pages.flatMap(\.events).filter { $0.position <= end }.sorted { $0.position < $1.position }
-        if !events.isEmpty { publish(events, behind: previous) }
-        // Events of deleted jobs are missing from the pages. Their watchers find that out when they read.
+        if !events.isEmpty { publish(events, after: previous) }
+        // Events of deleted jobs are missing from the pages. Their streams notice that when they read.
         if pages.contains(where: { $0.prunedThrough > previous }) { readAllAgain() }
         progress.withLock { $0.published(through: end, in: round.epoch) }
     }
 }
 
-/// How far the events of the store are published: the decisions of ``EventPublisher`` as a value.
+/// How far the events of the store are published, and who publishes the next ones: the decisions of
+/// ``EventPublisher`` as a value.
 struct TailProgress: Hashable, Sendable {
     /// What to do with the events of a notice.
     enum Action: Hashable, Sendable {
         /// They follow what was published up to here.
-        case publish(behind: EventPosition)
-        /// The reading task finds them.
+        case publish(after: EventPosition)
+        /// The running task will read them.
         case leaveToReader
-        /// Start the reading task, which finds them.
+        /// Start the reading task.
         case read
     }
 
@@ -143,7 +144,7 @@ struct TailProgress: Hashable, Sendable {
     }
 
     private(set) var epoch: Epoch
-    /// `nil` until the first notice of an epoch, because the store told nothing before.
+    /// The newest published position; `nil` until the first notice of an epoch.
     private var newest: EventPosition?
     private var target = EventPosition.beforeFirst
     private var isReading = false
@@ -151,23 +152,23 @@ struct TailProgress: Hashable, Sendable {
 
     init(epoch: Epoch) { self.epoch = epoch }
 
-    /// The history was replaced. Positions of the new one have nothing to do with those of the old one.
+    /// The history was replaced. Positions of different epochs cannot be compared.
     mutating func renew(_ epoch: Epoch) {
         self.epoch = epoch
         newest = nil
         target = .beforeFirst
     }
 
-    /// The store told events up to `position`, with the events.
+    /// A notice carried its events, up to `position`.
     mutating func received(through position: EventPosition) -> Action {
         guard !isReading, !isPaused else {
             return advanced(to: position) ? .read : .leaveToReader
         }
         defer { newest = position }
-        return .publish(behind: newest ?? .beforeFirst)
+        return .publish(after: newest ?? .beforeFirst)
     }
 
-    /// The store told that there are events up to `position`.
+    /// A notice said that there are events up to `position`.
     /// - Returns: whether to start the reading task.
     mutating func advanced(to position: EventPosition) -> Bool {
         target = max(target, position)

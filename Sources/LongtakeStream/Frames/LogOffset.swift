@@ -1,7 +1,8 @@
 public import LongtakeCore
 
-/// A place in the log that a stream reads: an event's number in a job's log, or its position in the feed of all jobs.
-public struct LogPlace: Hashable, Comparable, Sendable {
+/// An offset in the log that a stream reads: the number of an event in the log of its job, or its
+/// position in the feed of all jobs. Offsets of different epochs cannot be compared.
+public struct LogOffset: Hashable, Comparable, Sendable {
     public let rawValue: Int64
 
     public init(_ sequence: EventSequence) { rawValue = sequence.rawValue }
@@ -11,17 +12,17 @@ public struct LogPlace: Hashable, Comparable, Sendable {
     public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }
 
-/// The newest known place of a log. Heads of different epochs cannot be compared.
+/// The newest known offset of a log.
 struct LogHead: Hashable, Sendable {
     var epoch: Epoch
-    var place: LogPlace
+    var offset: LogOffset
 }
 
-/// Which log a stream reads.
+/// The log that a stream reads.
 enum LogKey: Hashable, Sendable {
     case job(JobID)
     /// The events of all jobs.
     case feed
-    /// None, so nothing is delivered.
+    /// No log, so nothing is delivered.
     case nothing
 }

@@ -3,40 +3,40 @@ import Testing
 
 @testable import LongtakeStream
 
-/// Every phase with every input, then the races, each drawn in columns first.
+/// Every phase with every input, then the races, each drawn in columns.
 @Suite struct SubscriberStateTests {
-    private static func at(_ number: Int64) -> LogPlace { LogPlace(EventSequence(rawValue: number)) }
+    private static func at(_ number: Int64) -> LogOffset { LogOffset(EventSequence(rawValue: number)) }
 
-    /// A reader that has events up to 3 and is in `phase`.
-    private static func reader(_ phase: SubscriberState.Phase) -> SubscriberState {
+    /// A stream that has sent events up to 3 and is in `phase`.
+    private static func stream(_ phase: SubscriberState.Phase) -> SubscriberState {
         var state = SubscriberState(after: at(3))
         if phase == .behind { return state }
-        _ = state.roomChanged(true)
+        _ = state.writabilityChanged(true)
         if phase == .replaying { return state }
         _ = state.readPage(last: nil, head: at(3), isFinal: false)
         if phase == .ended { state.end() }
         return state
     }
 
-    /// Offers one event.
-    private static func takes(_ number: Int64, _ state: inout SubscriberState) -> SubscriberState.Taking {
-        state.takes(after: at(number - 1), upTo: at(number))
+    /// A run of one event arrives.
+    private static func select(_ number: Int64, _ state: inout SubscriberState) -> SubscriberState.Selection {
+        state.select(after: at(number - 1), upTo: at(number))
     }
 
-    @Test("each phase answers each input in one way")
+    @Test("each phase has one action for each input")
     func everyPair() {
         typealias Input = (name: String, apply: (inout SubscriberState) -> String)
         let inputs: [Input] = [
-            ("next run", { "\($0.takes(after: Self.at(3), upTo: Self.at(5)))" }),
-            ("old run", { "\($0.takes(after: Self.at(1), upTo: Self.at(3)))" }),
-            ("run that begins before the cursor", { "\($0.takes(after: Self.at(1), upTo: Self.at(4)))" }),
-            ("run beyond a gap", { "\($0.takes(after: Self.at(5), upTo: Self.at(6)))" }),
-            ("settle", { "\($0.settle())" }),
+            ("next run", { "\($0.select(after: Self.at(3), upTo: Self.at(5)))" }),
+            ("old run", { "\($0.select(after: Self.at(1), upTo: Self.at(3)))" }),
+            ("run that begins before the cursor", { "\($0.select(after: Self.at(1), upTo: Self.at(4)))" }),
+            ("run after a gap", { "\($0.select(after: Self.at(5), upTo: Self.at(6)))" }),
+            ("delivery ended", { "\($0.deliveryEnded())" }),
             ("empty page", { "\($0.readPage(last: nil, head: Self.at(3), isFinal: false))" }),
-            ("page with more behind it", { "\($0.readPage(last: Self.at(4), head: Self.at(9), isFinal: false))" }),
+            ("page with more after it", { "\($0.readPage(last: Self.at(4), head: Self.at(9), isFinal: false))" }),
             ("page with the final event", { "\($0.readPage(last: Self.at(5), head: Self.at(5), isFinal: true))" }),
-            ("room", { "\($0.roomChanged(true))" }),
-            ("no room", { "\($0.roomChanged(false))" }),
+            ("writable", { "\($0.writabilityChanged(true))" }),
+            ("not writable", { "\($0.writabilityChanged(false))" }),
             ("same head", { "\($0.compare(with: Self.at(3)))" }),
             ("later head", { "\($0.compare(with: Self.at(7)))" }),
             ("read again", { "\($0.readAgain())" }),
@@ -45,26 +45,26 @@ import Testing
         let read4 = "read(after: 4)"
         let expected: [SubscriberState.Phase: [String]] = [
             .behind: [
-                "nothing", "nothing", "nothing", "nothing", "nothing", "nothing", "nothing", "nothing", read3,
+                "none", "none", "none", "none", "nothing", "nothing", "nothing", "nothing", read3,
                 "nothing", "nothing", "nothing", "nothing",
             ],
             .replaying: [
-                "nothing", "nothing", "nothing", "nothing", "nothing", "nothing", read4, "end", "nothing", "nothing",
+                "none", "none", "none", "none", "nothing", "nothing", read4, "end", "nothing", "nothing",
                 "nothing", "nothing", "nothing",
             ],
             .live: [
-                "all", "nothing", "rest", "nothing", "nothing", "nothing", "nothing", "nothing", "nothing", "nothing",
+                "all", "none", "rest", "none", "nothing", "nothing", "nothing", "nothing", "nothing", "nothing",
                 "nothing", read3, read3,
             ],
-            .ended: Array(repeating: "nothing", count: 13),
+            .ended: Array(repeating: "none", count: 4) + Array(repeating: "nothing", count: 9),
         ]
         for (phase, answers) in expected {
             for (input, answer) in zip(inputs, answers) {
-                var state = Self.reader(phase)
+                var state = Self.stream(phase)
                 #expect(state.phase == phase)
                 let given = input.apply(&state)
                     .replacing("LongtakeStream.SubscriberState.Action.", with: "")
-                    .replacing("LongtakeStream.LogPlace(rawValue: ", with: "").replacing("))", with: ")")
+                    .replacing("LongtakeStream.LogOffset(rawValue: ", with: "").replacing("))", with: ")")
                 #expect(given == answer, "\(phase) × \(input.name)")
             }
         }
@@ -74,13 +74,13 @@ import Testing
     // ------                      ----                          ---------------
     //                             replaying, cursor 3           read begins: sees 1…4
     // commits 5, final
-    //                             takes(5): only known head
+    //                             select(5): only known head
     //                                                           arrives: last 4, head 4
     //                             cursor 4 < known head 5: reads again
-    @Test("a final event that commits during the last page is not missed")
+    @Test("a final event that is committed during the read of the last page is not missed")
     func finalDuringLastPage() {
-        var state = Self.reader(.replaying)
-        #expect(Self.takes(5, &state) == .nothing)
+        var state = Self.stream(.replaying)
+        #expect(Self.select(5, &state) == .none)
         do {
             let action = state.readPage(last: Self.at(4), head: Self.at(4), isFinal: false)
             #expect(action == .read(after: Self.at(4)))
@@ -95,23 +95,23 @@ import Testing
     // writer                      loop                          page being read
     // commits 4                   registered
     //                             replaying, cursor 3           read begins: sees 4
-    //                             takes(4): only known head     arrives: last 4
-    //                             live; the same frame again: not taken
-    @Test("an event that is both in a page and a frame is written once")
-    func pageAndFrame() {
-        var state = Self.reader(.replaying)
-        #expect(Self.takes(4, &state) == .nothing)
+    //                             select(4): only known head     arrives: last 4
+    //                             live; the same event again: not sent
+    @Test("an event that is both in a page and in a run is sent once")
+    func pageAndRun() {
+        var state = Self.stream(.replaying)
+        #expect(Self.select(4, &state) == .none)
         do {
             let action = state.readPage(last: Self.at(4), head: Self.at(4), isFinal: false)
             #expect(action == .nothing)
         }
         #expect(state.phase == .live)
-        #expect(Self.takes(4, &state) == .nothing)
+        #expect(Self.select(4, &state) == .none)
         do {
-            let action = state.settle()
+            let action = state.deliveryEnded()
             #expect(action == .nothing)
         }
-        #expect(Self.takes(5, &state) == .all)
+        #expect(Self.select(5, &state) == .all)
     }
 
     // store                       loop                          page being read
@@ -120,9 +120,9 @@ import Testing
     //                             read again: noted
     //                                                           arrives: nothing new
     //                             reads again: epoch 2
-    @Test("a page that began before something unknown happened is followed by another one")
+    @Test("if something unknown is new, a page in flight is followed by another one")
     func readAgain() {
-        var state = Self.reader(.replaying)
+        var state = Self.stream(.replaying)
         let noted = state.readAgain()
         #expect(noted == .nothing)
         let action = state.readPage(last: nil, head: Self.at(3), isFinal: false)
@@ -132,61 +132,61 @@ import Testing
     }
 
     // fan-out                     loop
-    // 4, 5 dropped; 6 arrives     live, cursor 3: not taken
-    //                             settles: reads behind 3
-    @Test("a gap makes a live reader read the log")
+    // 4, 5 dropped; 6 arrives     live, cursor 3: not sent
+    //                             delivery ends: reads after 3
+    @Test("a gap makes a live stream read the log")
     func gap() {
-        var state = Self.reader(.live)
-        #expect(Self.takes(6, &state) == .nothing)
+        var state = Self.stream(.live)
+        #expect(Self.select(6, &state) == .none)
         do {
-            let action = state.settle()
+            let action = state.deliveryEnded()
             #expect(action == .read(after: Self.at(3)))
         }
         do {
             let action = state.readPage(last: Self.at(6), head: Self.at(6), isFinal: false)
             #expect(action == .nothing)
         }
-        #expect(Self.takes(7, &state) == .all)
+        #expect(Self.select(7, &state) == .all)
     }
 
     // fan-out                     loop                          connection
-    // 4                           live: written
-    //                                                           no room
-    // 5                           not taken
-    //                             settles: behind, waits
-    //                                                           room
-    //                             reads behind 4
-    @Test("a connection without room turns a live reader into one that reads later")
-    func noRoom() {
-        var state = Self.reader(.live)
-        #expect(Self.takes(4, &state) == .all)
+    // 4                           live: sent
+    //                                                           not writable
+    // 5                           not sent
+    //                             delivery ends: behind, waits
+    //                                                           writable
+    //                             reads after 4
+    @Test("if the connection is not writable, a live stream reads later")
+    func notWritable() {
+        var state = Self.stream(.live)
+        #expect(Self.select(4, &state) == .all)
         do {
-            let action = state.wrote(upTo: Self.at(4), isFinal: false)
+            let action = state.sent(upTo: Self.at(4), isFinal: false)
             #expect(action == .nothing)
         }
         do {
-            let action = state.roomChanged(false)
+            let action = state.writabilityChanged(false)
             #expect(action == .nothing)
         }
-        #expect(Self.takes(5, &state) == .nothing)
+        #expect(Self.select(5, &state) == .none)
         do {
-            let action = state.settle()
+            let action = state.deliveryEnded()
             #expect(action == .nothing)
         }
         #expect(state.phase == .behind)
         do {
-            let action = state.roomChanged(true)
+            let action = state.writabilityChanged(true)
             #expect(action == .read(after: Self.at(4)))
         }
     }
 
     // loop                        page being read
     // replaying                   read begins
-    // drained: ended
+    // drain: ended
     //                             arrives
-    @Test("a page that arrives behind the end is of no use")
+    @Test("a page that arrives after the end is ignored")
     func lateAfterEnd() {
-        var state = Self.reader(.replaying)
+        var state = Self.stream(.replaying)
         state.end()
         do {
             let action = state.readPage(last: Self.at(4), head: Self.at(4), isFinal: false)
@@ -195,28 +195,29 @@ import Testing
         #expect(state.cursor == Self.at(3))
     }
 
-    @Test("whatever the schedule, a reader writes 1 to n, once each, in order, and ends", arguments: 0..<40)
+    @Test("in every schedule, a stream sends 1 to n once, in order, and ends", arguments: 0..<40)
     func anySchedule(seed: Int) {
         for round in 0..<100 {
             var world = World(seed: UInt64(seed * 100 + round + 1))
             world.run()
-            #expect(world.written == Array(1...world.total), "seed \(seed), round \(round)")
+            #expect(world.sent == Array(1...world.total), "seed \(seed), round \(round)")
             #expect(world.state.phase == .ended)
         }
     }
 }
 
-/// A log that grows, a mailbox that may drop, pages that show the log as it was when they were read, a connection that fills up.
+/// A growing log, a mailbox that may drop frames, pages that show the log of the time of their read, and a
+/// connection that is not always writable.
 private struct World {
-    var state = SubscriberState(after: LogPlace(EventSequence.beforeFirst))
-    var written: [Int64] = []
+    var state = SubscriberState(after: LogOffset(EventSequence.beforeFirst))
+    var sent: [Int64] = []
     let total: Int64
     private var generator: Generator
     private var committed: Int64 = 0
     private var mailbox: [Int64] = []
-    /// The head that each page under way will show, and where it begins.
+    /// The cursor and the head of each page in flight.
     private var reads: [(after: Int64, head: Int64)] = []
-    private var hasRoom = false
+    private var isWritable = false
 
     init(seed: UInt64) {
         generator = Generator(state: seed)
@@ -231,13 +232,13 @@ private struct World {
         }
     }
 
-    /// After a while nothing goes wrong any more, so that every schedule comes to an end.
+    /// After a while nothing goes wrong any more, so that every schedule ends.
     private mutating func step(isLate: Bool) {
         switch generator.below(6) {
         case 0, 1:
             guard committed < total else { break }
             committed += 1
-            // A frame may be dropped, but its job's head then arrives as a gap.
+            // A frame may be dropped. Then the head of its log arrives as a gap.
             mailbox.append(generator.below(4) == 0 ? -committed : committed)
         case 2:
             deliver()
@@ -245,12 +246,12 @@ private struct World {
             guard !reads.isEmpty else { break }
             arrive(reads.removeFirst())
         default:
-            hasRoom = isLate || generator.below(2) == 0
-            perform(state.roomChanged(hasRoom))
+            isWritable = isLate || generator.below(2) == 0
+            perform(state.writabilityChanged(isWritable))
         }
     }
 
-    /// Consecutive events come as one run, as the shard puts them together.
+    /// Consecutive events arrive as one run, as in the shard.
     private mutating func deliver() {
         var numbers = mailbox[...]
         while let first = numbers.first {
@@ -258,29 +259,29 @@ private struct World {
             numbers.removeFirst(run.count)
             let last = abs(run.last ?? first)
             guard first > 0 else {
-                state.gap(upTo: Self.place(last))
+                state.gap(upTo: Self.offset(last))
                 continue
             }
-            switch state.takes(after: Self.place(first - 1), upTo: Self.place(last)) {
-            case .nothing: continue
-            case .all: written += run
-            case .rest: written += run.filter { Self.place($0) > state.cursor }
+            switch state.select(after: Self.offset(first - 1), upTo: Self.offset(last)) {
+            case .none: continue
+            case .all: sent += run
+            case .rest: sent += run.filter { Self.offset($0) > state.cursor }
             }
-            perform(state.wrote(upTo: Self.place(last), isFinal: last == total))
+            perform(state.sent(upTo: Self.offset(last), isFinal: last == total))
         }
         mailbox = []
-        perform(state.settle())
+        perform(state.deliveryEnded())
     }
 
-    private static func place(_ number: Int64) -> LogPlace { LogPlace(EventSequence(rawValue: number)) }
+    private static func offset(_ number: Int64) -> LogOffset { LogOffset(EventSequence(rawValue: number)) }
 
     private mutating func arrive(_ read: (after: Int64, head: Int64)) {
         guard state.phase == .replaying else { return }
         let last = min(read.head, read.after + Int64(generator.below(5) + 1))
-        if last > read.after { written += Array((read.after + 1)...last) }
+        if last > read.after { sent += Array((read.after + 1)...last) }
         perform(
             state.readPage(
-                last: last > read.after ? Self.place(last) : nil, head: Self.place(read.head),
+                last: last > read.after ? Self.offset(last) : nil, head: Self.offset(read.head),
                 isFinal: read.head == total))
     }
 
@@ -289,7 +290,7 @@ private struct World {
     }
 }
 
-/// A linear congruential generator, since its numbers only have to be the same every time.
+/// A linear congruential generator. Its numbers only have to be the same in every run.
 private struct Generator {
     var state: UInt64
 

@@ -10,9 +10,8 @@ import Testing
 /// The history is replaced while streams are open: a restored backup, or a failover that lost its tail.
 @Suite("a new epoch")
 struct EpochTests {
-    /// Fails with a hub that takes the epoch of the store for a constant: the old cursor stays.
     @Test(
-        "resets a watcher of a job in its stream, and everything after that has ids of the new epoch",
+        "resets an open stream of a job, and all later ids have the new epoch",
         arguments: [true, false])
     func job(isRemote: Bool) async throws {
         let stage = try await Stage(isRemote: isRemote)
@@ -36,7 +35,7 @@ struct EpochTests {
         #expect(stage.hub.openStreams == 0)
     }
 
-    @Test("resets a watcher of the feed, which continues from now", arguments: [true, false])
+    @Test("resets an open stream of the feed, which continues from now", arguments: [true, false])
     func feed(isRemote: Bool) async throws {
         let stage = try await Stage(isRemote: isRemote)
         try await stage.open(after: 0, isFeed: true)
@@ -50,7 +49,7 @@ struct EpochTests {
         #expect(stage.sink.state.withLock { $0.text.contains(#""reason":"epoch","requested":"00000001-g1""#) })
     }
 
-    @Test("is found in the first page if it began before the stream was registered")
+    @Test("is detected in the first page if it began before the stream started")
     func inPage() async throws {
         let stage = try await Stage()
         await stage.journal.origin.renewEpoch(Epoch(rawValue: 2))
@@ -59,7 +58,7 @@ struct EpochTests {
         #expect(stage.ids == ["00000002-1"])
     }
 
-    @Test("ends the stream of a job that is over with its snapshot")
+    @Test("ends the stream of a finished job with its snapshot")
     func finalJob() async throws {
         let stage = try await Stage(isHeld: true)
         try await stage.open(after: 1)
@@ -71,7 +70,7 @@ struct EpochTests {
         #expect(stage.ids.last == "00000002-2")
     }
 
-    @Test("ends a wait, whose caller then reads")
+    @Test("ends a wait")
     func waiting() async throws {
         let stage = try await Stage()
         let wait = try await stage.wait(behind: 50)
@@ -93,7 +92,7 @@ struct EpochTests {
         let early = rings.prepare(job, of: .anonymous)
         rings.fill(job, early, with: page(1, through: 3))
         rings.append([EventFrame(Frames.event(4, of: job, epoch: 2))])
-        #expect(rings.memoryBytes == 0, "the ring ends with the first event of another epoch")
+        #expect(rings.memoryBytes == 0, "an event of another epoch drops the ring")
         let ring = rings.prepare(job, of: .anonymous)
         rings.append([EventFrame(Frames.event(4, of: job, epoch: 1))])
         rings.fill(job, ring, with: page(2, through: 3))
@@ -104,7 +103,7 @@ struct EpochTests {
         #expect(rings.memoryBytes == 0)
     }
 
-    @Test("cuts a run, and a gap of the old one is forgotten")
+    @Test("begins a new run, and replaces a gap of the old epoch")
     func runsAndGaps() {
         let job = Samples.submission(1).id
         let frames = [
