@@ -2,55 +2,56 @@ import LongtakeCore
 public import NIOCore
 import Synchronization
 
-/// Counts the tasks that hand work to event loops, so that a stop shuts the loops down behind the last of them. A loop that has shut down drops
-/// what it is given.
+/// Counts the tasks that hand results to event loops, so that shutdown stops the loops only after the
+/// last task has ended. A stopped loop discards what it is given.
 public final class LoopTasks: Sendable {
     private struct State {
         var count = 0
-        var whenNone: CheckedContinuation<Bool, Never>?
+        var waiter: CheckedContinuation<Bool, Never>?
     }
 
     private let state = Mutex(State())
 
     public init() {}
 
-    /// Starts a task. Unstructured: its callers are callbacks of a loop, which must not wait.
+    /// Starts a task. Unstructured, because the callers are callbacks of an event loop, which must not
+    /// wait.
     public func start(_ body: @escaping @Sendable () async -> Void) -> Task<Void, Never> {
         state.withLock { $0.count += 1 }
         return Task {
             await body()
-            ended()
+            taskEnded()
         }
     }
 
-    /// Waits until no task runs any more.
+    /// Waits until no task is running. Only one caller may wait at a time.
     /// - Parameters:
-    ///   - patience: how long it waits at the most.
-    ///   - loop: whose clock measures that.
-    /// - Returns: whether none runs.
-    public func finished(within patience: Duration, on loop: any EventLoop) async -> Bool {
+    ///   - timeout: the longest wait.
+    ///   - loop: its clock measures the timeout.
+    /// - Returns: whether all tasks have ended.
+    public func finished(within timeout: Duration, on loop: any EventLoop) async -> Bool {
         await withCheckedContinuation { caller in
-            let isNone = state.withLock { state in
-                if state.count > 0 { state.whenNone = caller }
+            let isIdle = state.withLock { state in
+                if state.count > 0 { state.waiter = caller }
                 return state.count == 0
             }
-            if isNone { return caller.resume(returning: true) }
-            loop.scheduleTask(in: TimeAmount(patience)) { self.takeWaiter()?.resume(returning: false) }
+            if isIdle { return caller.resume(returning: true) }
+            loop.scheduleTask(in: TimeAmount(timeout)) { self.takeWaiter()?.resume(returning: false) }
         }
     }
 
-    private func ended() {
-        let isNone = state.withLock { state in
+    private func taskEnded() {
+        let isIdle = state.withLock { state in
             state.count -= 1
             return state.count == 0
         }
-        if isNone { takeWaiter()?.resume(returning: true) }
+        if isIdle { takeWaiter()?.resume(returning: true) }
     }
 
     private func takeWaiter() -> CheckedContinuation<Bool, Never>? {
         state.withLock { state in
-            defer { state.whenNone = nil }
-            return state.whenNone
+            defer { state.waiter = nil }
+            return state.waiter
         }
     }
 }

@@ -1,23 +1,28 @@
+public import LongtakeAPI
 import LongtakeCore
 
 /// The settings of all streams.
 public struct StreamConfiguration: Sendable {
-    /// A stream that wrote nothing for this long says that it is alive.
+    /// The time without a write after which a stream sends a heartbeat.
     public var heartbeat: Duration
-    /// How many streams there may be at once.
+    /// The largest number of open streams.
     public var maxStreams: Int
-    /// How many of them one account may have.
+    /// The largest number of open streams of one account.
     public var maxStreamsPerOwner: Int
-    /// Whether a stream of that owner may be open; asked when it begins, and at ``StreamHub/endStreamsOfOthers()``.
-    public var isLetIn: @Sendable (StreamOwner) -> Bool
-    /// After this long, varied by up to a tenth, a stream is ended and its reader comes back; `nil` for never.
+    /// Whether the owner may have an open stream. The hub asks when a stream starts and in
+    /// ``StreamHub/endUnauthorizedStreams()``.
+    public var isAuthorized: @Sendable (StreamOwner) -> Bool
+    /// The age at which a stream ends so that its client reconnects; `nil` for no limit. Each stream
+    /// varies it by up to a tenth.
     public var maxAge: Duration?
-    /// Draws 64 random bits: for the jitter of `retry:` and of ages.
+    /// The links in job documents.
+    public var links: APILinks
+    /// Draws 64 random bits, for the jitter of `retry:` and of ages.
     public var random: @Sendable () -> UInt64
-
-    /// Gives memory that is free but held back to the system; called when a great coming and going of streams is over. Must not block.
+    /// Returns free memory to the system. The hub calls it when a burst of opened and closed streams is
+    /// over. It must not block.
     public var releaseMemory: @Sendable () -> Void
-    /// Bounds that a simulation makes small, so that it gets to see what happens beyond them.
+    /// Bounds that a simulation makes small, so that its runs exceed them.
     package var bounds = Bounds()
 
     package struct Bounds: Sendable {
@@ -31,20 +36,22 @@ public struct StreamConfiguration: Sendable {
 
     public init(
         heartbeat: Duration, maxStreams: Int, maxStreamsPerOwner: Int = .max,
-        isLetIn: @escaping @Sendable (StreamOwner) -> Bool = { _ in true }, maxAge: Duration?,
-        random: @escaping @Sendable () -> UInt64,
+        isAuthorized: @escaping @Sendable (StreamOwner) -> Bool = { _ in true }, maxAge: Duration?,
+        links: APILinks = APILinks(), random: @escaping @Sendable () -> UInt64,
         releaseMemory: @escaping @Sendable () -> Void = {}
     ) {
         self.heartbeat = heartbeat
         self.maxStreams = maxStreams
         self.maxStreamsPerOwner = maxStreamsPerOwner
-        self.isLetIn = isLetIn
+        self.isAuthorized = isAuthorized
         self.maxAge = maxAge
+        self.links = links
         self.random = random
         self.releaseMemory = releaseMemory
     }
 
-    /// A value of `range` for each reader, so that readers who left together do not return together.
+    /// Draws a value from `range`. Each client gets its own, so that clients that were disconnected
+    /// together do not reconnect together.
     package func draw(_ range: ClosedRange<Int>) -> Int {
         range.lowerBound + Int(random() % UInt64(range.count))
     }

@@ -2,38 +2,45 @@ public import LongtakeAPI
 public import LongtakeCore
 public import NIOCore
 
-/// All that a stream needs to begin, worked out by the request that asked for it.
+/// Everything that a stream needs to start. The request that asked for the stream prepares it.
 public struct StreamOpening: Sendable {
     public var source: StreamSource
     public var tenant: TenantName
     public var format: StreamFormat
-    /// Whether signs of life are events that a page can see.
+    /// Whether heartbeats are events, which a web page can see.
     public var heartbeatEvents: Bool
-    /// A stream that wrote nothing for this long says that it is alive; `nil` for ``StreamConfiguration/heartbeat``.
+    /// The time without a write after which the stream sends a heartbeat; `nil` for
+    /// ``StreamConfiguration/heartbeat``.
     public var heartbeat: Duration?
-    /// What is written first: the hello, or what stands in its place.
+    /// What the stream writes first, such as `stream.hello`.
     public var prelude: ByteBuffer
-    /// What the request has read already; written with the prelude, in one write.
+    /// The events that the request has already read. The stream sends them in one write with the
+    /// prelude.
     public var events: [EventFrame]
-    /// The last event that the prelude and the events hold or stand for.
-    public var cursor: LogPlace
-    /// In the feed: the place of the last id that the reader is told; `nil` where that is the cursor.
-    public var told: LogPlace?
-    /// In the feed: the newest position that pruning had removed by then, so that what it removes later is noticed.
+    /// The epoch of the cursor; `nil` if the stream has no event log or ends at once.
+    public var epoch: Epoch?
+    /// The last event that the prelude and the events contain or replace.
+    public var cursor: LogOffset
+    /// In the feed: the offset of the last id that the client got; `nil` if that is the cursor.
+    public var lastSentID: LogOffset?
+    /// In the feed: the newest position that was already pruned, so that the stream detects later
+    /// pruning.
     public var prunedThrough: EventPosition
-    /// The test events that are told in place of a log.
+    /// The test events that the stream sends instead of an event log.
     public var diagnostics: DiagnosticsPlan?
-    /// Whether the body ends behind them.
+    /// Whether the body ends after the events.
     public var isEnded: Bool
-    /// The reason that the prelude gives for the end; `nil` if the body does not end there, or ends with the final event.
+    /// The reason that the prelude gives for the end; `nil` if the body continues or ends with the
+    /// final event.
     public var end: StreamEnd?
-    /// The stream's place among those that may be open; `nil` where it ends at once.
+    /// `nil` if the stream ends at once.
     public var slot: StreamSlot?
 
     public init(
         source: StreamSource, tenant: TenantName, format: StreamFormat, heartbeatEvents: Bool = false,
         heartbeat: Duration? = nil,
-        prelude: ByteBuffer = ByteBuffer(), events: [EventFrame] = [], cursor: LogPlace, told: LogPlace? = nil,
+        prelude: ByteBuffer = ByteBuffer(), events: [EventFrame] = [], epoch: Epoch?, cursor: LogOffset,
+        lastSentID: LogOffset? = nil,
         prunedThrough: EventPosition = .beforeFirst, isEnded: Bool = false, end: StreamEnd? = nil,
         slot: StreamSlot?
     ) {
@@ -44,8 +51,9 @@ public struct StreamOpening: Sendable {
         self.heartbeat = heartbeat
         self.prelude = prelude
         self.events = events
+        self.epoch = epoch
         self.cursor = cursor
-        self.told = told
+        self.lastSentID = lastSentID
         self.prunedThrough = prunedThrough
         self.isEnded = isEnded
         self.end = end
@@ -53,13 +61,13 @@ public struct StreamOpening: Sendable {
     }
 }
 
-/// What a stream reads.
+/// What a stream sends.
 public enum StreamSource: Hashable, Sendable {
-    /// One job's log.
+    /// The event log of one job.
     case job(JobID)
-    /// The events of all jobs that a filter lets through.
+    /// The events of all jobs that match a filter.
     case feed(FeedFilter)
-    /// No log: it tells test events of its own.
+    /// Test events, which are in no event log.
     case diagnostics
 
     var log: LogKey {
@@ -71,17 +79,4 @@ public enum StreamSource: Hashable, Sendable {
     }
 
     var isFeed: Bool { log == .feed }
-}
-
-/// A place among the streams that may be open at once, or the requests that may wait, given back when the last reference to it goes.
-public final class StreamSlot: Sendable {
-    let owner: StreamOwner
-    private let giveBack: @Sendable () -> Void
-
-    init(owner: StreamOwner, giveBack: @escaping @Sendable () -> Void) {
-        self.owner = owner
-        self.giveBack = giveBack
-    }
-
-    deinit { giveBack() }
 }

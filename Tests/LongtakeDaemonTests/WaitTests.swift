@@ -128,7 +128,7 @@ import Testing
         }
     }
 
-    /// Seen to fail without the bound in StreamHub.takeWait, and where the place was not given back.
+    /// Seen to fail without the bound in StreamHub.takeWaitSlot, and if the slot was not released.
     @Test(
         "of too many waits at once the last are refused, but never a submission", .tags(.slow),
         .enabled(if: sysconf(CInt(_SC_OPEN_MAX)) > 4_096))

@@ -5,7 +5,7 @@ import Testing
 extension FaultTests.Surroundings {
     /// F12. Readers whose window is full: what they do not take is in the log, and not in the daemon. Seen to fail without the write
     /// deadline (`giveUp` in StreamDeadlines): 521 descriptors were open 20 s later. And where a stream is told that there is room
-    /// although there is none (`roomChanged` in StreamSubscriber): 43 MiB with 51 readers, and only 123 had been let in after a minute.
+    /// although there is none (`writabilityChanged` in StreamSubscriber): 43 MiB with 51 readers, and only 123 had been let in after a minute.
     @Test("F12: 1,000 readers that never read hold little memory, are cut off, and resume exactly", .tags(.slow))
     func readersThatNeverRead() async throws {
         let crowd = 1_000

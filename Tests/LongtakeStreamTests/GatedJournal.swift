@@ -2,19 +2,31 @@ import LongtakeCore
 import LongtakeTesting
 import Synchronization
 
-/// The journal in memory, whose reads of logs take their snapshot first and are given out when the test opens the gate.
+/// A store in memory. A read of a log takes its snapshot at once, and returns when the test opens the gate.
 final class GatedJournal: JournalDouble {
-    let inner = MemoryJournal(epoch: Epoch(rawValue: 1), clock: ManualClock())
+    let inner: MemoryJournal
+    /// The handle that commits. It differs from `inner` if that is another handle.
+    let origin: MemoryJournal
     let arrived = Signal()
     let open = Signal()
     let reads = Mutex(0)
     let failure = Mutex<JournalError?>(nil)
-    /// What reads of the feed say was pruned.
+    /// The pruned position in pages of the feed.
     let prunedThrough = Mutex(EventPosition.beforeFirst)
-    /// What reads of jobs wait for, where there is one.
+    /// Reads of jobs wait for this signal, if there is one.
     let jobs = Mutex<Signal?>(nil)
-    /// What reads of the feed wait for, where there is one.
+    /// Reads of the feed wait for this signal, if there is one.
     let feed = Mutex<Signal?>(nil)
+    /// The error of reads of the feed; `nil` if they succeed.
+    let feedFailure = Mutex<JournalError?>(nil)
+    let feedReads = Mutex(0)
+
+    /// - Parameter isRemote: whether `inner` is another handle, whose notices carry no events.
+    init(isRemote: Bool = false) {
+        origin = MemoryJournal(epoch: Epoch(rawValue: 1), clock: ManualClock())
+        inner =
+            isRemote ? origin.anotherHandle(HolderID(rawValue: 2), schedule: HostileSchedule(seed: 1)) : origin
+    }
 
     func events(
         of job: JobID, of tenant: TenantName, after: EventSequence, limit: Int
@@ -33,6 +45,8 @@ final class GatedJournal: JournalDouble {
         return try await inner.job(job, of: tenant)
     }
     func events(_ query: FeedQuery) async throws -> FeedPage {
+        feedReads.withLock { $0 += 1 }
+        if let failure = feedFailure.withLock({ $0 }) { throw failure }
         var page = try await inner.events(query)
         page.prunedThrough = prunedThrough.withLock { $0 }
         await feed.withLock { $0 }?.wait()

@@ -294,7 +294,7 @@ private actor SharedLedger {
     func settle(_ batch: Batch) -> Bool { !settled.insert(batch).inserted }
 
     func renew(_ new: Epoch) {
-        state.epoch = new
+        state.renewEpoch(new)
         epoch.withLock { $0 = new }
     }
 

@@ -3,7 +3,7 @@ package import LongtakeCore
 /// What ``MemoryJournal`` remembers: jobs with their logs, and how much each tenant was served. A value,
 /// without locks and observers, that executes plans as any store does.
 package struct MemoryLedger: Sendable {
-    package var epoch: Epoch
+    package private(set) var epoch: Epoch
     private var records: [JobID: MemoryRecord] = [:]
     /// In the order of submission. A job's index in it is its list cursor.
     private var order: [JobID] = []
@@ -48,6 +48,13 @@ package struct MemoryLedger: Sendable {
         case done
         /// One of its preconditions does not hold: nothing was written. Judge the command again.
         case stale
+    }
+
+    /// As if the history had been replaced by another one that begins the same.
+    package mutating func renewEpoch(_ epoch: Epoch) {
+        self.epoch = epoch
+        for job in order { records[job]?.renewEpoch(epoch) }
+        feed = feed.map { $0.renamed(to: epoch) }
     }
 
     // MARK: Commits

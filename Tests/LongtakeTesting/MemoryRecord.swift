@@ -85,6 +85,8 @@ struct MemoryRecord: Sendable {
     }
 
     /// The job as clients see it, without its queue position.
+    mutating func renewEpoch(_ epoch: Epoch) { log = log.map { $0.renamed(to: epoch) } }
+
     func job(epoch: Epoch) -> Job {
         let life = facts.life
         return Job(
@@ -96,5 +98,14 @@ struct MemoryRecord: Sendable {
             retryOf: submission.retryOf, createdAt: createdAt,
             startedAt: life.startedAt?.time, finishedAt: finishedAt,
             lastEvent: EventID(epoch: epoch, sequence: facts.head))
+    }
+}
+
+extension CommittedEvent {
+    /// The same event with an id of another epoch.
+    func renamed(to epoch: Epoch) -> CommittedEvent {
+        CommittedEvent(
+            id: EventID(epoch: epoch, sequence: sequence), position: position, job: job, tenant: tenant,
+            pipeline: pipeline, type: type, at: at, payload: payload)
     }
 }

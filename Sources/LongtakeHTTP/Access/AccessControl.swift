@@ -125,7 +125,7 @@ struct Caller: Hashable, Sendable {
 
     /// The owner of the streams that this caller opens.
     var owner: StreamOwner {
-        StreamOwner(account: key?.description, signer: ticket?.signer.description, lasting: ticket?.remaining)
+        StreamOwner(account: key?.description, signer: ticket?.signer.description, lifetime: ticket?.remaining)
     }
 }
 

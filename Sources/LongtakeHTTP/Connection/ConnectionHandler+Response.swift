@@ -123,7 +123,8 @@ extension ConnectionHandler {
             promise?.fail(ChannelError.ioOnClosedChannel)
             return
         }
-        context.writeAndFlush(NIOAny(ByteBuffer(string: isChunked ? "0\r\n\r\n" : "")), promise: promise)
+        let end = isHTTP10 ? ByteBuffer() : ByteBuffer(staticString: HTTPChunk.last)
+        context.writeAndFlush(NIOAny(end), promise: promise)
         guard state.isKept else { return }
         let handler = NIOLoopBound(self, eventLoop: channel.eventLoop)
         // The old handlers are gone by the loop's next turn, and no bytes are read before that.

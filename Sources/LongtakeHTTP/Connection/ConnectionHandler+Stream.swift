@@ -24,10 +24,11 @@ extension ConnectionHandler: StreamSink {
         perform(action)
     }
 
-    var isChunked: Bool { !isHTTP10 }
+    /// A client of HTTP/1.0 knows no chunks. The end of its connection is the end of the body.
+    var framing: any StreamFraming.Type { isHTTP10 ? Unframed.self : HTTPChunk.self }
 
     // If no write is pending in the channel, the channel is writable.
-    var hasRoom: Bool { socket?.isIdle == true || channel.isWritable }
+    var isWritable: Bool { socket?.isIdle == true || channel.isWritable }
 
     func send(_ bytes: ByteBuffer) -> Int {
         guard let socket else { return 0 }
@@ -40,7 +41,7 @@ extension ConnectionHandler: StreamSink {
         // Below the encoder, because the bytes already contain the chunk framing.
         var rest = bytes
         rest.moveReaderIndex(forwardBy: taken)
-        return socket.queue(rest, on: context) { stream.kernelTook() }
+        return socket.queue(rest, on: context) { stream.pieceWritten() }
     }
 
     func finish(_ close: StreamClose) {
@@ -57,4 +58,19 @@ extension ConnectionHandler: StreamSink {
         (stream, socket) = (nil, nil)
         context?.close(promise: nil)
     }
+}
+
+/// A chunk of a chunked body (RFC 9112 §7.1).
+enum HTTPChunk: StreamFraming {
+    /// The length in hexadecimal digits and two line ends.
+    static var overhead: Int { 20 }
+
+    /// Ends the body.
+    static let last: StaticString = "0\r\n\r\n"
+
+    static func writePrefix(of count: Int, into buffer: inout ByteBuffer) {
+        buffer.writeString(String(count, radix: 16) + "\r\n")
+    }
+
+    static func writeSuffix(into buffer: inout ByteBuffer) { buffer.writeStaticString("\r\n") }
 }

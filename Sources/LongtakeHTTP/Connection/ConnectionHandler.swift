@@ -111,7 +111,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        stream?.roomChanged()
+        stream?.writabilityChanged()
         context.fireChannelWritabilityChanged()
     }
 

@@ -61,15 +61,25 @@ struct EventRoutes: Sendable {
             )
         }
         var page = try await read(after, limit)
-        if page.events.isEmpty && !page.isFinal && wait > 0 {
-            guard let slot = hub.takeWait(of: caller.owner.account) else { throw Problem.tooManyWaits }
+        if page.events.isEmpty && !page.isFinal && page.epoch == start.epoch && wait > 0 {
+            guard let slot = hub.takeWaitSlot(of: caller.owner.account) else { throw Problem.tooManyWaits }
             defer { withExtendedLifetime(slot) {} }
-            try await hub.waitForEvent(
-                of: job, behind: after, upTo: .seconds(wait), ending: exchange.whenInputCloses
-            ) {
-                try await read(after, 1).head > after
-            }
-            page = try await read(after, limit)
+            var left = Duration.seconds(wait)
+            repeat {
+                left = try await hub.waitForEvent(
+                    of: job, of: caller.tenant, after: after, upTo: left, ending: exchange.whenInputCloses
+                ) {
+                    let page = try await read(after, 1)
+                    return page.head > after || page.epoch != start.epoch
+                }
+                page = try await read(after, limit)
+                // The wait may end although nothing is new.
+            } while page.events.isEmpty && !page.isFinal && page.epoch == start.epoch && left > .zero
+                && !exchange.hasClosedInput && !hub.isDraining
+        }
+        // The history was replaced between the reads, so the cursor means something else now.
+        guard page.epoch == start.epoch else {
+            return try await self.page(of: job, for: caller, after: cursor, query, in: exchange)
         }
         return .json(bytes: EventPageDocument.json(page, after: after).utf8)
     }

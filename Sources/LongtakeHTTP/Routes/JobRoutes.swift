@@ -199,12 +199,12 @@ struct JobWait: Sendable {
     ) async throws -> Job {
         var (job, left) = (job, limit)
         if isReached(job) || left == .zero { return job }
-        guard let slot = hub.takeWait(of: caller.owner.account) else { throw Problem.tooManyWaits }
+        guard let slot = hub.takeWaitSlot(of: caller.owner.account) else { throw Problem.tooManyWaits }
         defer { withExtendedLifetime(slot) {} }
         while !isReached(job), left > .zero, !exchange.hasClosedInput, !hub.isDraining {
             let (id, tenant, cursor) = (job.id, job.tenant, job.lastEvent.sequence)
             left = try await hub.waitForEvent(
-                of: id, behind: cursor, upTo: left, isForFinal: isForFinal, ending: exchange.whenInputCloses
+                of: id, of: tenant, after: cursor, upTo: left, isForFinal: isForFinal, ending: exchange.whenInputCloses
             ) {
                 let page = try await journal.events(of: id, of: tenant, after: cursor, limit: 1)
                 return page.map { $0.isFinal || !isForFinal && $0.head > cursor } ?? true

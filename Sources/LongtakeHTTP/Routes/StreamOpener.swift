@@ -7,10 +7,7 @@ import NIOCore
 
 /// Responds to a request with a stream, or with the reason why there is none.
 struct StreamOpener: Sendable {
-    let journal: any Journal
     let hub: StreamHub
-    /// Builds the links in responses.
-    let links: APILinks
 
     /// Opens a stream of the events of one job.
     /// - Parameter status: the status of the response if a stream opens.
@@ -22,8 +19,8 @@ struct StreamOpener: Sendable {
         guard let slot = try takeSlot(caller, options, exchange) else { return response }
         var opening = StreamOpening(
             source: .job(job), tenant: caller.tenant, format: options.format, heartbeatEvents: options.heartbeatEvents,
-            heartbeat: options.heartbeatSeconds.map { .seconds($0) }, cursor: LogPlace(EventSequence.beforeFirst),
-            slot: slot)
+            heartbeat: options.heartbeatSeconds.map { .seconds($0) }, epoch: nil,
+            cursor: LogOffset(EventSequence.beforeFirst), slot: slot)
         let isOpen = try await reading(for: options, exchange) { try await begin(&opening, of: job, at: cursor) }
         guard let isOpen else { return response }
         guard isOpen else { return Response(status: .noContent) }
@@ -35,15 +32,18 @@ struct StreamOpener: Sendable {
     /// - Returns: `false` if the log has ended and the client already has all of it.
     private func begin(_ opening: inout StreamOpening, of job: JobID, at cursor: Cursor) async throws -> Bool {
         let after = cursor.sequence ?? .beforeFirst
-        guard let page = try await hub.log.page(of: job, of: opening.tenant, after: after) else {
+        guard let page = try await hub.reader.page(of: job, of: opening.tenant, after: after) else {
             throw Problem.noSuchJob
         }
-        switch cursor.resolve(epoch: journal.epoch, head: page.head) {
+        switch cursor.resolve(epoch: page.epoch, head: page.head) {
         case .after(let sequence):
             if page.isFinal && sequence == page.head { return false }
-            hello(&opening, job: job, cursor: id(sequence), head: id(page.head))
+            let cursor = EventID(epoch: page.epoch, sequence: sequence)
+            let head = EventID(epoch: page.epoch, sequence: page.head)
+            hello(&opening, job: job, cursor: cursor.description, head: head.description)
             opening.events = page.frames
-            opening.cursor = LogPlace(page.last ?? sequence)
+            opening.epoch = page.epoch
+            opening.cursor = LogOffset(page.last ?? sequence)
             opening.isEnded = page.isFinal && (page.last ?? sequence) == page.head
         case .refused(let reason):
             try await reset(&opening, to: job, reason: reason, requested: cursor.text)
@@ -59,13 +59,13 @@ struct StreamOpener: Sendable {
         let response = Response(status: .ok, headers: Self.headers(options.format))
         guard let slot = try takeSlot(caller, options, exchange) else { return response }
         let query = FeedQuery(tenant: caller.tenant, filter: filter, after: cursor.readsAfter)
-        guard let page = try await reading(for: options, exchange, { try await hub.log.page(query) }) else {
+        guard let page = try await reading(for: options, exchange, { try await hub.reader.page(query) }) else {
             return response
         }
         var opening = StreamOpening(
             source: .feed(filter), tenant: caller.tenant, format: options.format,
             heartbeatEvents: options.heartbeatEvents,
-            heartbeat: options.heartbeatSeconds.map { .seconds($0) }, cursor: LogPlace(page.head),
+            heartbeat: options.heartbeatSeconds.map { .seconds($0) }, epoch: page.epoch, cursor: LogOffset(page.head),
             prunedThrough: page.prunedThrough, slot: slot)
         let head = FeedID(epoch: page.epoch, position: page.head)
         switch cursor.resolve(epoch: page.epoch, head: page.head, prunedThrough: page.prunedThrough) {
@@ -74,11 +74,11 @@ struct StreamOpener: Sendable {
             hello(&opening, job: nil, cursor: id.description, head: head.description)
             // Without a cursor the page is empty, and the feed starts at the head.
             opening.events = page.events.map { EventFrame($0) }
-            opening.cursor = LogPlace(max(page.reached, position))
-            opening.told = LogPlace(page.events.last?.position ?? position)
+            opening.cursor = LogOffset(max(page.reached, position))
+            opening.lastSentID = LogOffset(page.events.last?.position ?? position)
         case .refused(let reason):
             hello(&opening, job: nil, cursor: nil, head: head.description)
-            add([.reset(reason: reason, requested: cursor.text), .movedOn(to: head)], to: &opening)
+            add([.reset(reason: reason, requested: cursor.text), .cursor(head)], to: &opening)
         }
         exchange.become(opening)
         return response
@@ -93,8 +93,8 @@ struct StreamOpener: Sendable {
         var opening = StreamOpening(
             source: .diagnostics, tenant: caller.tenant, format: options.format,
             heartbeatEvents: options.heartbeatEvents,
-            heartbeat: options.heartbeatSeconds.map { .seconds($0) }, cursor: LogPlace(EventPosition.beforeFirst),
-            slot: slot)
+            heartbeat: options.heartbeatSeconds.map { .seconds($0) }, epoch: nil,
+            cursor: LogOffset(EventPosition.beforeFirst), slot: slot)
         opening.diagnostics = plan
         exchange.become(opening)
         return response
@@ -103,18 +103,17 @@ struct StreamOpener: Sendable {
     private func reset(
         _ opening: inout StreamOpening, to id: JobID, reason: CursorRefusal, requested: String
     ) async throws {
-        guard let job = try await hub.log.job(id, of: opening.tenant) else { throw Problem.noSuchJob }
+        guard let job = try await hub.reader.job(id, of: opening.tenant) else { throw Problem.noSuchJob }
         hello(&opening, job: id, cursor: nil, head: job.lastEvent.description)
         add(
             [
                 .reset(reason: reason, requested: requested),
-                .snapshot(id: job.lastEvent, job: JobDocument(job, links: links).json),
+                .snapshot(id: job.lastEvent, job: JobDocument(job, links: hub.configuration.links).json),
             ], to: &opening)
-        opening.cursor = LogPlace(job.lastEvent.sequence)
+        opening.epoch = job.lastEvent.epoch
+        opening.cursor = LogOffset(job.lastEvent.sequence)
         opening.isEnded = job.state.isFinal
     }
-
-    private func id(_ sequence: EventSequence) -> String { "\(EventID(epoch: journal.epoch, sequence: sequence))" }
 
     private func hello(_ opening: inout StreamOpening, job: JobID?, cursor: String?, head: String) {
         let hello = ControlFrame.hello(
@@ -168,8 +167,8 @@ struct StreamOpener: Sendable {
         exchange.become(
             StreamOpening(
                 source: .feed(FeedFilter()), tenant: .anonymous, format: options.format,
-                prelude: end.bytes(options.format),
-                cursor: LogPlace(EventPosition.beforeFirst), isEnded: true, end: reason, slot: nil))
+                prelude: end.bytes(options.format), epoch: nil,
+                cursor: LogOffset(EventPosition.beforeFirst), isEnded: true, end: reason, slot: nil))
     }
 
     /// The headers tell caches and proxies to store, change and buffer nothing.

@@ -39,19 +39,19 @@ public final class HTTPServer: Sendable {
         let (requests, commits) = (RequestCounts(), CommitCounts())
         // Registered before the hub, so that an event is counted before a client receives it.
         journal.tail(commits.count)
+        let publicURL = configuration.access.publicURL
+        let links = APILinks(base: publicURL?.description ?? "")
         hub = StreamHub(
             journal: journal, loops: group.makeIterator().map { $0 },
             configuration: StreamConfiguration(
                 heartbeat: configuration.heartbeat, maxStreams: configuration.maxStreams,
                 maxStreamsPerOwner: configuration.maxStreamsPerKey,
-                isLetIn: { [access] in access.isAllowed($0) }, maxAge: configuration.maxAge,
+                isAuthorized: { [access] in access.isAllowed($0) }, maxAge: configuration.maxAge, links: links,
                 random: configuration.random, releaseMemory: configuration.releaseMemory),
             logger: logger)
         var routes = RouteTable(router: Router(context: DaemonRequestContext.self), access: access)
         routes.router.add(middleware: ProblemMiddleware())
-        let publicURL = configuration.access.publicURL
-        let links = APILinks(base: publicURL?.description ?? "")
-        let opener = StreamOpener(journal: journal, hub: hub, links: links)
+        let opener = StreamOpener(hub: hub)
         let actions = JobActionRoutes(
             journal: journal, catalog: catalog, clock: clock, admission: admission, random: configuration.random,
             links: links)
@@ -94,7 +94,7 @@ public final class HTTPServer: Sendable {
     /// ``HTTPServerConfiguration/access`` were replaced.
     public func keysChanged() {
         access.keysChanged()
-        hub.endStreamsOfOthers()
+        hub.endUnauthorizedStreams()
     }
 
     /// Opens the listeners. If several hosts have port 0, all of them get the same port.

@@ -1,30 +1,30 @@
 import LongtakeCore
 
-/// Deadlines of many entries with one timer: a ring of slots, one for each tick, that one hand goes around.
+/// The deadlines of many entries with one timer: a ring of slots, one for each tick.
 ///
-/// Time is counted in ticks that the caller advances, so a machine that slept can skip what it slept and no deadline fires for it.
-/// An entry is found again by whoever put it in: the wheel gives the entry back at its tick, and the owner decides whether the
-/// deadline still stands or has moved on. So moving a deadline costs nothing.
+/// The caller counts time in ticks. If the machine was suspended, the caller skips that time, and no
+/// deadline fires for it. At its tick the wheel returns an entry, and the owner decides whether the
+/// deadline still holds or has moved. So moving a deadline costs nothing.
 struct TimingWheel<Entry> {
     private var slots: [[(tick: Int, entry: Entry)]]
     /// The current tick.
     private(set) var now = 0
     private(set) var count = 0
 
-    /// - Parameter slots: how many ticks one round takes; entries further away wait for their round.
+    /// - Parameter slots: the ticks of one round. Entries that are further away stay for several rounds.
     init(slots: Int) {
         precondition(slots > 0, "a wheel has slots")
         self.slots = Array(repeating: [], count: slots)
     }
 
-    /// Gives `entry` back once at `tick`, or at the next tick where that is past.
+    /// Returns `entry` once at `tick`, or at the next tick if that has passed.
     mutating func schedule(_ entry: Entry, at tick: Int) {
         let due = max(tick, now + 1)
         slots[due % slots.count].append((due, entry))
         count += 1
     }
 
-    /// Goes on by one tick and takes out what is due.
+    /// Advances by one tick and removes the entries that are due.
     mutating func advance() -> [Entry] {
         now += 1
         let slot = now % slots.count
@@ -36,13 +36,16 @@ struct TimingWheel<Entry> {
     }
 }
 
-/// How many ticks a wheel advances when its timer fires: as many as have passed, but one after a pause of the machine, which so
-/// shifts all deadlines instead of firing them.
+/// Counts how many ticks a wheel advances when its timer fires.
+///
+/// That is the elapsed time, except after a suspension of the machine. Then it is one tick, so that the
+/// suspension postpones all deadlines instead of firing them.
 struct TickCounter: Hashable, Sendable {
     let tick: Duration
-    /// A timer that is later than this was not late but paused.
+    /// A timer that is later than this was suspended.
     let pause: Duration
-    /// What is left of a tick, for the next time: without it each late timer would put all deadlines off by its lateness.
+    /// The rest of the elapsed time, for the next call. Without it, a loop that is always late would
+    /// postpone all deadlines.
     private var rest: Duration = .zero
 
     init(tick: Duration, pause: Duration = Limits.pauseNoticed) {
@@ -50,7 +53,7 @@ struct TickCounter: Hashable, Sendable {
         self.pause = pause
     }
 
-    /// - Parameter elapsed: since the call before.
+    /// - Parameter elapsed: the time since the last call.
     mutating func ticks(in elapsed: Duration) -> Int {
         guard elapsed < tick + pause else {
             rest = .zero

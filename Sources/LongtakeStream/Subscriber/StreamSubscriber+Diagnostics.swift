@@ -1,13 +1,13 @@
 public import LongtakeCore
 import NIOCore
 
-/// Test events that a stream is to write in place of a log's, each by itself and at its own time.
+/// The test events of a diagnostics stream. Each one is written separately, at its own time.
 public struct DiagnosticsPlan: Sendable {
-    /// How many, at least one.
+    /// The number of test events, at least one.
     public var events: Int
-    /// From one to the next.
+    /// The time between two of them.
     public var interval: Duration
-    /// Says of each when it was written.
+    /// Gives the time of each write.
     public var clock: any WallClock
 
     public init(events: Int, interval: Duration, clock: any WallClock) {
@@ -17,11 +17,12 @@ public struct DiagnosticsPlan: Sendable {
     }
 }
 
-/// A stream that tells no log, but when it wrote: whoever sees its events arrive together has something on the way that holds them back.
+/// Sends test events that contain the time of their write. If they arrive together, something between
+/// daemon and client buffers them.
 extension StreamSubscriber {
-    func begin(_ plan: DiagnosticsPlan) { tell(1, of: plan, since: shard.loop.now) }
+    func begin(_ plan: DiagnosticsPlan) { sendDiagnostic(1, of: plan, since: shard.loop.now) }
 
-    private func tell(_ number: Int, of plan: DiagnosticsPlan, since start: NIODeadline) {
+    private func sendDiagnostic(_ number: Int, of plan: DiagnosticsPlan, since start: NIODeadline) {
         guard sink != nil else { return }
         send(.diagnosticsEvent(number, of: plan.events, at: plan.clock.now()))
         guard number < plan.events else {
@@ -29,9 +30,9 @@ extension StreamSubscriber {
             return finish(.complete)
         }
         let stream = NIOLoopBound(self, eventLoop: shard.loop)
-        // A timer of its own: the wheel that all streams share has ticks of a quarter second, and few ever ask for this.
+        // A timer of its own, because the ticks of the shared wheel are a quarter of a second long.
         nextDiagnostic = shard.loop.scheduleTask(deadline: start + TimeAmount(plan.interval) * number) {
-            stream.value.tell(number + 1, of: plan, since: start)
+            stream.value.sendDiagnostic(number + 1, of: plan, since: start)
         }
     }
 }

@@ -1,11 +1,11 @@
-import Logging
 import LongtakeAPI
 import LongtakeCore
 import NIOCore
 
-/// One reader of a log on its connection's event loop: performs what ``SubscriberState`` decides.
+/// One stream on the event loop of its connection. It performs what ``SubscriberState`` decides.
 ///
-/// It is neither a task nor a queue: it holds a cursor, and the sink's bytes are bounded by the channel's watermark and one page.
+/// It is neither a task nor a queue, but holds only a cursor. The watermark of the channel and the size
+/// of one page bound the bytes that wait for the client.
 public final class StreamSubscriber {
     let source: StreamSource
     let tenant: TenantName
@@ -15,99 +15,105 @@ public final class StreamSubscriber {
     private(set) var sink: (any StreamSink)?
     private var slot: StreamSlot?
     var owner: StreamOwner { slot?.owner ?? StreamOwner() }
-    /// Of its registration with the shard; `nil` where it has none, because it ends as soon as it begins.
+    /// The number of the registration with the shard; `nil` if the stream ends at once.
     private(set) var number: Int?
     var state: SubscriberState
+    /// The epoch of the cursor. A page of another epoch resets the stream.
+    private(set) var epoch: Epoch?
     var deadlines: StreamDeadlines
-    /// Whether its signs of life are events that a page can see.
-    let showsHeartbeat: Bool
-    /// Whether the job may wait in a queue, as far as its last event tells.
-    var mayWait = true
-    /// The read for the next sign of life.
-    var asking: QueueQuestion?
-    /// In the feed: what pruning had removed when the stream began.
-    let prunedThrough: EventPosition
-    /// The last place whose id the reader was told. A filtered reader of the feed may be further.
-    private var told: LogPlace
-    /// The page that is under way.
+    /// Whether heartbeats are events.
+    let heartbeatEvents: Bool
+    /// Whether the job may wait in a queue, as far as its last event says.
+    var mayBeQueued = true
+    /// The read of the queue position for the next heartbeat.
+    var positionRead: PositionRead?
+    /// In the feed: the newest position that was already pruned when the stream started.
+    var prunedThrough: EventPosition
+    /// The offset of the last id that the client got. In a filtered feed the cursor may be further.
+    private var lastSentID: LogOffset
+    /// The read of the page in flight.
     var reading: Task<Void, Never>?
-    /// The test event that is to come.
+    /// The timer of the next test event.
     var nextDiagnostic: Scheduled<Void>?
 
     init(_ opening: StreamOpening, hub: StreamHub, shard: StreamShard, sink: any StreamSink) {
         source = opening.source
         tenant = opening.tenant
-        form = WireForm(format: opening.format, isFeed: opening.source.isFeed, isChunked: sink.isChunked)
+        form = WireForm(format: opening.format, isFeed: opening.source.isFeed, framing: sink.framing)
         self.hub = hub
         self.shard = shard
         self.sink = sink
         slot = opening.slot
         state = SubscriberState(after: opening.cursor)
-        told = opening.told ?? opening.cursor
+        epoch = opening.epoch
+        lastSentID = opening.lastSentID ?? opening.cursor
         prunedThrough = opening.prunedThrough
-        showsHeartbeat = opening.heartbeatEvents
+        heartbeatEvents = opening.heartbeatEvents
         deadlines = StreamDeadlines(
             now: shard.now, heartbeat: StreamShard.ticks(opening.heartbeat ?? hub.configuration.heartbeat),
-            writing: StreamShard.ticks(Limits.writeDeadline))
+            writeTimeout: StreamShard.ticks(Limits.writeDeadline))
     }
 
-    /// Begins with what the opening that it was made from holds.
+    /// Starts the stream.
+    /// - Parameter opening: the one that the stream was made from.
     public func start(_ opening: StreamOpening) {
         hub.streamOpened()
         if !opening.isEnded {
-            // In the table before the first read, so that no commit falls between the two.
-            let number = shard.register(self, for: source.log)
+            // Before the first read, so that no event is missed between the two.
+            let number = shard.register(self, for: source.log, of: tenant)
             self.number = number
             shard.add(self, number)
-            let ends = [(hub.drawAge(), StreamEnd.maxAge), (owner.lasting, .unauthorized)]
+            let ends = [(hub.drawAge(), StreamEnd.maxAge), (owner.lifetime, .unauthorized)]
             for (time, reason) in ends {
                 if let time { deadlines.end(byTick: shard.now + StreamShard.ticks(time), reason) }
             }
         }
-        noteWaiting(opening.events.last)
-        // Also where it is empty: the response's head waits for it.
-        send(form.framed(opening.events, behind: opening.prelude))
-        if opening.isEnded { return finish(opening.end.map(StreamClose.told) ?? .final) }
-        if let plan = opening.diagnostics { begin(plan) } else { roomChanged() }
+        updateMayBeQueued(opening.events.last)
+        // Even if there are no bytes, because this also sends the head of the response.
+        send(form.framed(opening.events, after: opening.prelude))
+        if opening.isEnded { return finish(opening.end.map(StreamClose.announced) ?? .final) }
+        if let plan = opening.diagnostics { begin(plan) } else { writabilityChanged() }
+        // Both may have changed since the request was accepted.
         if hub.isDraining {
             end(after: 1, .draining)
-        } else if !hub.configuration.isLetIn(owner) {
-            // It was, when it asked.
+        } else if !hub.configuration.isAuthorized(owner) {
             end(after: 1, .unauthorized)
         }
     }
 
-    // MARK: What the connection says
+    // MARK: Called by the connection
 
-    /// Room for the first page, or the channel's writability changed.
-    public func roomChanged() {
+    /// The writability of the connection has changed.
+    public func writabilityChanged() {
         guard let sink else { return }
-        perform(state.roomChanged(sink.hasRoom))
+        perform(state.writabilityChanged(sink.isWritable))
     }
 
-    /// The kernel has taken one more of the pieces that it had not taken at once.
-    public func kernelTook() { deadlines.kernelTook(at: shard.now) }
+    /// The kernel has taken a piece that it had not taken at once.
+    public func pieceWritten() { deadlines.pieceWritten(at: shard.now) }
 
-    /// The other side will send no more. It may still read, or be gone altogether, which only a write finds out: the kernel of a peer that is
-    /// gone answers it with a reset. So the stream says at once that it lives, and once more behind that.
+    /// The client has closed its sending side. It may still read, or it may have disconnected.
+    ///
+    /// Only a write finds that out, because the kernel of a disconnected client answers with a reset. So
+    /// the stream sends a heartbeat now and another one a second later.
     public func inputClosed() {
         guard sink != nil else { return }
-        send(showsHeartbeat ? .heartbeatEvent(queuePosition: nil) : .heartbeat)
+        send(heartbeatEvents ? .heartbeatEvent(queuePosition: nil) : .heartbeat)
         guard sink != nil else { return }
-        deadlines.probe(at: shard.now + StreamShard.ticks(Self.secondProbe))
+        deadlines.probe(at: shard.now + StreamShard.ticks(Self.probeDelay))
         scheduleNext()
     }
 
-    /// Longer than a packet takes to any reader, and shorter than anybody waits for a place.
-    private static let secondProbe: Duration = .seconds(1)
+    /// Long enough for a packet to any client and back.
+    private static let probeDelay: Duration = .seconds(1)
 
-    /// The connection is gone. The job goes on.
+    /// The connection is closed. The job continues.
     public func connectionClosed() {
         state.end()
         leave()
     }
 
-    // MARK: Performing
+    // MARK: Sending
 
     func perform(_ action: SubscriberState.Action) {
         switch action {
@@ -123,26 +129,41 @@ public final class StreamSubscriber {
     func send(_ bytes: ByteBuffer) {
         guard let sink else { return }
         deadlines.wrote(at: shard.now)
-        deadlines.kernelRefused(sink.send(bytes), at: shard.now)
+        deadlines.piecesQueued(sink.send(bytes), at: shard.now)
         scheduleNext()
     }
 
-    /// Writes a word of the stream itself.
+    /// Sends a message of the stream itself.
     func send(_ frame: ControlFrame) { send(form.framed(frame.bytes(form.format))) }
 
-    /// Writes events up to `place`; in the feed some or all may have been left out by the filter.
-    func send(_ frames: [EventFrame], upTo place: LogPlace) {
-        guard !frames.isEmpty else { return }
-        send(form.framed(frames))
-        noteWaiting(frames.last)
-        if let last = frames.last { told = source.isFeed ? LogPlace(last.position) : place }
+    /// Sends messages of the stream itself in one write.
+    func send(_ frames: [ControlFrame]) {
+        var bytes = ByteBuffer()
+        for frame in frames { bytes.writeImmutableBuffer(frame.bytes(form.format)) }
+        send(form.framed(bytes))
     }
 
-    /// Where the reader stands beyond what it was told, so that it would resume too early.
-    func takeUntold() -> FeedID? {
-        guard source.isFeed, state.cursor > told else { return nil }
-        told = state.cursor
-        return FeedID(epoch: hub.journal.epoch, position: EventPosition(rawValue: told.rawValue))
+    /// Sends the events up to `offset` that the filter of the feed accepts.
+    func send(_ frames: [EventFrame], upTo offset: LogOffset) {
+        guard !frames.isEmpty else { return }
+        send(form.framed(frames))
+        updateMayBeQueued(frames.last)
+        if let last = frames.last { lastSentID = source.isFeed ? LogOffset(last.position) : offset }
+    }
+
+    /// The cursor of the feed, if the client does not have it yet and would resume too early. The caller
+    /// sends it.
+    func takeUnsentCursor() -> FeedID? {
+        guard source.isFeed, let epoch, state.cursor > lastSentID else { return nil }
+        lastSentID = state.cursor
+        return FeedID(epoch: epoch, position: EventPosition(rawValue: lastSentID.rawValue))
+    }
+
+    /// Continues at an offset of another epoch, whose id the caller sends.
+    func move(to offset: LogOffset, in epoch: Epoch) {
+        self.epoch = epoch
+        state = SubscriberState(after: offset)
+        lastSentID = offset
     }
 
     func finish(_ close: StreamClose) {
@@ -165,12 +186,12 @@ public final class StreamSubscriber {
         slot = nil
         reading?.cancel()
         reading = nil
-        asking?.task.cancel()
-        asking = nil
+        positionRead?.task.cancel()
+        positionRead = nil
         nextDiagnostic?.cancel()
         nextDiagnostic = nil
         if let number {
-            shard.unregister(number, from: source.log)
+            shard.unregister(number, from: source.log, of: tenant)
             shard.remove(number)
         }
         hub.streamClosed()
@@ -178,40 +199,47 @@ public final class StreamSubscriber {
 }
 
 extension StreamSubscriber: LogListener {
-    func take(_ run: FrameRun) {
-        // More than a page at once, after a pause of the loop: read in pages, so that what is under way to one reader has a bound.
-        guard !run.isLong else { return gap(upTo: run.last) }
-        switch state.takes(after: run.previous, upTo: run.last) {
-        case .nothing:
-            return settle()
+    func receive(_ run: FrameRun) {
+        // A run can be longer than a page if the loop was suspended. The stream then reads pages, so that
+        // the bytes that wait for the client are bounded.
+        guard !run.isLong, run.epoch == epoch else { return gap(upTo: run.last, in: run.epoch) }
+        switch state.select(after: run.previous, upTo: run.last) {
+        case .none:
+            return deliveryEnded()
         case .all:
             if !hasFilter, let bytes = run.bytes(form, of: tenant) {
                 send(bytes)
-                noteWaiting(run.frames.last)
-                told = run.last
+                updateMayBeQueued(run.frames.last)
+                lastSentID = run.last
             } else {
                 send(run.frames.filter(accepts), upTo: run.last)
             }
         case .rest:
-            send(run.frames(behind: state.cursor).filter(accepts), upTo: run.last)
+            send(run.frames(after: state.cursor).filter(accepts), upTo: run.last)
         }
-        // Sending may find out that the connection is gone, and then all has ended before this goes on.
+        // Sending may find the connection closed, and then the stream has ended.
         guard sink != nil else { return }
-        perform(state.wrote(upTo: run.last, isFinal: run.isFinal))
-        settle()
+        perform(state.sent(upTo: run.last, isFinal: run.isFinal))
+        deliveryEnded()
     }
 
-    func gap(upTo head: LogPlace) {
+    func gap(upTo head: LogOffset, in epoch: Epoch) {
+        guard epoch == self.epoch else { return readAgain() }
         state.gap(upTo: head)
-        settle()
+        deliveryEnded()
     }
 
-    /// A stream is ended with a word to its reader, spread over time; ``end(after:_:)``.
+    func readAgain() {
+        writabilityChanged()
+        perform(state.readAgain())
+    }
+
+    /// Nothing: ``StreamHub/drain(within:)`` ends streams over time, with a reason.
     func drain() {}
 
-    private func settle() {
-        roomChanged()
-        perform(state.settle())
+    private func deliveryEnded() {
+        writabilityChanged()
+        perform(state.deliveryEnded())
     }
 
     private var hasFilter: Bool {

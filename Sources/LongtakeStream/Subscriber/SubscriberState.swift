@@ -1,95 +1,108 @@
-/// Where one reader of a log is, as a value: what it may be given next so that nothing is missing and nothing comes twice.
+/// The position of one stream in its log, as a value. It decides what the stream sends next, so that no
+/// event is missing and none is sent twice.
 ///
 /// ```text
 ///                 page(short, cursor = known head)
-///   replaying ─────────────────────────────────────► live ──┐ run behind the cursor: written
+///   replaying ─────────────────────────────────────► live ──┐ run after the cursor: sent
 ///    ▲  │  ▲                                          │  ▲──┘
-///    │  │  └───────────── run beyond a gap ───────────┤
-///    │  │ page, no room                               │ run, no room
+///    │  │  └───────────── run after a gap ────────────┤
+///    │  │ page, not writable                          │ run, not writable
 ///    │  ▼                                             ▼
-///    └─ behind ◄──────────────────────────────────────┘        a final event written, from anywhere: ended
-///       room
+///    └─ behind ◄──────────────────────────────────────┘        final event sent, in any phase: ended
+///       writable
 /// ```
-/// The reader stands in its loop's table before its first read, so a commit is either in a page or comes as a frame, and may be
-/// both. While replaying, frames only raise the known head: the page that is being read may be older than them.
+/// The stream is registered with its loop before its first read. So a committed event is in a page, or
+/// arrives in a run, or both. While the stream is replaying, runs only raise the known head, because the
+/// page in flight may be older than they are.
 struct SubscriberState: Hashable, Sendable {
     enum Phase: Hashable, Sendable {
         /// A page is being read.
         case replaying
-        /// There is more to read once the connection has room.
+        /// There may be more to read, once the connection is writable.
         case behind
-        /// All that is known is written, and the next frame is written as it comes.
+        /// Everything known is sent, and the next run is sent when it arrives.
         case live
-        /// Nothing more is to be written.
+        /// Nothing more is to be sent.
         case ended
     }
 
-    /// What the shell is to do next, after it has written what it was given.
+    /// What the stream does next, after it has sent what it was given.
     enum Action: Hashable, Sendable {
         case nothing
-        /// Read a page behind this event.
-        case read(after: LogPlace)
-        /// End the body: the final event is written.
+        /// Read a page after this event.
+        case read(after: LogOffset)
+        /// End the body, because the final event is sent.
         case end
     }
 
-    private(set) var phase: Phase
-    /// The last event that was written.
-    private(set) var cursor: LogPlace
-    /// The newest event that is known to exist.
-    private(set) var knownHead: LogPlace
-    private var hasRoom = false
+    /// Which events of a run are to be sent.
+    enum Selection: Hashable, Sendable {
+        case none
+        case all
+        /// Those after the cursor.
+        case rest
+    }
 
-    /// A reader that has all up to `cursor`. It begins to read when it is told that there is room.
-    init(after cursor: LogPlace) {
+    private(set) var phase: Phase
+    /// The last event that was sent.
+    private(set) var cursor: LogOffset
+    /// The newest event that is known to exist.
+    private(set) var knownHead: LogOffset
+    private var isWritable = false
+    /// Whether the page in flight may be too old.
+    private var needsAnotherPage = false
+
+    /// A stream that has sent everything up to `cursor`. It reads when the connection is writable.
+    init(after cursor: LogOffset) {
         phase = .behind
         self.cursor = cursor
         knownHead = cursor
     }
 
-    /// What a live reader takes of a run.
-    enum Taking: Hashable, Sendable {
-        case nothing
-        /// Every event of it.
-        case all
-        /// Those behind the cursor.
-        case rest
-    }
-
-    /// Consecutive committed events arrived from the fan-out, the first right behind `previous`. Write what is taken, then call
-    /// ``wrote(upTo:isFinal:)``.
-    mutating func takes(after previous: LogPlace, upTo last: LogPlace) -> Taking {
+    /// A run of published events arrived. Send the selected ones, then call ``sent(upTo:isFinal:)``.
+    mutating func select(after previous: LogOffset, upTo last: LogOffset) -> Selection {
         knownHead = max(knownHead, last)
-        guard phase == .live, hasRoom, previous <= cursor, cursor < last else { return .nothing }
+        guard phase == .live, isWritable, previous <= cursor, cursor < last else { return .none }
         return previous == cursor ? .all : .rest
     }
 
-    /// What ``takes(after:upTo:)`` allowed was written.
-    mutating func wrote(upTo last: LogPlace, isFinal: Bool) -> Action {
-        precondition(phase == .live && last > cursor, "only what is behind the cursor is written to a live reader")
+    /// The events that ``select(after:upTo:)`` selected were sent.
+    mutating func sent(upTo last: LogOffset, isFinal: Bool) -> Action {
+        precondition(phase == .live && last > cursor, "a live stream sends only events after the cursor")
         cursor = last
         guard isFinal else { return .nothing }
         phase = .ended
         return .end
     }
 
-    /// Events up to `head` were committed that did not arrive.
-    mutating func gap(upTo head: LogPlace) { knownHead = max(knownHead, head) }
+    /// Events up to `head` were published, but did not arrive.
+    mutating func gap(upTo head: LogOffset) { knownHead = max(knownHead, head) }
 
-    /// All that was committed was offered. A live reader that did not take the newest has a gap, and reads.
-    mutating func settle() -> Action {
+    /// Something unknown is new. Only a page that is read after this contains it.
+    mutating func readAgain() -> Action {
+        switch phase {
+        case .live: return readOrWait()
+        case .replaying: needsAnotherPage = true
+        case .behind, .ended: break
+        }
+        return .nothing
+    }
+
+    /// A delivery has ended. A live stream without the newest event has a gap, and reads.
+    mutating func deliveryEnded() -> Action {
         phase == .live && cursor < knownHead ? readOrWait() : .nothing
     }
 
-    /// A page was read and its events, if any, were written.
+    /// A page was read, and its events, if any, were sent.
     /// - Parameters:
-    ///   - last: how far the page goes, the place of its last event or beyond; `nil` where it moves the reader nowhere.
+    ///   - last: the new cursor, which is the last event of the page or beyond it; `nil` if the cursor
+    ///     does not move.
     ///   - head: the head of the log in the same read.
-    ///   - isFinal: whether that head is a final event.
-    mutating func readPage(last: LogPlace?, head: LogPlace, isFinal: Bool) -> Action {
+    ///   - isFinal: whether the head is a final event.
+    mutating func readPage(last: LogOffset?, head: LogOffset, isFinal: Bool) -> Action {
         guard phase == .replaying else { return .nothing }
         if let last {
-            precondition(last > cursor, "a page begins behind the cursor")
+            precondition(last > cursor, "a page begins after the cursor")
             cursor = last
         }
         knownHead = max(knownHead, head)
@@ -97,34 +110,36 @@ struct SubscriberState: Hashable, Sendable {
             phase = .ended
             return .end
         }
-        if cursor == knownHead {
+        if cursor == knownHead && !needsAnotherPage {
             phase = .live
             return .nothing
         }
         return readOrWait()
     }
 
-    /// The connection has room for more, or has no more.
-    mutating func roomChanged(_ hasRoom: Bool) -> Action {
-        self.hasRoom = hasRoom
-        return hasRoom && phase == .behind ? readOrWait() : .nothing
+    /// The connection became writable, or is not writable any more.
+    mutating func writabilityChanged(_ isWritable: Bool) -> Action {
+        self.isWritable = isWritable
+        return isWritable && phase == .behind ? readOrWait() : .nothing
     }
 
-    /// The second line of defence, at every heartbeat: a live reader behind what the loop has seen reads the log.
-    mutating func compare(with head: LogPlace) -> Action {
+    /// Compares the cursor with what the loop has seen, at every heartbeat. This is a second line of
+    /// defence: a live stream that misses an event reads the log.
+    mutating func compare(with head: LogOffset) -> Action {
         knownHead = max(knownHead, head)
-        return settle()
+        return deliveryEnded()
     }
 
-    /// The stream ends for a reason of its own, or the connection is gone.
+    /// The stream ends for another reason, or the connection is closed.
     mutating func end() { phase = .ended }
 
     private mutating func readOrWait() -> Action {
-        guard hasRoom else {
+        guard isWritable else {
             phase = .behind
             return .nothing
         }
         phase = .replaying
+        needsAnotherPage = false
         return .read(after: cursor)
     }
 }

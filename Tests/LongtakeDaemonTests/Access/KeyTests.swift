@@ -217,7 +217,7 @@ import Testing
         }
     }
 
-    // Seen to fail with `takeWait()` without an account.
+    // Seen to fail with `takeWaitSlot()` without an account.
     @Test("one key's requests that wait leave room for another's")
     func waits() async throws {
         try await onOwnThread {

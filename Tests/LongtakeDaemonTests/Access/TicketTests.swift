@@ -61,7 +61,7 @@ import Testing
         }
     }
 
-    // Seen to fail without `lasting` in the stream's deadlines, and with `isLetIn` that does not look at what signed.
+    // Seen to fail without the owner's `lifetime` in the stream's deadlines, and with `isAuthorized` that does not look at what signed.
     @Test("a ticket expires, and all of them with the secret that signed them")
     func end() async throws {
         try await onOwnThread {

@@ -25,7 +25,7 @@ final class Poller: @unchecked Sendable {
             defer { isUnderWay = false }
             let (journal, hub, job, tenant, cursor) = (boot.journal, boot.hub, job, tenant, cursor)
             let (began, hadMore) = (stage.moment, stage.book.entry(of: job, cursor.rawValue + 1) != nil)
-            try await hub.waitForEvent(of: job, behind: cursor, upTo: .seconds(20)) {
+            try await hub.waitForEvent(of: job, of: tenant, after: cursor, upTo: .seconds(20)) {
                 let page = try await journal.events(of: job, of: tenant, after: cursor, limit: 1)
                 return page.map { $0.head > cursor || $0.isFinal } ?? true
             }

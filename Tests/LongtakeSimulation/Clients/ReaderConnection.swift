@@ -55,7 +55,7 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
         case .diagnostics: return nil
         case .job(let job):
             let cursor = EventSequence(rawValue: reader.cursor)
-            let page = try await boot.hub.log.page(of: job, of: reader.tenant, after: cursor)
+            let page = try await boot.hub.reader.page(of: job, of: reader.tenant, after: cursor)
             guard boot.isAlive else { return nil }
             guard let page, page.head >= cursor else {
                 stage.verdict.blame(.acknowledgedIsKept, "\(job) is gone, or its log is shorter than it was told")
@@ -70,15 +70,16 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
             let last = page.last ?? cursor
             return StreamOpening(
                 source: reader.source, tenant: reader.tenant, format: .events, events: page.frames,
-                cursor: LogPlace(last), isEnded: page.isFinal && last == page.head, slot: slot)
+                epoch: page.epoch, cursor: LogOffset(last), isEnded: page.isFinal && last == page.head, slot: slot)
         case .feed(let filter):
             let position = EventPosition(rawValue: reader.cursor)
-            let page = try await boot.hub.log.page(
+            let page = try await boot.hub.reader.page(
                 FeedQuery(tenant: reader.tenant, filter: filter, after: position))
             return StreamOpening(
                 source: reader.source, tenant: reader.tenant, format: .events,
-                events: page.events.map { EventFrame($0) }, cursor: LogPlace(max(page.reached, position)),
-                told: LogPlace(page.events.last?.position ?? position), slot: slot)
+                events: page.events.map { EventFrame($0) }, epoch: page.epoch,
+                cursor: LogOffset(max(page.reached, position)),
+                lastSentID: LogOffset(page.events.last?.position ?? position), slot: slot)
         }
     }
 
@@ -102,8 +103,8 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
         loop.execute { [self] in
             while isReading, !underWay.isEmpty, !isGone {
                 arrive(underWay.removeFirst())
-                subscriber?.kernelTook()
-                subscriber?.roomChanged()
+                subscriber?.pieceWritten()
+                subscriber?.writabilityChanged()
             }
         }
     }
@@ -145,9 +146,9 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
 
     // MARK: The daemon's side
 
-    var isChunked: Bool { false }
+    var framing: any StreamFraming.Type { Unframed.self }
 
-    var hasRoom: Bool { !isGone && underWay.count < 2 }
+    var isWritable: Bool { !isGone && underWay.count < 2 }
 
     func send(_ bytes: ByteBuffer) -> Int {
         guard bytes.readableBytes > 0, boot.isAlive, !isGone else { return 0 }

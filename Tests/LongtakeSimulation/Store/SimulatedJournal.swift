@@ -10,10 +10,14 @@ final class SimulatedJournal: Journal, @unchecked Sendable {
     /// The claims that it gave out.
     private(set) var claims: [Claim] = []
     private let eventsPerPage: Int
+    /// Whether the tail only announces some commits, as a store with several nodes does. Every third boot
+    /// does that, so that it takes no draw from the seed.
+    private let announcesCommits: Bool
 
     init(disk: Disk, time: VirtualTime, chance: Chance, stage: Stagehand, eventsPerPage: Int) {
         self.eventsPerPage = eventsPerPage
         epoch = disk.durable.epoch
+        announcesCommits = disk.boots.isMultiple(of: 3)
         holder = disk.holder
         writer = JournalWriter(disk: disk, time: time, chance: chance, stage: stage)
         reads = JournalReads(disk: disk, chance: chance)
@@ -25,8 +29,13 @@ final class SimulatedJournal: Journal, @unchecked Sendable {
     }
 
     func tail(_ observer: @escaping @Sendable (TailNotice) -> Void) {
-        writer.observe { [epoch] commit in
-            if !commit.events.isEmpty { observer(TailNotice(epoch: epoch, .events(commit.events))) }
+        writer.observe { [epoch, announcesCommits] commit in
+            guard let last = commit.events.last?.position else { return }
+            if announcesCommits, last.rawValue.isMultiple(of: 2) {
+                observer(TailNotice(epoch: epoch, .advanced(to: last)))
+            } else {
+                observer(TailNotice(epoch: epoch, .events(commit.events)))
+            }
         }
     }
 

@@ -2,29 +2,31 @@ public import LongtakeAPI
 public import LongtakeCore
 public import NIOCore
 
-/// What a stream says about itself, as opposed to the events of the log that it carries.
+/// A message of the stream itself, in contrast to an event of the log.
 public enum ControlFrame: Sendable {
-    /// The first block: the job (`nil` for the feed), the cursor that is honoured (`nil` where it could not be), and the head of the log.
+    /// The first message. `job` is `nil` for the feed. `cursor` is the valid cursor of the client, and
+    /// `nil` if its cursor is invalid. `head` is the newest event of the log.
     case hello(job: JobID?, cursor: String?, head: String, heartbeatSeconds: Int, retryMilliseconds: Int)
-    /// The cursor cannot be honoured; a snapshot follows.
+    /// The cursor of the client is invalid, or became invalid because the epoch changed.
     case reset(reason: CursorRefusal, requested: String)
-    /// The job at the head of its log, in place of the events before it; the text is the job's JSON.
+    /// The job at the head of its log, which replaces the events before it. `job` is its JSON.
     case snapshot(id: EventID, job: String)
-    /// The stream ends although the job does not.
+    /// The stream ends although the job has not ended.
     case end(reason: StreamEnd, retryMilliseconds: Int)
-    /// A sign of life that only keeps the connection open.
+    /// Keeps the connection open.
     case heartbeat
-    /// A sign of life that a page can see. The position is that of a job that waits in a queue, `nil` if it does not or nobody knows.
+    /// A heartbeat that a web page can see. The position is `nil` if the job does not wait in a queue or
+    /// its position is not known.
     case heartbeatEvent(queuePosition: Int?)
-    /// Moves a reader of the feed on over events that its filter leaves out: an `id:` line and nothing else, which sets the last event
-    /// ID and dispatches no event (WHATWG HTML §9.2.6).
-    case movedOn(to: FeedID)
-    /// One of so many test events, with the time at which it is written.
+    /// Moves the cursor of a client of the feed over events that its filter excludes. A block with only
+    /// an `id:` line sets the last event ID and dispatches no event (WHATWG HTML §9.2.6).
+    case cursor(FeedID)
+    /// A test event with its number, the number of all test events, and the time of the write.
     case diagnosticsEvent(Int, of: Int, at: Timestamp)
-    /// Behind the last of so many test events.
+    /// The message after the last test event.
     case diagnosticsEnd(after: Int)
 
-    /// The frame in one format; empty where that format has no such frame (NDJSON has no hello).
+    /// The bytes in one format; empty if the format has no such message (NDJSON has no hello).
     public func bytes(_ format: StreamFormat) -> ByteBuffer {
         switch self {
         case .hello(let job, let cursor, let head, let heartbeatSeconds, let retryMilliseconds):
@@ -41,7 +43,7 @@ public enum ControlFrame: Sendable {
             return ByteBuffer(string: format.isServerSentEvents ? ": hb\n\n" : "\n")
         case .heartbeatEvent(let position):
             return block(format, StreamHeartbeat(queuePosition: position))
-        case .movedOn(let id):
+        case .cursor(let id):
             return ByteBuffer(string: format.isServerSentEvents ? "id: \(id)\n\n" : "\n")
         case .diagnosticsEvent(let number, let count, let time):
             return block(format, DiagnosticsEvent(sequence: number, of: count, at: time))

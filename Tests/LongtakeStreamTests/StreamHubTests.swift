@@ -1,4 +1,3 @@
-import Logging
 import LongtakeCore
 import LongtakeTesting
 import NIOCore
@@ -8,9 +7,9 @@ import Testing
 
 @testable import LongtakeStream
 
-/// The hub, its shard and a subscriber on an event loop whose time is the test's, over a journal in memory.
-@Suite struct HubTests {
-    @Test("a reader gets what is there, then what comes, and the body ends behind the final event")
+/// A hub with one stream, on an event loop whose time the test controls, and on a store in memory.
+@Suite struct StreamHubTests {
+    @Test("a stream sends the existing events, then new ones, and ends after the final event")
     func replayThenLive() async throws {
         let stage = try await Stage()
         try await stage.open(after: 0)
@@ -23,7 +22,7 @@ import Testing
         #expect(stage.hub.openStreams == 0)
     }
 
-    @Test("a quiet stream says that it is alive, and a stream that stops being taken is cut")
+    @Test("a quiet stream sends heartbeats, and a client that reads nothing is disconnected")
     func heartbeatAndDeadline() async throws {
         let stage = try await Stage()
         try await stage.open(after: 1)
@@ -37,28 +36,28 @@ import Testing
         #expect(stage.hub.openStreams == 0)
     }
 
-    @Test("a heartbeat tells where the job waits, and goes out without that if the read fails or is late")
+    @Test("a heartbeat contains the queue position, unless the read of it fails or is late")
     func position() async throws {
         let stage = try await Stage()
         try await stage.open(after: 1, heartbeatEvents: true)
-        let place = "{\"type\":\"stream.heartbeat\",\"queue_position\":0}\n\n"
+        let withPosition = "{\"type\":\"stream.heartbeat\",\"queue_position\":0}\n\n"
         let bare = "{\"type\":\"stream.heartbeat\"}\n\n"
-        try await stage.until { $0.text.hasSuffix(place) }
+        try await stage.until { $0.text.hasSuffix(withPosition) }
         stage.journal.failure.withLock { $0 = .cannotPersist("broken") }
         try await stage.until { $0.text.hasSuffix(bare) }
         stage.journal.failure.withLock { $0 = nil }
-        try await stage.until { $0.text.hasSuffix(place) }
+        try await stage.until { $0.text.hasSuffix(withPosition) }
         let late = Signal()
         stage.journal.jobs.withLock { $0 = late }
         try await stage.until { $0.text.hasSuffix(bare) }
         late.give()
-        try await stage.until { $0.text.hasSuffix(place) }
+        try await stage.until { $0.text.hasSuffix(withPosition) }
     }
 
-    @Test("a drain tells the reader why, and gives its place back")
+    @Test("shutdown ends a stream with a reason, and releases its slot")
     func drain() async throws {
         let stage = try await Stage(maxStreams: 1)
-        #expect(stage.hub.takeSlot() == nil, "the one place is taken")
+        #expect(stage.hub.takeSlot() == nil, "the only slot is in use")
         try await stage.open(after: 1)
         async let drained: Void = stage.hub.drain(within: .seconds(1))
         try await stage.until { $0.isFinished }
@@ -67,13 +66,13 @@ import Testing
         #expect(stage.hub.takeSlot() != nil)
     }
 
-    @Test("a reader of the feed under whom something was pruned that it had not read is cut, to come back and be told")
+    @Test("a stream of the feed is aborted if events are pruned that it has not sent")
     func prunedMeanwhile() async throws {
         let stage = try await Stage()
         stage.journal.prunedThrough.withLock { $0 = EventPosition(rawValue: 1) }
         try await stage.open(after: 0, isFeed: true)
         try await stage.until { $0.isAborted }
-        // What was gone when it began is no news.
+        // Events that were pruned before the stream started do not matter.
         let later = try await Stage()
         later.journal.prunedThrough.withLock { $0 = EventPosition(rawValue: 1) }
         try await later.open(after: 0, isFeed: true, prunedThrough: 1)
@@ -81,7 +80,7 @@ import Testing
         #expect(later.sink.state.withLock { !$0.isAborted })
     }
 
-    @Test("a connection that is found gone while an event is written to it is let go, and nothing else happens")
+    @Test("if a write finds the connection closed, the stream ends and does nothing more")
     func goneWithinSend() async throws {
         let stage = try await Stage()
         try await stage.open(after: 0)
@@ -93,50 +92,50 @@ import Testing
         #expect(stage.sink.state.withLock { !$0.isFinished && !$0.isAborted })
     }
 
-    // Seen to trap with a precondition in place of the guard in `pageArrived`.
-    @Test("a reader that left while its read waited for its turn is not missed when the turn comes")
+    // Seen to trap with a precondition instead of the guard in `pageArrived`.
+    @Test("a stream may close while its read waits for its turn")
     func goneBeforeRead() async throws {
         let stage = try await Stage(isHeld: true)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 1...Limits.streamReadsAtOnce {
                 let other = Samples.submission(number).id
                 group.addTask {
-                    let page = try await stage.hub.log.page(of: other, of: .anonymous, after: .beforeFirst)
+                    let page = try await stage.hub.reader.page(of: other, of: .anonymous, after: .beforeFirst)
                     #expect(page == nil)
                 }
             }
             await until { stage.journal.reads.withLock({ $0 }) >= Limits.streamReadsAtOnce }
             try await stage.open(after: 0)
-            await until { stage.hub.log.gate.waiting >= 1 }
+            await until { stage.hub.reader.gate.waiting >= 1 }
             try await stage.loop.executeInContext {
                 stage.stream.withLock { $0 }?.value.connectionClosed()
             }
             stage.journal.open.give()
             try await group.waitForAll()
         }
-        await until { stage.hub.log.waiting <= 0 }
+        await until { stage.hub.reader.waiting <= 0 }
         await stage.loop.run()
         #expect(stage.hub.openStreams == 0)
         #expect(stage.sink.state.withLock { $0.text == "hello\n" && !$0.isFinished && !$0.isAborted })
     }
 
-    // Seen to fail without `log.tick()` in StreamHub: the stream stayed open for ever.
-    @Test("a reader whose read hangs is cut off after a while, to come back")
+    // Seen to fail without `reader.tick()` in StreamHub: the stream stayed open for ever.
+    @Test("a stream whose read hangs is aborted after a timeout")
     func hangingRead() async throws {
         let stage = try await Stage(isHeld: true)
         try await stage.open(after: 0)
         await stage.journal.arrived.wait()
-        for _ in 1..<Limits.readPeriods { await stage.loop.advanceTime(by: TimeAmount(Housekeeping.period)) }
+        for _ in 1..<Limits.readPeriods { await stage.loop.advanceTime(by: TimeAmount(StreamHub.maintenancePeriod)) }
         #expect(stage.hub.openStreams == 1)
-        await stage.loop.advanceTime(by: TimeAmount(Housekeeping.period))
+        await stage.loop.advanceTime(by: TimeAmount(StreamHub.maintenancePeriod))
         try await stage.until { $0.isAborted }
         #expect(stage.hub.openStreams == 0)
         stage.journal.open.give()
-        await until { stage.hub.log.waiting <= 0 }
+        await until { stage.hub.reader.waiting <= 0 }
     }
 
-    /// Fails where the timing wheel holds the stream itself, until its next heartbeat.
-    @Test("a stream that has ended is let go at once")
+    /// Fails if the timing wheel contains the stream itself, which then lives until its next heartbeat.
+    @Test("a stream that has ended is freed at once")
     func letGo() async throws {
         let stage = try await Stage()
         try await stage.open(after: 0)
@@ -150,14 +149,14 @@ import Testing
         #expect(stream.stream == nil)
     }
 
-    @Test("a page that waits is woken by the next event")
+    @Test("the next event ends a wait")
     func waiting() async throws {
         let stage = try await Stage()
         let woken = Flag()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 let first = EventSequence(rawValue: 1)
-                try await stage.hub.waitForEvent(of: stage.job, behind: first, upTo: .seconds(50_000)) {
+                try await stage.hub.waitForEvent(of: stage.job, of: .anonymous, after: first, upTo: .seconds(50_000)) {
                     try await stage.journal.job(stage.job, of: .anonymous).map { $0.lastEvent.sequence > first }
                         ?? false
                 }
@@ -169,14 +168,15 @@ import Testing
         }
     }
 
-    // Seen to hang with a wait that begins when its read has ended.
-    @Test("a wait is over when its time is, although the log cannot be read")
+    // Seen to hang with a wait that starts only after its read.
+    @Test("a wait ends in time although the read of the event log hangs")
     func waitingForTheDisk() async throws {
         let stage = try await Stage(isHeld: true)
         let woken = Flag()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
-                try await stage.hub.waitForEvent(of: stage.job, behind: .beforeFirst, upTo: .seconds(5)) {
+                try await stage.hub.waitForEvent(of: stage.job, of: .anonymous, after: .beforeFirst, upTo: .seconds(5))
+                {
                     try await stage.journal.events(of: stage.job, of: .anonymous, after: .beforeFirst, limit: 1) == nil
                 }
                 woken.isSet.withLock { $0 = true }
@@ -188,7 +188,7 @@ import Testing
     }
 
     // Seen not to end with all waits on the first loop.
-    @Test("requests that wait stand on all event loops in turn")
+    @Test("waits are spread over all event loops")
     func waitsOnAllLoops() async throws {
         let loops = [NIOAsyncTestingEventLoop(), NIOAsyncTestingEventLoop()]
         let stage = try await Stage(besides: loops)
@@ -196,11 +196,13 @@ import Testing
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<6 {
                 group.addTask {
-                    try await stage.hub.waitForEvent(of: stage.job, behind: .beforeFirst, upTo: .seconds(5)) { false }
+                    try await stage.hub.waitForEvent(
+                        of: stage.job, of: .anonymous, after: .beforeFirst, upTo: .seconds(5)
+                    ) { false }
                     woken.count.withLock { $0 += 1 }
                 }
             }
-            // Each loop has its two waits, which end when its time comes and no other's.
+            // Each loop has two waits, which end with the time of that loop only.
             for (number, loop) in (loops + [stage.loop]).enumerated() {
                 while woken.count.withLock({ $0 }) < 2 * (number + 1) {
                     for other in loops + [stage.loop] { await other.run() }
@@ -213,8 +215,8 @@ import Testing
         }
     }
 
-    /// Seen to fail without the look at `isForFinal` in EventWaiter.
-    @Test("who waits for a job's end sleeps through all that comes before it")
+    /// Seen to fail without the check of `isForFinal` in EventWaiter.
+    @Test("a wait for the final event is not ended by earlier events")
     func waitingForTheEnd() async throws {
         let stage = try await Stage()
         let (asleep, woken) = (Flag(), Flag())
@@ -222,7 +224,7 @@ import Testing
             group.addTask {
                 let first = EventSequence(rawValue: 1)
                 try await stage.hub.waitForEvent(
-                    of: stage.job, behind: first, upTo: .seconds(50_000), isForFinal: true
+                    of: stage.job, of: .anonymous, after: first, upTo: .seconds(50_000), isForFinal: true
                 ) {
                     asleep.isSet.withLock { $0 = true }
                     return false
@@ -243,124 +245,32 @@ import Testing
         }
     }
 
-    @Test("so many requests may wait and no more, and a place is free when its holder lets go")
-    func places() async throws {
+    @Test("the number of waiting requests is bounded, and dropping a slot releases it")
+    func slots() async throws {
         let stage = try await Stage()
-        var places = (0..<Limits.requestsWaiting).compactMap { _ in stage.hub.takeWait() }
-        #expect(places.count == Limits.requestsWaiting)
-        #expect(stage.hub.takeWait() == nil)
-        #expect(stage.hub.openStreams == 0, "they are no streams")
-        places.removeLast()
-        #expect(stage.hub.takeWait() != nil)
+        var slots = (0..<Limits.requestsWaiting).compactMap { _ in stage.hub.takeWaitSlot() }
+        #expect(slots.count == Limits.requestsWaiting)
+        #expect(stage.hub.takeWaitSlot() == nil)
+        #expect(stage.hub.openStreams == 0, "waiting requests are not streams")
+        slots.removeLast()
+        #expect(stage.hub.takeWaitSlot() != nil)
     }
 }
 
-/// Counts what has happened.
-private final class Counter: Sendable {
-    let count = Mutex(0)
-}
-
-/// Says that something has happened.
-private final class Flag: Sendable {
-    let isSet = Mutex(false)
-}
-
-/// Unchecked, because nothing is asked of the stream but whether it is there.
-private final class WeakStream: @unchecked Sendable {
-    weak var stream: StreamSubscriber?
-}
-
-/// What a test of the hub stands on.
-private final class Stage: Sendable {
-    let loop = NIOAsyncTestingEventLoop()
-    let journal = GatedJournal()
-    let hub: StreamHub
-    let job: JobID
-    let sink = RecordingSink()
-    let stream = Mutex<NIOLoopBound<StreamSubscriber>?>(nil)
-    private let slot = Mutex<StreamSlot?>(nil)
-
-    init(maxStreams: Int = 10, isHeld: Bool = false, besides others: [NIOAsyncTestingEventLoop] = []) async throws {
-        if !isHeld { journal.open.give() }
-        hub = StreamHub(
-            journal: journal, loops: [loop] + others,
-            configuration: StreamConfiguration(
-                heartbeat: .seconds(15), maxStreams: maxStreams, maxAge: nil, random: { 7 }),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        job = try #require(JobID("job_" + String(repeating: "0", count: 26)))
-        let stage = LongtakeCore.Stage(
-            name: StageName(unchecked: "only"), queue: QueueName(unchecked: "cpu"), expectedSeconds: 1,
-            timeLimitSeconds: nil,
-            work: .simulated(SimulatedWork(steps: 1, message: "", lengthSeconds: 1, output: nil)))
-        let pipeline = Pipeline(name: PipelineName(unchecked: "one"), stages: [stage])
-        _ = try await journal.submit(Submission(id: job, pipeline: pipeline, input: .object([:])))
-        slot.withLock { $0 = hub.takeSlot() }
-    }
-
-    func open(
-        after cursor: Int64, isFeed: Bool = false, prunedThrough: Int64 = 0, heartbeatEvents: Bool = false
-    ) async throws {
-        let opening = StreamOpening(
-            source: isFeed ? .feed(FeedFilter()) : .job(job), tenant: .anonymous, format: .events,
-            heartbeatEvents: heartbeatEvents, prelude: ByteBuffer(string: "hello\n"),
-            cursor: LogPlace(EventSequence(rawValue: cursor)),
-            prunedThrough: EventPosition(rawValue: prunedThrough),
-            slot: slot.withLock { slot in
-                defer { slot = nil }
-                return slot
-            })
-        try await loop.executeInContext { [self] in
-            let made = hub.makeStream(opening, on: loop, sink: sink)
-            let bound = NIOLoopBound(made, eventLoop: loop)
-            stream.withLock { $0 = bound }
-            made.start(opening)
+@Suite struct MemoryReleaseTests {
+    @Test("memory is released once after a burst of streams or of evicted rings")
+    func burst() {
+        var release = MemoryRelease()
+        func period(_ changes: Int, evictedBytes: Int = 0) -> Bool {
+            release.changes += changes
+            return release.isDue(evictedBytes: evictedBytes)
         }
-        await loop.run()
-    }
-
-    /// Lets the loop run until the sink has seen it. The journal answers on other threads, so the test yields to them.
-    func until(_ condition: @Sendable (RecordingSink.State) -> Bool) async throws {
-        let deadline = ContinuousClock.now + .seconds(120)
-        var turns = 0
-        while !condition(sink.state.withLock { $0 }) {
-            try #require(ContinuousClock.now < deadline, "\(sink.state.withLock { $0.text })")
-            await loop.advanceTime(by: .milliseconds(10))
-            // The answers come from other threads, which need the processor.
-            turns += 1
-            if turns.isMultiple(of: 16) { await pauseBriefly() } else { await Task.yield() }
-        }
-    }
-}
-
-/// Keeps what is written to it.
-private final class RecordingSink: StreamSink, Sendable {
-    struct State {
-        var text = ""
-        var isStuck = false
-        var isFinished = false
-        var isAborted = false
-    }
-
-    let state = Mutex(State())
-    var hasRoom: Bool { state.withLock { !$0.isStuck } }
-
-    let isChunked = false
-
-    /// What happens within a send, such as the end of the connection.
-    let onSend = Mutex<(@Sendable () -> Void)?>(nil)
-
-    func send(_ bytes: ByteBuffer) -> Int {
-        let pieces = state.withLock { state in
-            state.text += String(buffer: bytes)
-            return state.isStuck ? 1 : 0
-        }
-        onSend.withLock { $0 }?()
-        return pieces
-    }
-
-    func finish(_ close: StreamClose) { state.withLock { $0.isFinished = true } }
-
-    func abort(_ close: StreamClose) {
-        state.withLock { $0.isAborted = true }
+        let streams = [period(3), period(10_000), period(600), period(20), period(0), period(499)]
+        #expect(streams == [false, false, false, true, false, false])
+        let rings = [
+            period(0, evictedBytes: 100), period(0, evictedBytes: 50 << 20), period(0),
+            period(9_000, evictedBytes: 50 << 20), period(0),
+        ]
+        #expect(rings == [false, true, false, false, true])
     }
 }

@@ -16,7 +16,7 @@ import Testing
             at: Timestamp(millisecondsSince1970: 0), payload: payload)
     }
 
-    @Test("an event has the same bytes in each format")
+    @Test("an event has the bytes of its format, with or without framing")
     func events() throws {
         let frame = EventFrame(try Self.event())
         let json =
@@ -30,16 +30,16 @@ import Testing
             (.messages, true, "id: 7f3a09c2-g99\ndata: \(json)\n\n"),
         ]
         for (format, isFeed, text) in expected {
-            let plain = WireForm(format: format, isFeed: isFeed, isChunked: false)
+            let plain = WireForm(format: format, isFeed: isFeed, framing: Unframed.self)
             #expect(String(buffer: plain.framed([frame])) == text)
             #expect(frame.byteCount(plain) == text.utf8.count)
-            let chunked = WireForm(format: format, isFeed: isFeed, isChunked: true)
-            let length = String(text.utf8.count * 2, radix: 16)
-            #expect(String(buffer: chunked.framed([frame, frame])) == "\(length)\r\n\(text)\(text)\r\n")
+            let framed = WireForm(format: format, isFeed: isFeed, framing: Bracketed.self)
+            let length = text.utf8.count * 2
+            #expect(String(buffer: framed.framed([frame, frame])) == "<\(length)>\(text)\(text)</>")
         }
     }
 
-    @Test("control blocks are as the contract writes them")
+    @Test("control messages have the bytes of the API")
     func control() throws {
         let id = try Self.event().id
         let job = try Self.event().job
@@ -62,53 +62,11 @@ import Testing
                 == "event: stream.heartbeat\ndata: {\"type\":\"stream.heartbeat\"}\n\n")
     }
 
-    @Test("a refused cursor is repeated safely: cut at 64 bytes on the border of a character, quoted")
+    @Test("stream.reset quotes the invalid cursor, at most 64 bytes and whole characters of it")
     func requested() {
         let text = "a\"\n" + String(repeating: "é", count: 60)
         let frame = String(buffer: ControlFrame.reset(reason: .malformed, requested: text).bytes(.lines))
         let shown = #"a\"\n"# + String(repeating: "é", count: 30)
         #expect(frame == #"{"type":"stream.reset","reason":"malformed","requested":"\#(shown)"}"# + "\n")
-    }
-
-    @Test("a mailbox is bounded, and what it drops becomes a gap up to the newest event")
-    func mailbox() throws {
-        let frames = try (1...5).map { EventFrame(try Self.event(Int64($0))) }
-        var mailbox = Mailbox(capacityBytes: frames[0].byteCount * 2)
-        let scheduled = frames.map { mailbox.put($0) }
-        #expect(scheduled == [true, false, false, false, false], "the first schedules a delivery")
-        let delivery = mailbox.take()
-        #expect(delivery.frames.map(\.sequence.rawValue) == [1, 2])
-        #expect(
-            delivery.gaps == [.job(frames[0].job): LogPlace(frames[4].sequence), .feed: LogPlace(frames[4].position)])
-        let isScheduledAgain = mailbox.put(frames[0])
-        #expect(isScheduledAgain, "after a delivery the next schedules one again")
-    }
-
-    @Test("a wheel gives each entry back at its tick, also when that is rounds away")
-    func wheel() {
-        var wheel = TimingWheel<Int>(slots: 4)
-        for tick in [1, 3, 4, 9, 9, 0] { wheel.schedule(tick, at: tick) }
-        var seen: [Int: [Int]] = [:]
-        for _ in 0..<12 {
-            let due = wheel.advance()
-            if !due.isEmpty { seen[wheel.now] = due }
-        }
-        #expect(seen == [1: [1, 0], 3: [3], 4: [4], 9: [9, 9]])
-        #expect(wheel.count == 0)
-    }
-
-    @Test("a machine that was paused shifts all deadlines instead of firing them")
-    func pause() {
-        var counter = TickCounter(tick: .milliseconds(250))
-        let ticks = [100, 1_000, 30_000, 250].map { counter.ticks(in: .milliseconds($0)) }
-        #expect(ticks == [1, 4, 1, 1])
-    }
-
-    // Seen to fail with what is left of a tick thrown away.
-    @Test("a loop that is always late puts no deadline off")
-    func late() {
-        var counter = TickCounter(tick: .milliseconds(250))
-        let ticks = (0..<100).reduce(0) { sum, _ in sum + counter.ticks(in: .milliseconds(350)) }
-        #expect(ticks == 140)
     }
 }

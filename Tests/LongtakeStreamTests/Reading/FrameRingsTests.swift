@@ -12,7 +12,7 @@ import Testing
         rings.append(sequences.map { EventFrame(Frames.event($0, of: job, type: type)) })
     }
 
-    /// What a read of the log gives whose head is `head`.
+    /// The page of a read when the log has the head `head`.
     private func page(after: Int64, head: Int64, limit: Int64 = 256, isFinal: Bool = false) -> FramePage {
         let last = min(head, after + limit)
         return FramePage(
@@ -22,7 +22,7 @@ import Testing
                 head: EventSequence(rawValue: head), isFinal: isFinal))
     }
 
-    private func known(after: Int64, of tenant: TenantName = .anonymous) -> [Int64]? {
+    private func cached(after: Int64, of tenant: TenantName = .anonymous) -> [Int64]? {
         rings.page(of: job, of: tenant, after: EventSequence(rawValue: after)).map {
             $0.frames.map(\.sequence.rawValue)
         }
@@ -32,37 +32,37 @@ import Testing
     /// |------------------|-----------------|
     /// | prepare          |                 |
     /// |                  | publish 5       |
-    /// | read: 1…4        |                 |  a snapshot from before 5
+    /// | read: 1…4        |                 |  a snapshot without 5
     /// |                  | publish 6       |
     /// | fill             |                 |
-    @Test("what is published while the log is read follows on what was read")
+    @Test("events that are published during a read follow the page")
     func publishedMeanwhile() {
         let token = rings.prepare(job, of: .anonymous)
         publish(5...5)
         let read = page(after: 0, head: 4)
         publish(6...6)
-        #expect(known(after: 4) == nil, "until the read is in, the ring does not know whether it is whole")
+        #expect(cached(after: 4) == nil, "without the page, the ring may lack older events")
         rings.fill(job, token, with: read)
-        #expect(known(after: 0) == [1, 2, 3, 4, 5, 6])
-        #expect(known(after: 3) == [4, 5, 6])
-        #expect(known(after: 6) == [])
-        #expect(known(after: 7) == nil, "ahead of the log; the journal says so")
+        #expect(cached(after: 0) == [1, 2, 3, 4, 5, 6])
+        #expect(cached(after: 3) == [4, 5, 6])
+        #expect(cached(after: 6) == [])
+        #expect(cached(after: 7) == nil, "ahead of the log: the store decides")
     }
 
     /// | reader           | writer          |
     /// |------------------|-----------------|
     /// | prepare          |                 |
     /// |                  | publish 4, 5    |
-    /// | read: 1…5        |                 |  a snapshot from after 5
+    /// | read: 1…5        |                 |  a snapshot with 5
     /// | fill             |                 |
-    @Test("what was published and read is there once")
+    @Test("an event that was both published and read is there once")
     func publishedAndRead() {
         let token = rings.prepare(job, of: .anonymous)
         publish(4...5)
         rings.fill(job, token, with: page(after: 0, head: 5))
-        #expect(known(after: 0) == [1, 2, 3, 4, 5])
+        #expect(cached(after: 0) == [1, 2, 3, 4, 5])
         publish(5...6)
-        #expect(known(after: 2) == [3, 4, 5, 6])
+        #expect(cached(after: 2) == [3, 4, 5, 6])
     }
 
     /// | reader A         | reader B         | writer        |
@@ -72,8 +72,8 @@ import Testing
     /// |                  | prepare          |               |
     /// |                  | read: 1…5        |               |
     /// |                  | fill             |               |
-    /// | fill             |                  |               |  a shorter and older page
-    @Test("a shorter page does not take away what a longer one brought")
+    /// | fill             |                  |               |  a shorter, older page
+    @Test("a shorter page does not remove events of a longer one")
     func twoReaders() {
         let first = rings.prepare(job, of: .anonymous)
         let read = page(after: 2, head: 4)
@@ -81,26 +81,26 @@ import Testing
         publish(5...5)
         rings.fill(job, second, with: page(after: 0, head: 5))
         rings.fill(job, first, with: read)
-        #expect(known(after: 0) == [1, 2, 3, 4, 5])
+        #expect(cached(after: 0) == [1, 2, 3, 4, 5])
     }
 
-    /// | reader           | writer          | the cap         |
+    /// | reader           | writer          | eviction        |
     /// |------------------|-----------------|-----------------|
     /// | prepare          |                 |                 |
     /// | read: 1…4        |                 |                 |
-    /// |                  |                 | the ring goes   |
-    /// |                  | publish 5       |                 |  to no ring
-    /// | (B) prepare      |                 |                 |  a new life
-    /// | fill             |                 |                 |  of the old one: refused
-    @Test("a page that was read for an earlier life of the ring is not put into the next")
-    func lives() {
+    /// |                  |                 | drops the ring  |
+    /// |                  | publish 5       |                 |  no ring collects it
+    /// | (B) prepare      |                 |                 |  a new ring
+    /// | fill             |                 |                 |  for the old ring: ignored
+    @Test("a page that was read for an earlier ring of the job is not put into a later one")
+    func tokens() {
         let token = rings.prepare(job, of: .anonymous)
         let read = page(after: 0, head: 4)
         rings.discard(job, token)
         publish(5...5)
         _ = rings.prepare(job, of: .anonymous)
         rings.fill(job, token, with: read)
-        #expect(known(after: 0) == nil, "otherwise 5 would be missing")
+        #expect(cached(after: 0) == nil, "otherwise 5 would be missing")
     }
 
     /// | reader A         | reader B         | writer        |
@@ -111,23 +111,23 @@ import Testing
     /// |                  | prepare          |               |
     /// |                  | read: 4…5, fill  |               |
     /// |                  |                  | publish 5     |
-    @Test("a page may be newer than what was published")
+    @Test("a page may be newer than the published events")
     func newerPage() {
         rings.fill(job, rings.prepare(job, of: .anonymous), with: page(after: 0, head: 4))
         rings.fill(job, rings.prepare(job, of: .anonymous), with: page(after: 3, head: 5))
-        #expect(known(after: 5) == [])
-        #expect(known(after: 0) == [1, 2, 3, 4, 5])
+        #expect(cached(after: 5) == [])
+        #expect(cached(after: 0) == [1, 2, 3, 4, 5])
         publish(5...6)
-        #expect(known(after: 3) == [4, 5, 6])
-        // Two are missing between what the ring has and this page: they are still to be published.
+        #expect(cached(after: 3) == [4, 5, 6])
+        // Two events between the ring and this page are not yet published.
         rings.fill(job, rings.prepare(job, of: .anonymous), with: page(after: 8, head: 9))
-        #expect(known(after: 5) == [6])
+        #expect(cached(after: 5) == [6])
         rings.fill(job, rings.prepare(job, of: .anonymous), with: page(after: 9, head: 9))
-        #expect(known(after: 5) == [6])
+        #expect(cached(after: 5) == [6])
     }
 
     @Test(
-        "whatever the order of commits, publishing, reads and returns, an answer is whole",
+        "in every order of commits, publishing, reads and fills, a page is complete",
         arguments: 1...200 as ClosedRange<UInt64>)
     func randomOrders(seed: UInt64) throws {
         let rings = FrameRings(capacityBytes: 1 << 20)
@@ -145,8 +145,8 @@ import Testing
             case 2:
                 let token = rings.prepare(job, of: .anonymous)
                 let after = Int64.random(in: max(0, committed - 12)...committed, using: &random)
-                // As many as are missing, or a page, which may be cut before the head.
-                let missing = rings.missing(of: job, of: .anonymous, after: EventSequence(rawValue: after))
+                // The missing events, or a page that may end before the head.
+                let missing = rings.missingEvents(of: job, of: .anonymous, after: EventSequence(rawValue: after))
                 reads.append((token, page(after: after, head: committed, limit: Int64(missing ?? 9))))
             case 3 where !reads.isEmpty:
                 let read = reads.remove(at: .random(in: reads.indices, using: &random))
@@ -161,82 +161,82 @@ import Testing
                 }
                 answered += 1
                 try #require(
-                    found == Array(after + 1..<after + 1 + Int64(found.count)), "nothing left out, nothing twice")
-                try #require(after + Int64(found.count) == head && head <= committed, "nothing invented")
-                try #require(head >= published, "nothing kept back that readers were told already")
+                    found == Array(after + 1..<after + 1 + Int64(found.count)), "no event is missing or repeated")
+                try #require(after + Int64(found.count) == head && head <= committed, "no event is invented")
+                try #require(head >= published, "no published event is missing")
             }
         }
-        #expect(answered > 20, "it does answer")
+        #expect(answered > 20, "the rings have pages")
     }
 
     @Test("a page that does not reach the head of the log makes no ring")
     func cutPage() {
         let token = rings.prepare(job, of: .anonymous)
         rings.fill(job, token, with: page(after: 0, head: 300))
-        #expect(known(after: 0) == nil && rings.memoryBytes == 0)
+        #expect(cached(after: 0) == nil && rings.memoryBytes == 0)
     }
 
-    @Test("a job that has ended has no ring, since nothing is to come")
+    @Test("a job that has ended has no ring, because no more events come")
     func finals() {
         let token = rings.prepare(job, of: .anonymous)
         rings.fill(job, token, with: page(after: 0, head: 3))
-        #expect(known(after: 1) == [2, 3])
+        #expect(cached(after: 1) == [2, 3])
         publish(4...4, type: .jobCanceled)
-        #expect(known(after: 1) == nil && rings.memoryBytes == 0)
+        #expect(cached(after: 1) == nil && rings.memoryBytes == 0)
         let late = rings.prepare(job, of: .anonymous)
         rings.fill(job, late, with: page(after: 0, head: 4, isFinal: true))
-        #expect(known(after: 1) == nil && rings.memoryBytes == 0)
+        #expect(cached(after: 1) == nil && rings.memoryBytes == 0)
     }
 
-    @Test("a cursor from nowhere is no trouble")
+    @Test("a cursor that no event has gives no page")
     func absurdCursors() {
         rings.fill(job, rings.prepare(job, of: .anonymous), with: page(after: 0, head: 3))
-        #expect(known(after: .max) == nil && known(after: 4) == nil)
-        for place in [Int64.max, 4, 3, 0] {
-            #expect(rings.missing(of: job, of: .anonymous, after: EventSequence(rawValue: place)) == nil)
+        #expect(cached(after: .max) == nil && cached(after: 4) == nil)
+        for cursor in [Int64.max, 4, 3, 0] {
+            #expect(rings.missingEvents(of: job, of: .anonymous, after: EventSequence(rawValue: cursor)) == nil)
         }
     }
 
-    @Test("a ring does not grow into the past without bound")
+    @Test("older pages do not make a ring grow without bound")
     func joinedPast() {
         rings.fill(job, rings.prepare(job, of: .anonymous), with: page(after: 9_800, head: 10_000))
         for after in stride(from: Int64(9_600), to: 0, by: -200) {
             rings.fill(job, rings.prepare(job, of: .anonymous), with: page(after: after, head: 10_000))
         }
         #expect(rings.memoryBytes < Limits.ringEvents * 1_000)
-        #expect(known(after: 9_900)?.count == 100)
+        #expect(cached(after: 9_900)?.count == 100)
     }
 
-    @Test("a hole in what is published ends the ring rather than being told")
+    @Test("a missing event drops the ring")
     func hole() {
         let token = rings.prepare(job, of: .anonymous)
         rings.fill(job, token, with: page(after: 0, head: 3))
         publish(5...5)
-        #expect(known(after: 1) == nil)
+        #expect(cached(after: 1) == nil)
     }
 
-    @Test("a ring is one tenant's, and says nothing to another")
+    @Test("a ring belongs to one tenant, and another tenant gets nothing from it")
     func tenants() {
         let token = rings.prepare(job, of: .anonymous)
         rings.fill(job, token, with: page(after: 0, head: 3))
-        let stranger = TenantName(unchecked: "other")
-        #expect(known(after: 0, of: stranger) == nil)
-        #expect(rings.prepare(job, of: stranger) == nil)
-        #expect(known(after: 0) == [1, 2, 3])
+        let other = TenantName(unchecked: "other")
+        #expect(cached(after: 0, of: other) == nil)
+        #expect(rings.prepare(job, of: other) == nil)
+        #expect(cached(after: 0) == [1, 2, 3])
     }
 
-    @Test("a ring keeps the newest events, and only whole answers")
+    @Test("a ring keeps the newest events, and gives only complete pages")
     func longLogs() throws {
         let token = rings.prepare(job, of: .anonymous)
         rings.fill(job, token, with: page(after: 0, head: 3))
         publish(4...10_000)
-        #expect(known(after: 10) == nil, "that far back only the log goes")
+        #expect(cached(after: 10) == nil, "only the event log goes back that far")
         let kept = Int64(Limits.ringEvents)
-        let first = try #require(known(after: 10_000 - kept))
+        let first = try #require(cached(after: 10_000 - kept))
         #expect(first.first == 10_000 - kept + 1 && first.count == min(Limits.eventsPerPage, Int(kept)))
     }
 
-    @Test("all rings together have one cap, and those that were asked for since the last sweep go last")
+    @Test("all rings share one capacity, and rings that were used lately are evicted last")
     func cap() throws {
         let rings = FrameRings(capacityBytes: 256 * 1024)
         let jobs = (1...500).map { Samples.submission($0).id }
@@ -251,7 +251,7 @@ import Testing
         }
         make(jobs[0])
         for job in jobs[1...20] { make(job) }
-        #expect(rings.sweep().bytes == 0)
+        #expect(rings.evictIdle().bytes == 0)
         #expect(rings.page(of: jobs[0], of: .anonymous, after: .beforeFirst)?.frames.count == 8)
         for job in jobs[21...] {
             make(job)
@@ -261,15 +261,15 @@ import Testing
         #expect(jobs.count { rings.page(of: $0, of: .anonymous, after: .beforeFirst) != nil } > 20)
     }
 
-    @Test("a ring that nobody asks for goes, whatever it collects")
+    @Test("a ring that nobody uses is evicted, even if it collects events")
     func ageing() {
         rings.fill(job, rings.prepare(job, of: .anonymous), with: page(after: 0, head: 3))
-        #expect(rings.sweep().bytes == 0)
+        #expect(rings.evictIdle().bytes == 0)
         publish(4...4)
-        #expect(known(after: 2) == [3, 4])
-        #expect(rings.sweep().bytes == 0)
+        #expect(cached(after: 2) == [3, 4])
+        #expect(rings.evictIdle().bytes == 0)
         publish(5...5)
-        #expect(rings.sweep().bytes > 0)
-        #expect(rings.memoryBytes == 0 && known(after: 2) == nil)
+        #expect(rings.evictIdle().bytes > 0)
+        #expect(rings.memoryBytes == 0 && cached(after: 2) == nil)
     }
 }

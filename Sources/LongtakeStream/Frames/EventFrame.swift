@@ -1,12 +1,13 @@
 public import LongtakeCore
 import NIOCore
 
-/// An event as every reader's bytes, encoded once: the parts of one Server-Sent Events block in one immutable array.
+/// The bytes of an event for all clients, encoded once: the parts of one Server-Sent Events block in one
+/// immutable array.
 ///
 /// ```text
 /// id: 7f3a09c2-18\n | event: stage.progress\n | data: | {"id":…}\n | \n
 /// ```
-/// Every ``WireForm`` is slices of it, with the feed's own id in front where it is the feed.
+/// Every ``WireForm`` consists of slices of it. In the feed, the feed's own id replaces the first part.
 public struct EventFrame: Sendable {
     let id: EventID
     let job: JobID
@@ -14,16 +15,16 @@ public struct EventFrame: Sendable {
     let pipeline: PipelineName
     let type: EventType
     let position: EventPosition
-    /// The position of the event before this one in the feed, as far as the publisher knows.
+    /// The position of the previous event of the feed, as far as the publisher knows.
     let previous: EventPosition
-    /// Not a `ByteBuffer`, which rounds its memory up to a power of two: thousands of these are kept.
+    /// Not a `ByteBuffer`, which rounds its memory up to a power of two. Thousands of frames are kept.
     private let bytes: [UInt8]
     private let idEnd: Int32
     private let dataStart: Int32
     private let jsonStart: Int32
 
-    /// - Parameter previous: the event before it in the feed; not needed for one that was read from the log.
-    public init(_ event: CommittedEvent, behind previous: EventPosition = .beforeFirst) {
+    /// - Parameter previous: the previous event of the feed. Frames of a page do not need it.
+    public init(_ event: CommittedEvent, after previous: EventPosition = .beforeFirst) {
         id = event.id
         job = event.job
         tenant = event.tenant
@@ -53,13 +54,13 @@ public struct EventFrame: Sendable {
     var sequence: EventSequence { id.sequence }
     var isFinal: Bool { type.isFinal }
 
-    /// What it takes in memory.
+    /// Its memory.
     var memoryBytes: Int { bytes.capacity + 48 + MemoryLayout<EventFrame>.stride }
 
     /// The size of the whole block.
     var byteCount: Int { bytes.count }
 
-    /// The size in one form, without a chunk's frame.
+    /// The size in one form, without framing.
     func byteCount(_ form: WireForm) -> Int {
         switch form.format {
         case .events: bytes.count + (form.isFeed ? feedID.utf8.count - Int(idEnd) : 0)
@@ -69,7 +70,7 @@ public struct EventFrame: Sendable {
         }
     }
 
-    /// Appends the event in one form, without a chunk's frame.
+    /// Appends the event in one form, without framing.
     func write(_ form: WireForm, into buffer: inout ByteBuffer) {
         switch form.format {
         case .events where !form.isFeed:

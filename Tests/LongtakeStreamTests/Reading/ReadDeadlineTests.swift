@@ -5,7 +5,7 @@ import Testing
 
 @testable import LongtakeStream
 
-/// A disk that hangs: reads that never end until the test lets them.
+/// A disk that hangs: reads that do not end until the test lets them.
 @Suite("a read that hangs")
 struct ReadDeadlineTests {
     private let journal = GatedJournal()
@@ -19,37 +19,37 @@ struct ReadDeadlineTests {
         try await reader.page(of: Samples.submission(number).id, of: .anonymous, after: .beforeFirst)
     }
 
-    /// Why the read was refused; `nil` where it was not.
+    /// The error of a read; `nil` if it succeeds.
     private func refusal<Value>(_ read: () async throws -> Value) async -> JournalError? {
         do { _ = try await read() } catch { return error as? JournalError }
         return nil
     }
 
     // Seen to hang without the `tick` of `deadline` in LogReader.
-    @Test("refuses those who wait for it after some periods, not before; who asks again later is served")
+    @Test("fails for a caller after some periods, not earlier, and a later read succeeds")
     func inTheRead() async throws {
         let reader = try await reader(readsAtOnce: 2)
         async let first = refusal { try await page(1, reader) }
         await journal.arrived.wait()
         reader.tick()
-        // It joins the read that hangs, a period later.
+        // It joins the hanging read one period later.
         async let second = refusal { try await page(1, reader) }
         await until { reader.waiting >= 2 }
         for _ in 1..<Limits.readPeriods { reader.tick() }
         let early = await first
         #expect(early == .overloaded)
-        #expect(reader.waiting == 2, "the second has a period left")
+        #expect(reader.waiting == 2, "the second caller has one period left")
         reader.tick()
         let late = await second
         #expect(late == .overloaded)
-        // What the read gives in the end is for nobody, and traps nobody.
+        // The result of the hanging read has no caller any more, and is dropped.
         journal.open.give()
         #expect(try await page(1, reader)?.frames.count == 1)
         await until { reader.waiting <= 0 }
     }
 
-    // Seen to fail without the `tick` of `gate` in LogReader: the three still stood in its queue.
-    @Test("refuses those who wait for their turn behind it, and leaves no trace of them")
+    // Seen to fail without the `tick` of `gate` in LogReader: the three reads stayed in its queue.
+    @Test("makes the reads that wait for their turn fail, and removes them")
     func beforeTheRead() async throws {
         let reader = try await reader(readsAtOnce: 1)
         async let hanging = refusal { try await page(1, reader) }
@@ -66,8 +66,9 @@ struct ReadDeadlineTests {
         #expect(try await reader.job(Samples.submission(1).id, of: .anonymous) != nil)
     }
 
-    // Seen to hang without the handler of cancellation in ReadDeadline, and to read once more without `leaveUnwanted` in LogReader.
-    @Test("is not made for those who left before their turn")
+    // Seen to hang without the cancellation handler in ReadDeadline, and to read once more without
+    // `abandonUnlessWanted` in LogReader.
+    @Test("does not delay cancelled callers, whose own reads are not made")
     func left() async throws {
         let reader = try await reader(readsAtOnce: 1)
         async let hanging = page(1, reader)
@@ -79,7 +80,7 @@ struct ReadDeadlineTests {
         await until { !(reader.gate.waiting < 1 || reader.waiting < 3) }
         for task in leaving {
             task.cancel()
-            // It comes back although the disk hangs, and with nothing that a journal would say.
+            // It returns although the disk hangs, and not with an error of the store.
             #expect(await task.value == nil)
         }
         journal.open.give()
@@ -87,11 +88,12 @@ struct ReadDeadlineTests {
         #expect(first?.frames.count == 1)
         await until { !(reader.gate.waiting > 0 || reader.waiting > 0) }
         #expect(journal.reads.withLock { $0 } == 1)
-        // Who comes anew is served.
+        // A new caller gets its page.
         #expect(try await page(2, reader)?.frames.count == 1)
     }
+
     // Seen to hang with one gate for both, and to fail without the `tick` of `feedGate` in LogReader.
-    @Test("of the feed holds up nobody who reads a job's log, and is refused like any other")
+    @Test("of the feed does not delay reads of a job's log, and fails like them")
     func feed() async throws {
         let reader = try await reader(readsAtOnce: 1)
         let query = FeedQuery(tenant: .anonymous, filter: FeedFilter(), after: .beforeFirst)
@@ -107,8 +109,9 @@ struct ReadDeadlineTests {
         feed.give()
         #expect(try await reader.page(query).events.count == 2)
     }
+
     // Seen to fail without `checkWanted` in LogReader: it was tried 500 times.
-    @Test("is not tried again for those who were refused meanwhile")
+    @Test("is not retried if its callers have already failed")
     func unwanted() async throws {
         journal.open.give()
         journal.failure.withLock { $0 = .overloaded }

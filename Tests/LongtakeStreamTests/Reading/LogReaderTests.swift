@@ -6,7 +6,7 @@ import Testing
 @testable import LongtakeStream
 
 @Suite struct LogReaderTests {
-    @Test("many who ask for the same page at once share one read")
+    @Test("callers that need the same page share one read")
     func shared() async throws {
         let journal = GatedJournal()
         _ = try await journal.submit(Samples.submission(1))
@@ -20,7 +20,7 @@ import Testing
             journal.open.give()
             for try await count in group { #expect(count == 1) }
         }
-        // The others ask once more, since they came later, and the ring answers.
+        // The other callers came later, so they ask again, and the ring has the page.
         #expect(journal.reads.withLock { $0 } == 1)
     }
 
@@ -28,13 +28,13 @@ import Testing
     /// |--------------------|-----------------------|-----------------|
     /// | read begins: 1     |                       |                 |
     /// |                    |                       | commit 2        |
-    /// |                    | asks the same         |                 |
-    /// | read ends          | gets A's page: 1      |                 |  2 was committed before B asked
-    @Test("who joins a read that began earlier does not get its old page")
+    /// |                    | joins A's read        |                 |
+    /// | read ends          | gets A's page: 1      |                 |  2 was committed before B called
+    @Test("a caller that joins an earlier read does not get its old page")
     func joiner() async throws {
         let journal = GatedJournal()
         _ = try await journal.submit(Samples.submission(1))
-        // The place of the ring is somebody else's, so that nothing but a second read can help.
+        // The ring belongs to another tenant, so only a second read finds the event.
         let rings = FrameRings(capacityBytes: 1 << 20)
         _ = rings.prepare(Samples.submission(1).id, of: TenantName(unchecked: "other"))
         let reader = LogReader(journal: journal, rings: rings)
@@ -49,7 +49,7 @@ import Testing
         #expect(try await second?.frames.map(\.type) == [.jobQueued, .jobCanceled])
     }
 
-    @Test("a read that the journal has no room for is tried again; one that fails, fails all who waited for it")
+    @Test("a read is retried if the store is overloaded, and an error reaches all callers")
     func failure() async throws {
         let journal = GatedJournal()
         _ = try await journal.submit(Samples.submission(1))
@@ -71,15 +71,15 @@ import Testing
         #expect(try await reader.page(of: other, of: .anonymous, after: .beforeFirst)?.frames.count == 1)
     }
 
-    /// | reader                          | writer                  |
+    /// | stream                          | writer                  |
     /// |---------------------------------|-------------------------|
     /// | reads 1, and the ring has it    |                         |
     /// |                                 | commit 2                |  not published yet
-    /// | knows of 2 by another page      |                         |
-    /// | asks what is behind 1           |                         |  the ring: nothing, again and again
+    /// | knows of 2 from another page    |                         |
+    /// | needs the page after 1          |                         |  the ring: empty, again and again
     ///
-    /// Found by the simulation as a stack that ran out. Fails where what the reader knows is left out of account.
-    @Test("a reader who knows more than the ring is given what it knows of")
+    /// The simulation found this as a stack overflow. Fails if the ring ignores what the stream expects.
+    @Test("a ring gives no page that lacks an event which the caller expects")
     func behindTheRing() async throws {
         let journal = GatedJournal()
         journal.open.give()
@@ -89,14 +89,14 @@ import Testing
         let (first, second) = (EventSequence(rawValue: 1), EventSequence(rawValue: 2))
         #expect(try await reader.page(of: job, of: .anonymous, after: .beforeFirst)?.last == first)
         _ = try await journal.inner.cancel(job, of: .anonymous)
-        #expect(reader.known(of: job, of: .anonymous, after: first)?.frames.isEmpty == true)
-        #expect(reader.known(of: job, of: .anonymous, after: first, knowing: second) == nil)
-        let page = try await reader.page(of: job, of: .anonymous, after: first, knowing: second)
+        #expect(reader.cachedPage(of: job, of: .anonymous, after: first)?.frames.isEmpty == true)
+        #expect(reader.cachedPage(of: job, of: .anonymous, after: first, expecting: second) == nil)
+        let page = try await reader.page(of: job, of: .anonymous, after: first, expecting: second)
         #expect(page?.frames.map(\.type) == [.jobCanceled])
     }
 
-    @Test("a stranger finds no job, and leaves no ring")
-    func stranger() async throws {
+    @Test("another tenant finds no job, and leaves no ring")
+    func otherTenant() async throws {
         let journal = GatedJournal()
         _ = try await journal.submit(Samples.submission(1))
         journal.open.give()
