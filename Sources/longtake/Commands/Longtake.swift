@@ -5,27 +5,27 @@ import ArgumentParser
 struct Longtake: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "longtake",
-        abstract: "Runs work that takes minutes, and lets anybody watch it, leave, and resume exactly where they were.",
+        abstract: "Runs jobs that take minutes. Clients submit jobs, watch them live, and resume after a disconnect.",
         discussion: """
             Examples:
-              longtake serve                                 with the built-in defaults, on http://127.0.0.1:8080
+              longtake serve                                 with the default settings, on http://127.0.0.1:8080
               longtake serve --config config/longtake.yaml
               longtake serve --port 9000 --data /var/lib/longtake --speed 20
-              longtake check --config config/longtake.yaml   looks for mistakes, prints what is in force
-              longtake check --data /var/lib/longtake        looks through the database of a daemon that is stopped
-              longtake keys create --tenant acme             makes an API key
+              longtake check --config config/longtake.yaml   checks the settings and prints them
+              longtake check --data /var/lib/longtake        verifies the database while the daemon is stopped
+              longtake keys create --tenant acme             creates an API key
               longtake restore BACKUP --data /var/lib/longtake
 
-            Exit status: 0 after an orderly stop, 1 when the daemon failed or a database has a mistake, 2 for a mistake in the command
-            line, 78 for one in the settings, 130 or 143 after a second SIGINT or SIGTERM.
+            Exit status: 0 after a graceful shutdown, 1 if the daemon fails or a database contains errors, 2 for an error in the command
+            line, 78 for an error in the settings, 130 or 143 after a second SIGINT or SIGTERM.
             """,
         version: DaemonVersion.text,
         subcommands: [Serve.self, Check.self, Keys.self, Restore.self])
 
-    /// The status of a mistake in the command line; the parser's own would be 64.
+    /// The exit status for an error in the command line. The parser would use 64.
     private static let usageStatus: Int32 = 2
 
-    /// Runs the command that was asked for, and ends with the documented exit status.
+    /// Runs the requested command and exits with the documented status.
     static func main() async {
         do {
             var command = try parseAsRoot()
@@ -42,7 +42,7 @@ struct Longtake: AsyncParsableCommand {
     }
 }
 
-/// The version that this source is.
+/// The version of this source code.
 enum DaemonVersion {
     static let text = "0.1.0"
 }

@@ -6,9 +6,10 @@ import LongtakeSQLite
 import NIOCore
 import NIOPosix
 
-/// The orderly stop of a daemon: nothing new, work put back and journaled, streams ended, connections closed, database closed.
-struct DaemonStop: Sendable {
-    let plan: StopPlan
+/// Performs a graceful shutdown: it rejects new work, interrupts running stages and stores that,
+/// ends streams, closes connections, and closes the database.
+struct Shutdown: Sendable {
+    let plan: ShutdownPlan
     let journal: SQLiteJournal
     let engine: Engine
     let server: HTTPServer
@@ -17,54 +18,56 @@ struct DaemonStop: Sendable {
     let reloading: Task<Void, Never>
     let backups: SQLiteBackups
     let logger: Logger
-    let log: LogWriter
+    let output: LoggerOutput
 
-    /// How long the end of the process waits for its last log lines when their reader does not read.
-    static let lastLines: Duration = .milliseconds(500)
+    /// How long the exit of the process waits for its last log lines if their reader is blocked.
+    static let flushLimit: Duration = .milliseconds(500)
 
-    /// Performs the stop. A thread of its own ends the process when the grace is over.
+    /// Performs the shutdown. A separate thread exits the process when the grace period is over.
     ///
-    /// When it returns, no thread of the daemon runs any more. This must hold because `exit(3)` destroys globals, and a thread that still uses
-    /// them can crash. That was seen once in some thousand stops.
-    /// - Throws: what the database or the event loops say when they cannot be closed.
+    /// When it returns, no thread of the daemon runs any more. This must hold because `exit(3)`
+    /// destroys globals, and a thread that still uses them can crash. That happened once in some
+    /// thousand shutdowns.
+    /// - Throws: the error of the database or the event loops if they cannot be closed.
     func run() async throws {
         let begin = ContinuousClock.now
-        startLastResort()
-        func left(_ part: StopPlan.Part) -> Duration { plan.left(for: part, after: .now - begin) }
+        exitAfterGracePeriod()
+        func left(_ part: ShutdownPlan.Part) -> Duration { plan.left(for: part, after: .now - begin) }
         server.beginDrain()
         pruning.cancel()
-        await engine.drain(deadline: left(.work))
+        await engine.drain(deadline: left(.stages))
         await server.finishStreams(within: left(.streams))
-        await server.stop(within: left(.answers))
-        await Self.wait(for: pruning, within: left(.chores))
-        await backups.stop(within: left(.chores))
-        guard try await journal.close(within: left(.close)) else { leave("the database", within: left(.log)) }
-        guard await server.finishTasks(within: left(.tasks)) else { leave("a request", within: left(.log)) }
+        await server.stop(within: left(.responses))
+        await Self.wait(for: pruning, within: left(.maintenance))
+        await backups.stop(within: left(.maintenance))
+        guard try await journal.close(within: left(.database)) else { exit(running: "the database", left(.logger)) }
+        guard await server.finishTasks(within: left(.handlers)) else { exit(running: "a request", left(.logger)) }
         reloading.cancel()
-        guard await Self.wait(for: reloading, within: left(.tasks)) else {
-            leave("a reload of the keys", within: left(.log))
+        guard await Self.wait(for: reloading, within: left(.handlers)) else {
+            exit(running: "a reload of the keys", left(.logger))
         }
         try await loops.shutdownGracefully()
         logger.info("stopped")
-        log.flush(within: min(Self.lastLines, left(.log)))
+        output.flush(within: min(Self.flushLimit, left(.logger)))
     }
 
-    /// Ends the process if `what` still runs, which is usually blocked in a system call. All commits are on the disk. Returning from `main`
-    /// would destroy objects that it still uses.
-    private func leave(_ what: String, within limit: Duration) -> Never {
+    /// Exits the process while `task` still runs, usually because it is blocked in a system call.
+    /// All commits are on the disk. Returning from `main` would destroy objects that the task still
+    /// uses.
+    private func exit(running task: String, _ limit: Duration) -> Never {
         logger.warning(
             "stopped while something was still running; all committed data is on the disk",
-            metadata: ["running": "\(what)"])
-        log.flush(within: min(Self.lastLines, limit))
+            metadata: ["running": "\(task)"])
+        output.flush(within: min(Self.flushLimit, limit))
         _exit(0)
     }
 
-    /// Waits for a task that may not end.
+    /// Waits for a task that may never end.
     /// - Returns: whether it has ended.
     @discardableResult
     private static func wait(for task: Task<Void, Never>, within limit: Duration) async -> Bool {
         let (ends, end) = AsyncStream.makeStream(of: Bool.self, bufferingPolicy: .bufferingOldest(1))
-        // Unstructured, both: the one that is later must not be waited for.
+        // Both tasks are unstructured, because the caller must not wait for the later one.
         Task {
             await task.value
             end.yield(true)
@@ -77,13 +80,68 @@ struct DaemonStop: Sendable {
         return false
     }
 
-    /// A stop that hangs is worse than a crash, from which the next boot recovers: the process ends when the grace is over.
+    /// Exits the process when the grace period is over. A shutdown that hangs is worse than a
+    /// crash, because the next boot recovers from a crash.
     ///
-    /// It has a thread of its own and does not log, so a blocked log cannot delay it.
-    private func startLastResort() {
+    /// It has a separate thread and does not log, so blocked log output cannot delay it.
+    private func exitAfterGracePeriod() {
         DetachedThread.start { [plan] in
             DetachedThread.sleep(for: plan.grace)
             _exit(1)
         }
     }
+}
+
+/// Divides the grace period of a shutdown among its parts. Each part has a deadline, after which
+/// the shutdown no longer waits for it. It is a pure value.
+///
+/// ```text
+/// 0 %           30 %           60 %        70 %          80 %       90 %       95 %    100 %
+/// ├─ stages ─────┼─ streams ────┼ responses ┼ maintenance ┼ database ┼ handlers ┼ logger ┤ forced exit
+/// ```
+/// A part that ends early leaves its time to the next parts. So all parts together never exceed the
+/// grace period, and the database always has time to close.
+struct ShutdownPlan: Hashable, Sendable {
+    /// The parts in their order.
+    enum Part: CaseIterable, Sendable {
+        /// The engine interrupts running stages and stores that.
+        case stages
+        /// Streams end, after a message to their clients.
+        case streams
+        /// The server sends the last responses and closes the connections.
+        case responses
+        /// The pruner and a backup finish their current step.
+        case maintenance
+        /// The database closes.
+        case database
+        /// The request handlers of clients that have disconnected finish. The database is closed by
+        /// then, so they can only fail.
+        case handlers
+        /// The last log lines are written.
+        case logger
+
+        /// The deadline, in percent of the grace period. The engine and the streams may wait for
+        /// stages or clients, so they get the largest shares. The other parts only finish
+        /// operations that are already in progress.
+        fileprivate var percent: Int {
+            switch self {
+            case .stages: 30
+            case .streams: 60
+            case .responses: 70
+            case .maintenance: 80
+            case .database: 90
+            case .handlers: 95
+            case .logger: 99
+            }
+        }
+    }
+
+    /// The maximum duration of the shutdown.
+    let grace: Duration
+
+    /// The deadline of `part`, from the beginning of the shutdown.
+    func end(of part: Part) -> Duration { grace * part.percent / 100 }
+
+    /// The remaining time for `part` when `elapsed` has passed since the beginning of the shutdown.
+    func left(for part: Part, after elapsed: Duration) -> Duration { max(.zero, end(of: part) - elapsed) }
 }

@@ -3,8 +3,9 @@ import Logging
 import LongtakeCore
 import LongtakeHTTP
 
-/// The keys of a running daemon: those of the file as it was read last.
-struct KeyKeeper: Sendable {
+/// The API keys and ticket secrets of a running daemon. They are loaded from the key file at
+/// startup and at SIGHUP.
+struct ReloadableKeys: Sendable {
     let keys = KeyRing()
     let tickets = TicketSigner()
     private let path: String
@@ -20,8 +21,9 @@ struct KeyKeeper: Sendable {
         self.logger = logger
     }
 
-    /// Reads the file, and makes a first secret for signing tickets where there is none.
-    /// - Throws: ``KeyFile/Failure`` where the file is there and cannot be read: a daemon that knows no keys lets nobody in.
+    /// Loads the file. If it contains no secret for signing tickets, a first one is created.
+    /// - Throws: ``KeyFile/Failure`` if the file exists but cannot be read or is invalid. Without
+    ///   its keys the daemon would reject every client.
     func load() throws {
         let file = KeyFile(path: path)
         var content = try file.read()
@@ -34,20 +36,21 @@ struct KeyKeeper: Sendable {
             } catch {
                 content.rotate(at: clock.now(), keepingOld: true)
                 logger.warning(
-                    "the secret for signing tickets cannot be stored, so tickets are good until the next start only",
+                    "cannot store the secret for signing tickets; tickets are valid only until the next start",
                     metadata: ["error": "\(error)"])
             }
         }
         use(content, file)
         if mode == .keys, keys.count == 0 {
             logger.warning(
-                "there is no API key yet; make one with: longtake keys create", metadata: ["file": "\(path)"])
+                "there is no API key yet, so the daemon rejects every client; create one with: longtake keys create",
+                metadata: ["file": "\(path)"])
         }
     }
 
-    /// Reads the file again. Where that is not possible what was read before stays in force.
+    /// Reloads the file. If that fails, the previous keys stay active.
     func reload() async {
-        // A disk that does not answer would hold up a thread of the cooperative pool.
+        // A disk that does not respond would block a thread of the cooperative pool.
         await withCheckedContinuation { caller in
             queue.async {
                 reloadBlocking()
@@ -62,12 +65,15 @@ struct KeyKeeper: Sendable {
             let content = try file.read()
             guard !content.signingKeys.isEmpty || content.keys.isEmpty && keys.count == 0 else {
                 throw KeyFile.Failure(
-                    description: "\(path): has nothing to sign tickets with; longtake keys rotate makes it")
+                    description:
+                        "\(path) contains no secret for signing tickets. Create one with: longtake keys rotate")
             }
             use(content, file)
-            logger.notice("the keys were read again", metadata: ["keys": "\(keys.count)"])
+            logger.notice("reloaded the API keys", metadata: ["keys": "\(keys.count)"])
         } catch {
-            logger.error("the keys were not read again, so revoked ones still open", metadata: ["error": "\(error)"])
+            logger.error(
+                "cannot reload the API keys; the previous keys stay active, including revoked ones",
+                metadata: ["error": "\(error)"])
         }
     }
 
@@ -75,7 +81,7 @@ struct KeyKeeper: Sendable {
         keys.replace(with: content.keys)
         if !content.signingKeys.isEmpty { tickets.replace(with: content.signingKeys) }
         if file.isOpenToOthers {
-            logger.warning("others than its owner may read the file of the keys", metadata: ["file": "\(path)"])
+            logger.warning("other users may read the key file", metadata: ["file": "\(path)"])
         }
     }
 }

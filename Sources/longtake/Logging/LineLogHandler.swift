@@ -1,7 +1,8 @@
 import Logging
 import LongtakeCore
 
-/// Formats each record as one line: JSON with stable keys for machines, text for people. The writer writes it later.
+/// Formats each log record as one line, as JSON or as text. ``LoggerOutput`` writes the lines
+/// later.
 struct LineLogHandler: LogHandler {
     enum Form: Sendable { case json, text }
 
@@ -9,11 +10,11 @@ struct LineLogHandler: LogHandler {
     var logLevel: Logger.Level
     private let form: Form
     private let clock: any WallClock
-    private let writer: LogWriter
+    private let output: LoggerOutput
 
-    init(form: Form, level: Logger.Level, clock: any WallClock, writer: LogWriter) {
+    init(form: Form, level: Logger.Level, clock: any WallClock, output: LoggerOutput) {
         self.form = form
-        self.writer = writer
+        self.output = output
         logLevel = level
         self.clock = clock
     }
@@ -24,20 +25,20 @@ struct LineLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
-        writer.write(isUrgent: event.level >= .warning) {
+        output.write(isUrgent: event.level >= .warning) {
             let fields = metadata.merging(event.metadata ?? [:]) { $1 }
             return Self.line(form, clock.now(), event.level, "\(event.message)", fields)
         }
     }
 
-    /// The line that tells how many lines were dropped.
+    /// The line that says how many lines were dropped.
     static func notice(dropped count: Int, form: Form, at time: Timestamp) -> String {
         line(
-            form, time, .warning, "lines of the log were dropped because standard error did not take them",
+            form, time, .warning, "dropped log lines because standard error was blocked",
             ["dropped": .stringConvertible(count)])
     }
 
-    /// `ts`, `level` and `msg` stand first in text; in JSON the members are sorted.
+    /// In text, the time, the level and the message come first. In JSON, the members are sorted.
     private static func line(
         _ form: Form, _ time: Timestamp, _ level: Logger.Level, _ message: String, _ fields: Logger.Metadata
     ) -> String {
@@ -49,26 +50,28 @@ struct LineLogHandler: LogHandler {
             let members = fields.mapValues(json).merging(own) { $1 }
             return
                 ((try? JSONText.encode(members))
-                ?? "{\"level\":\"error\",\"msg\":\"a log record could not be written\"}") + "\n"
+                ?? "{\"level\":\"error\",\"msg\":\"cannot encode a log record\"}") + "\n"
         case .text:
             let shown = fields.sorted { $0.key < $1.key }.map { "\($0.key)=\(quoted("\($0.value)"))" }
             return (["\(time)", level.rawValue.uppercased(), oneLine(message)] + shown).joined(separator: " ") + "\n"
         }
     }
 
-    /// Numbers stay numbers, everything else is text.
+    /// Numbers stay numbers. Everything else becomes a string.
     private static func json(_ value: Logger.MetadataValue) -> JSONValue {
         guard case .stringConvertible(let number) = value else { return .string("\(value)") }
         return (number as? Int).map { .integer(Int64($0)) } ?? (number as? Double).map(JSONValue.number)
             ?? .string("\(value)")
     }
 
-    /// Nothing that a client sends may begin a line of its own.
+    /// Replaces line breaks and control characters by spaces, so that no text of a client can begin
+    /// a new line.
     private static func oneLine(_ text: String) -> String {
         String(String.UnicodeScalarView(text.unicodeScalars.map { breaksLine($0) ? " " : $0 }))
     }
 
-    /// Controls of both kinds (C0, C1), and the separators that Unicode has for lines and paragraphs.
+    /// Whether the character is a control character (C0, C1) or a Unicode line or paragraph
+    /// separator.
     private static func breaksLine(_ scalar: Unicode.Scalar) -> Bool {
         scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) || (0x2028...0x2029).contains(scalar.value)
     }

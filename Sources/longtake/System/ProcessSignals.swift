@@ -2,24 +2,26 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// SIGTERM and SIGINT: the first asks for an orderly stop, a second one ends the process at once.
+/// Handles SIGTERM, SIGINT and SIGHUP. The first SIGTERM or SIGINT requests a graceful shutdown,
+/// and a second one exits the process at once. SIGHUP requests a reload of the keys.
 ///
-/// A handler that writes to a pipe, since it is there from one system call on. Dispatch's own sources, which need the signal ignored, lose
-/// one that comes between that and their registration: a stop in the middle of a start would never be heard.
-final class StopSignals {
+/// The signal handler writes to a pipe, because one system call installs it. Dispatch's signal
+/// sources first need the signal to be ignored. They lose a signal that comes between that and
+/// their registration, for example SIGTERM during startup.
+final class ProcessSignals {
     private let source: any DispatchSourceRead
     private let queue = DispatchQueue(label: "longtake.signals")
 
-    /// Where the handler writes to; −1 before there is one.
+    /// The write end of the pipe; −1 before the pipe exists.
     private static let pipe = Atomic<CInt>(-1)
 
-    /// From here on the signals are ours; SIGPIPE does nothing.
+    /// Installs the handlers. SIGPIPE is ignored.
     /// - Parameters:
-    ///   - first: called once, with the signal's number.
-    ///   - hangUp: called at each SIGHUP, which ends nothing.
-    init(first: @escaping @Sendable (CInt) -> Void, hangUp: @escaping @Sendable () -> Void) {
+    ///   - stop: called once, with the number of the first SIGTERM or SIGINT.
+    ///   - reload: called at each SIGHUP.
+    init(stop: @escaping @Sendable (CInt) -> Void, reload: @escaping @Sendable () -> Void) {
         var ends: [CInt] = [-1, -1]
-        precondition(Glibc.pipe(&ends) == 0, "a process that starts has descriptors")
+        precondition(Glibc.pipe(&ends) == 0, "a process has free descriptors when it starts")
         for end in ends {
             _ = fcntl(end, F_SETFD, FD_CLOEXEC)
             _ = fcntl(end, F_SETFL, O_NONBLOCK)
@@ -32,7 +34,7 @@ final class StopSignals {
             var number: UInt8 = 0
             while read(end, &number, 1) == 1 {
                 guard number != UInt8(SIGHUP) else {
-                    hangUp()
+                    reload()
                     continue
                 }
                 let isSecond = hasSeen.withLock { hasSeen in
@@ -40,7 +42,7 @@ final class StopSignals {
                     return hasSeen
                 }
                 if isSecond { _exit(128 + CInt(number)) }
-                first(CInt(number))
+                stop(CInt(number))
             }
         }
         source.resume()
@@ -49,21 +51,21 @@ final class StopSignals {
         for number in [SIGHUP, SIGTERM, SIGINT] { signal(number, Self.handler) }
     }
 
-    /// Gives the signals back, when the stop is over: nothing of this runs while the process is taken apart. From here on SIGTERM and SIGINT end
-    /// the process at once, and SIGHUP does nothing.
+    /// Removes the handlers after a shutdown, so that none runs while the process exits. From here
+    /// on SIGTERM and SIGINT exit the process at once, and SIGHUP is ignored.
     func cancel() {
         signal(SIGHUP, SIG_IGN)
         for number in [SIGTERM, SIGINT] { signal(number, SIG_DFL) }
         source.cancel()
-        // Behind a handler that runs.
+        // Waits for a handler that is running.
         queue.sync {}
     }
 
-    /// Only what signal-safety(7) allows.
+    /// Calls only functions that signal-safety(7) allows.
     private static let handler: @convention(c) (CInt) -> Void = { number in
         let saved = errno
         var byte = UInt8(truncatingIfNeeded: number)
-        _ = write(StopSignals.pipe.load(ordering: .sequentiallyConsistent), &byte, 1)
+        _ = write(ProcessSignals.pipe.load(ordering: .sequentiallyConsistent), &byte, 1)
         errno = saved
     }
 }

@@ -2,10 +2,11 @@ import FoundationEssentials
 import LongtakeDaemonDriver
 import Testing
 
-/// Backups as an operator makes and restores them.
+/// How an operator makes and restores backups.
 @Suite(.serialized) struct BackupTests {
-    /// Shown to fail where the copy keeps its epoch: the old cursor was honoured, and the reader missed what was different.
-    @Test("a daemon on a restored backup goes on with the jobs, and tells readers with old cursors to begin anew")
+    /// This test failed when the copy kept its epoch: the daemon accepted the old cursor, and the
+    /// client missed changed events.
+    @Test("continues the jobs of a restored backup, and sends stream.reset to clients with old cursors")
     func restore() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "4")
@@ -19,7 +20,7 @@ import Testing
             #expect(backup["state"] as? String == "done")
             let path = try #require(backup["path"] as? String)
             #expect(path.hasPrefix(daemon.directory + "/data/backups/backup-"))
-            // What comes after the backup is not in it.
+            // The backup does not contain later events.
             let cursor = try #require(try reader.next()?.id)
             let later = try daemon.submit()
             daemon.kill()
@@ -44,7 +45,7 @@ import Testing
         }
     }
 
-    @Test("what no backup has is 404, and a method that is none of theirs 405")
+    @Test("returns 404 for an unknown backup and 405 for an unknown method")
     func addresses() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess()

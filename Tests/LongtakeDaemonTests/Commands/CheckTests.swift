@@ -4,7 +4,7 @@ import Testing
 
 /// `longtake check --data`.
 @Suite(.serialized) struct CheckTests {
-    @Test("a database is checked when its daemon is gone, also after a kill, and what is wrong is told with status 1")
+    @Test("verifies the database of a stopped or killed daemon, and reports errors with exit status 1")
     func check() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "20")
@@ -14,7 +14,7 @@ import Testing
             #expect(busy.status == 1 && busy.output.contains("a daemon uses"), "\(busy.output)")
             daemon.kill()
             let (status, output) = try DaemonProcess.run(["check", "--data", data])
-            #expect(status == 0 && output.contains("No mistake found."), "\(output)")
+            #expect(status == 0 && output.contains("No errors found."), "\(output)")
             let sound = try JSON.object(try DaemonProcess.run(["check", "--data", data, "--json"]).output)
             #expect(sound["jobs"] as? Double == 3 && sound["schema_age"] as? String == "current")
 
@@ -23,11 +23,11 @@ import Testing
             try queue.close()
             let broken = try DaemonProcess.run(["check", "--data", data])
             #expect(broken.status == 1 && broken.output.contains("whole_log") && broken.output.contains("job_"))
-            #expect(broken.output.contains("mistakes found."))
+            #expect(broken.output.contains("errors found."))
         }
     }
 
-    @Test("where there is nothing to check it says so")
+    @Test("reports a missing database")
     func nothing() async throws {
         try await onOwnThread {
             let none = try DaemonProcess.run(["check", "--data", "/nonexistent"])

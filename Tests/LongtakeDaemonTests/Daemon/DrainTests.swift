@@ -2,16 +2,17 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-/// Orderly stops.
+/// Graceful shutdowns.
 @Suite(.serialized) struct DrainTests {
-    @Test("SIGTERM with open streams: the interruption is told, streams end cleanly, and the next boot goes on")
+    @Test("SIGTERM with open streams sends job.interrupted and stream.end, and the next boot resumes the job")
     func drainAndResume() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "20")
             let id = try daemon.submit()
             let readers = try (0..<5).map { _ in try daemon.follow(id) }
             for reader in readers {
-                // In the middle of a long stage: one that ends in that very moment keeps its success and is not interrupted.
+                // The signal comes in the middle of a long stage. A stage that ends at that moment
+                // succeeds and is not interrupted.
                 while let block = try reader.next(),
                     block.data?.contains(#""stage":"frames","index":4,"of":8,"stage_p"#) != true
                 {}
@@ -42,13 +43,13 @@ import Testing
             #expect(rest.types.last == "job.succeeded")
             let whole = try daemon.wholeLog(of: id)
             try whole.checkWhole()
-            #expect(whole.lines.allSatisfy { !$0.contains(#""attempt":2"#) }, "a stop burns no attempt")
+            #expect(whole.lines.allSatisfy { !$0.contains(#""attempt":2"#) }, "a shutdown does not count as an attempt")
             #expect(daemon.stop() == 0)
             try DatabaseFile(daemon.directory + "/data").check()
         }
     }
 
-    @Test("a stop with nothing to do is quick and clean, and SIGINT is as good as SIGTERM")
+    @Test("an idle daemon stops quickly, with SIGINT as with SIGTERM")
     func idleStop() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess()
@@ -59,8 +60,8 @@ import Testing
         }
     }
 
-    /// Seen to fail with parts of fixed length (exit status 1).
-    @Test("a stop with one second of grace is orderly, whatever connections and streams are open")
+    /// This test failed with parts of fixed length (exit status 1).
+    @Test("a shutdown within one second of grace is graceful, also with open connections and streams")
     func shortGrace() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(
@@ -78,7 +79,7 @@ import Testing
         }
     }
 
-    @Test("a reader that goes away does not touch the job")
+    @Test("a client that disconnects does not affect the job")
     func readerLeaves() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "100")

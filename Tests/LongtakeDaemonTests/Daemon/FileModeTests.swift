@@ -3,7 +3,7 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-/// Who may read what the daemon stores.
+/// The permissions of the files in the data directory.
 @Suite(.serialized) struct FileModeTests {
     private static func modes(_ directory: String) throws -> [String: mode_t] {
         let names = try FileManager.default.subpathsOfDirectory(atPath: directory)
@@ -15,8 +15,8 @@ import Testing
             })
     }
 
-    // Seen to fail before: longtake.db, its -wal and its -shm were 0644.
-    @Test("everything in the data directory is for its owner only, also what an older version left for others")
+    // Before the fix, longtake.db, its -wal and its -shm had the mode 0644.
+    @Test("only the owner may access the data directory, including files that an older version left readable")
     func all() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "400", wrapper: ["/bin/sh", "-c", "umask 0; exec \"$0\" \"$@\""])

@@ -2,10 +2,10 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-/// A disk that becomes full under the daemon (fault F4).
+/// The disk becomes full while the daemon runs (fault F4).
 @Suite(.serialized) struct FullDiskTests {
     @Test(
-        "on a full disk the daemon refuses work, ends what it has, starts again, and goes on",
+        "on a full disk the daemon rejects new jobs, finishes running ones, restarts and recovers",
         .enabled(if: SmallDisk.Kind.available.contains(.tmpfs)))
     func full() async throws {
         try await onOwnThread {
@@ -18,17 +18,18 @@ import Testing
             let refused = try #require(try Self.submitUntilRefused(daemon))
             #expect(refused.status == 503 && refused["retry-after"] != nil, "\(refused.body)")
             #expect(refused.body.contains("urn:longtake:problem:cannot-persist"))
-            // For a second it may go by a write that succeeded.
+            // A successful check is cached for one second.
             try Self.eventually { try daemon.get("/readyz").status == 503 }
             #expect(try daemon.get("/healthz").status == 200)
             #expect(try daemon.get("/v1/jobs/\(running)").status == 200)
 
-            // The reserve takes the cancel and the end.
+            // The reserve file makes room for the cancel request and the final event.
             let cancel = "POST /v1/jobs/\(running)/cancel HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
             #expect(try daemon.connect().exchange(cancel, within: 10).status < 300)
             #expect(JobLog(try reader.rest(within: 10)).types.last == "job.canceled")
 
-            // Killed, and started where nothing can be written: it serves what is there.
+            // After a kill the daemon starts without being able to write, and serves the stored
+            // data.
             daemon.kill()
             disk.fill()
             try daemon.startWithoutWaiting()

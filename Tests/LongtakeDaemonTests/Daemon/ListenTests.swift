@@ -3,9 +3,9 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-/// Where a daemon listens, and what its start tells of that.
+/// The addresses on which the daemon listens, and how it reports them.
 @Suite(.serialized) struct ListenTests {
-    @Test("the variables of Kubernetes Services do not stop the start, and one line names those that are ignored")
+    @Test("ignores the variables of Kubernetes Services and names them in one log line")
     func kubernetes() async throws {
         try await onOwnThread {
             let names = [
@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    @Test("a list of hosts is served on one port, which is free on all of them where it is 0")
+    @Test("listens on the same port of all hosts, also if the port is 0")
     func hosts() async throws {
         try await onOwnThread {
             for (flags, environment) in [
@@ -43,8 +43,8 @@ import Testing
         }
     }
 
-    // Seen to fail without IPV6_V6ONLY: `::` would take the port of 0.0.0.0 as well.
-    @Test("a list may have all addresses of IPv4 and all of IPv6")
+    // This test failed without IPV6_V6ONLY, because `::` also took the port of 0.0.0.0.
+    @Test("listens on all IPv4 and all IPv6 addresses at the same time")
     func all() async throws {
         try await onOwnThread {
             let started = try Started(["--host", "0.0.0.0", "--host", "::", "--allow-anonymous"], [])
@@ -52,7 +52,7 @@ import Testing
         }
     }
 
-    @Test("a port that is taken on the second host only is told, and leaves nothing open on the first")
+    @Test("reports a port that is in use on the second host, and closes it on the first")
     func second() async throws {
         try await onOwnThread {
             let other = try Started(["--host", "::1"], [])
@@ -67,7 +67,7 @@ import Testing
         }
     }
 
-    @Test("inherited sockets are told as addresses that a person can use", arguments: ["tcp", "unix"])
+    @Test("reports inherited sockets as addresses that a person can use", arguments: ["tcp", "unix"])
     func inherited(_ kind: String) async throws {
         try await onOwnThread {
             let directory = try DaemonProcess.temporaryDirectory()
@@ -103,7 +103,7 @@ import Testing
     }
 }
 
-/// A daemon on port 0, known by its log only.
+/// A daemon on port 0, whose addresses are known from its log lines only.
 private final class Started {
     private let directory: String
     private let pid: pid_t
@@ -123,7 +123,7 @@ private final class Started {
 
     var log: String { (try? String(contentsOfFile: directory + "/log", encoding: .utf8)) ?? "" }
 
-    /// Of the record `ready`, which is waited for.
+    /// Waits for the record `ready`.
     var addresses: [String] {
         get throws {
             let deadline = Deadline(20)

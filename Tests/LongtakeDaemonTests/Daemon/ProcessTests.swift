@@ -3,9 +3,9 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-/// The process as an operator has it: settings, sockets, a second daemon on the same directory.
+/// The process as an operator sees it: settings, sockets, a second daemon on the same directory.
 @Suite(.serialized) struct ProcessTests {
-    @Test("a mistake in the settings stops the start with file, key and reason")
+    @Test("an error in the settings makes startup fail with the file, the key and the reason")
     func mistakes() async throws {
         try await onOwnThread {
             let directory = try DaemonProcess.temporaryDirectory()
@@ -29,7 +29,7 @@ import Testing
         }
     }
 
-    @Test("check prints what is in force, and that is settings again")
+    @Test("check prints the settings in force as a valid settings file")
     func check() async throws {
         try await onOwnThread {
             let directory = try DaemonProcess.temporaryDirectory()
@@ -45,10 +45,10 @@ import Testing
         }
     }
 
-    @Test("the documented settings are the built-in defaults, and every key is documented")
+    @Test("config/longtake.yaml documents every key with its default")
     func documentedDefaults() async throws {
         try await onOwnThread {
-            let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(
+            let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(4).joined(
                 separator: "/")
             let builtIn = try DaemonProcess.run(["check"])
             let documented = try DaemonProcess.run(["check", "--config", root + "/config/longtake.yaml"])
@@ -65,7 +65,7 @@ import Testing
         }
     }
 
-    @Test("a second daemon on the same directory leaves with a clear message, the first unharmed")
+    @Test("a second daemon on the same directory exits with a clear message, and the first continues")
     func second() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "100")
@@ -80,7 +80,7 @@ import Testing
         }
     }
 
-    @Test("a Unix socket serves as TCP does, and is taken over from a daemon that died")
+    @Test("serves on a Unix socket, and replaces the socket of a killed daemon")
     func unixSocket() async throws {
         try await onOwnThread {
             let directory = try DaemonProcess.temporaryDirectory()
@@ -95,7 +95,7 @@ import Testing
         }
     }
 
-    @Test("a socket that was opened by the service manager is used instead of the settings' address")
+    @Test("uses a socket from the service manager instead of the addresses in the settings")
     func inheritedSocket() async throws {
         try await onOwnThread {
             let directory = try DaemonProcess.temporaryDirectory()
@@ -113,7 +113,7 @@ import Testing
                     getsockname(listener, $0, &size)
                 }
             }
-            // A client that comes before the daemon waits for it.
+            // A client that connects before the daemon starts waits for it.
             let early = try Socket(port: Int(UInt16(bigEndian: address.sin_port)))
             try early.send("GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
 

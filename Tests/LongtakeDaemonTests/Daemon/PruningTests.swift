@@ -3,9 +3,9 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-/// What becomes of finished jobs.
+/// How finished jobs are removed.
 @Suite(.serialized) struct PruningTests {
-    @Test("a finished job past its retention vanishes whole, and one that is active or finished lately stays")
+    @Test("removes a finished job completely after its retention, and keeps active and recently finished jobs")
     func retention() async throws {
         try await onOwnThread {
             let quick = try DaemonProcess("--speed", "400")
@@ -13,7 +13,7 @@ import Testing
             #expect(try quick.wholeLog(of: old).types.last == "job.succeeded")
             #expect(quick.stop() == 0)
 
-            // So slow that its job is still running at the end of the test.
+            // At this speed the job still runs at the end of the test.
             let slow = try DaemonProcess("--speed", "0.1", directory: quick.directory, port: quick.port)
             let active = try slow.submit()
             #expect(slow.stop() == 0)
@@ -39,18 +39,18 @@ import Testing
             #expect(try Self.listed(daemon) == [canceled, active])
             #expect(try daemon.get("/v1/jobs/\(active)").object()["state"] as? String != "succeeded")
             let again = try Self.submit(daemon, key: "k-1")
-            #expect(again != old, "its idempotency key is free again")
+            #expect(again != old, "its idempotency key can be used again")
 
             #expect(daemon.stop() == 0)
             try DatabaseFile(daemon.directory + "/data").check()
             let left = try Self.read(daemon) { db in
                 try Int.fetchOne(db, sql: "SELECT count(DISTINCT job) FROM event")
             }
-            #expect(left == 3, "the events of the job went with it")
+            #expect(left == 3, "the events of the job are removed too")
         }
     }
 
-    @Test("above storage.max_gigabytes the finished job goes before its time, and the active one stays")
+    @Test("above storage.max_gigabytes, removes a finished job early and keeps an active one")
     func size() async throws {
         try await onOwnThread {
             let quick = try DaemonProcess("--speed", "400")
@@ -83,14 +83,14 @@ import Testing
         }
     }
 
-    /// Until the daemon says so in its log.
+    /// Waits for the log line about pruning.
     private static func waitUntilPruned(_ daemon: DaemonProcess) throws {
         let deadline = Deadline(20)
         while !daemon.log.contains("pruned finished jobs"), !deadline.isOver { poll(nil, 0, 5) }
         try #require(daemon.log.contains("pruned finished jobs"), "\(daemon.log)")
     }
 
-    /// Makes what a daemon that has stopped left behind older.
+    /// Changes the times in the database of a stopped daemon, so that its jobs are older.
     private static func age(_ daemon: DaemonProcess, _ sql: String) throws {
         let database = try DatabaseQueue(path: daemon.directory + "/data/longtake.db")
         try database.write { try $0.execute(sql: sql) }

@@ -3,16 +3,19 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-/// A start that fails says what is wrong, where it was set, and what to do. Each message as it is printed.
+/// If startup fails, the message says what is wrong, where it was set and what to do. The tests
+/// compare whole messages.
 @Suite(.serialized) struct StartErrorTests {
-    /// One start. `DIR` stands for a directory of its own, in which `file` is a file and `c.yaml` has the text of `yaml`.
+    /// A start that fails. `DIR` stands for its directory, which contains a file `file`, and
+    /// `c.yaml` with the text of `yaml`.
     struct Start: Sendable, CustomTestStringConvertible {
         var command = "serve"
         var flags: [String] = []
         var environment: [String] = []
         var yaml: String?
         let status: CInt
-        /// What is printed before the daemon has a log; otherwise `error` of the last record, with `setting` in brackets.
+        /// The printed line if the settings are invalid. Otherwise the `error` of the last log
+        /// record, with its `setting` in brackets.
         let message: String
 
         var testDescription: String { message }
@@ -21,7 +24,7 @@ import Testing
     }
 
     private static let anonymous =
-        "can be reached from other machines, and nobody is asked for a key: set auth.mode to keys (longtake keys create), or say --allow-anonymous if whoever reaches it may do everything"
+        "can be reached from other machines, but the daemon requires no API key. Set auth.mode to keys and create keys with longtake keys create, or use --allow-anonymous if every client may do everything."
 
     static let settings: [Start] = [
         Start(
@@ -43,17 +46,17 @@ import Testing
         Start(
             yaml: "http: {host: []}", status: 78,
             message:
-                "longtake: DIR/c.yaml: http.host: is empty, so the daemon would listen nowhere. Name a host name or an address."
+                "longtake: DIR/c.yaml: http.host: is empty, so the daemon would not listen on any address. Set a host name or an address."
         ),
         Start(
             flags: ["--host", ""], status: 78,
             message:
-                "longtake: command line: --host: is empty, so the daemon would listen nowhere. Name a host name or an address."
+                "longtake: command line: --host: is empty, so the daemon would not listen on any address. Set a host name or an address."
         ),
         Start(
             flags: ["--host", "::1", "--host", "::1"], status: 78,
             message:
-                "longtake: command line: --host: must be a list of host names or addresses, each named once, not “::1,::1”"
+                "longtake: command line: --host: must be a list of host names or addresses without duplicates, not “::1,::1”"
         ),
         Start(
             flags: ["--host", "127.0.0.1", "--host", "0.0.0.0"], status: 78,
@@ -67,22 +70,22 @@ import Testing
         Start(
             environment: ["LONGTAKE_HTTP_PROT=1"], status: 78,
             message:
-                "longtake: environment: LONGTAKE_HTTP_PROT: names no setting. Remove it, or correct its name; config/longtake.yaml lists all settings."
+                "longtake: environment: LONGTAKE_HTTP_PROT: is not a setting. Remove it or correct its name. config/longtake.yaml lists all settings."
         ),
         Start(
             environment: ["LONGTAKE_HTTP_ALLOWED_HOSTS=*"], status: 78,
             message:
-                "longtake: environment: LONGTAKE_HTTP_ALLOWED_HOSTS: * would let every web page drive a daemon that asks nobody for a key, through a name that leads here: list the names, or set auth.mode to keys"
+                "longtake: environment: LONGTAKE_HTTP_ALLOWED_HOSTS: * would let every web page control a daemon that requires no API key, because a page can point its own host name to this machine. List the host names, or set auth.mode to keys."
         ),
         Start(
             yaml: "http: {allowed_hosts: ['*example.org']}", status: 78,
             message:
-                "longtake: DIR/c.yaml: http.allowed_hosts: must be a list of host names without a port, such as longtake.example.org or *.example.org, or * with keys, not “*example.org”"
+                "longtake: DIR/c.yaml: http.allowed_hosts: must be a list of host names without a port, such as longtake.example.org or *.example.org, or * if auth.mode is keys, not “*example.org”"
         ),
         Start(
             flags: ["--unix-socket", String(repeating: "s", count: 108)], status: 78,
             message:
-                "longtake: command line: --unix-socket: “\(String(repeating: "s", count: 108))” has 108 bytes. The system allows 107 for the path of a Unix socket, so choose a shorter one."
+                "longtake: command line: --unix-socket: “\(String(repeating: "s", count: 108))” has 108 bytes. The system allows 107 bytes for the path of a Unix socket. Choose a shorter path."
         ),
         Start(
             yaml: "http: {unix_socket_mode: 999}", status: 78,
@@ -91,26 +94,26 @@ import Testing
         Start(
             flags: ["--config", "DIR/none.yaml"], status: 78,
             message:
-                "longtake: command line: --config: DIR/none.yaml does not exist. Name a file that can be read, or leave it out to use the defaults."
+                "longtake: command line: --config: DIR/none.yaml does not exist. Choose a file that can be read, or omit it to use the defaults."
         ),
         Start(
             flags: ["--config", "DIR/file/c.yaml"], status: 78,
             message:
-                "longtake: command line: --config: DIR/file/c.yaml does not exist, since a part of its path is a file. Name a file that can be read, or leave it out to use the defaults."
+                "longtake: command line: --config: DIR/file/c.yaml does not exist, because a part of its path is a file. Choose a file that can be read, or omit it to use the defaults."
         ),
         Start(
             command: "check", environment: ["LONGTAKE_CONFIG=DIR"], status: 78,
             message:
-                "longtake: environment: LONGTAKE_CONFIG: DIR is a directory. Name a file that can be read, or leave it out to use the defaults."
+                "longtake: environment: LONGTAKE_CONFIG: DIR is a directory. Choose a file that can be read, or omit it to use the defaults."
         ),
         Start(
             yaml: "pipelines: none.yaml", status: 78,
             message:
-                "longtake: DIR/c.yaml: pipelines: DIR/none.yaml does not exist. Name a file that can be read, or leave the setting out to use the built-in pipelines."
+                "longtake: DIR/c.yaml: pipelines: DIR/none.yaml does not exist. Choose a file that can be read, or omit the setting to use the built-in pipelines."
         ),
         Start(
             yaml: "http: [", status: 78,
-            message: "longtake: DIR/c.yaml: is not YAML: line 2, column 1: did not find expected node content"),
+            message: "longtake: DIR/c.yaml: is not valid YAML: line 2, column 1: did not find expected node content"),
         Start(
             command: "check", flags: ["--data", "DIR/file"], status: 1,
             message: "longtake: DIR/file is not a directory. Name the directory of a database."),
@@ -135,7 +138,7 @@ import Testing
         Start(
             yaml: "storage: {path: DIR/data}\nauth: {keys_file: DIR}", status: 1,
             message:
-                "DIR is a directory. Make it readable for the user of the daemon and for nobody else. [auth.keys_file in DIR/c.yaml]"
+                "DIR is a directory. Make it readable for the daemon's user only. [auth.keys_file in DIR/c.yaml]"
         ),
         Start(
             flags: ["--data", "DIR/data", "--unix-socket", "DIR/none/socket"], status: 1,
@@ -161,7 +164,7 @@ import Testing
             flags: ["--data", "DIR/data", "--unix-socket", "DIR/socket"],
             environment: ["LONGTAKE_HTTP_UNIX_SOCKET_GROUP=no-such-group"], status: 78,
             message:
-                "This machine has no group no-such-group. Create it, or name another one in http.unix_socket_group. [LONGTAKE_HTTP_UNIX_SOCKET_GROUP]"
+                "This machine has no group no-such-group. Create it, or choose another group in http.unix_socket_group. [LONGTAKE_HTTP_UNIX_SOCKET_GROUP]"
         ),
         Start(
             flags: ["--data", "DIR/data", "--host", "192.0.2.1", "--allow-anonymous"], status: 1,
@@ -180,11 +183,11 @@ import Testing
         ),
     ]
 
-    // Seen to fail before: the line named no place, and had the words of a library.
+    // Before, the line did not name the source and contained a library's own error text.
     @Test(
-        "a mistake in the settings is one line with what is wrong, where it was set, and what to do",
+        "prints one line about an invalid setting: what is wrong, where it was set and what to do",
         arguments: settings)
-    func mistake(_ start: Start) async throws {
+    func invalidSetting(_ start: Start) async throws {
         try await onOwnThread {
             let (status, output, directory) = try Self.run(start)
             #expect(status == start.status)
@@ -192,7 +195,7 @@ import Testing
         }
     }
 
-    @Test("a start that fails later logs what is wrong, where it was set, and what to do", arguments: failures)
+    @Test("logs why a later step of startup failed, where the cause was set and what to do", arguments: failures)
     func failure(_ start: Start) async throws {
         try await onOwnThread {
             let (status, output, directory) = try Self.run(start)
@@ -202,13 +205,13 @@ import Testing
         }
     }
 
-    @Test("a port in use is told with the setting that chose it, wherever that was")
+    @Test("names the source of the setting that chose a port in use")
     func port() async throws {
         try await onOwnThread {
             let other = try DaemonProcess()
             let text =
                 "Port \(other.port) is already in use. Stop the other program or choose another port with --port."
-            for (start, place) in [
+            for (start, source) in [
                 (Start(flags: ["--port", "\(other.port)"], status: 1, message: ""), "--port"),
                 (
                     Start(environment: ["LONGTAKE_HTTP_PORT=\(other.port)"], status: 1, message: ""),
@@ -220,13 +223,14 @@ import Testing
                 start.environment.append("LONGTAKE_STORAGE_PATH=DIR/data")
                 let (status, output, directory) = try Self.run(start)
                 #expect(status == 1)
-                #expect(try Self.lastError(output) == start.text("\(text) [\(place)]", directory))
+                #expect(try Self.lastError(output) == start.text("\(text) [\(source)]", directory))
             }
         }
     }
 
-    // Seen to fail where the database of such a start was not closed: the epoch was another one, and a critical record told of a lost log.
-    @Test("a start that cannot listen leaves the database as an orderly stop does")
+    // This test failed when the database was not closed: the epoch changed, and a critical record
+    // reported a lost WAL.
+    @Test("closes the database properly when it cannot listen")
     func database() async throws {
         try await onOwnThread {
             let other = try DaemonProcess()
@@ -246,7 +250,7 @@ import Testing
         }
     }
 
-    @Test("a file of settings that this user may not read is told so", .enabled(if: geteuid() == 0))
+    @Test("says that this user may not read the settings file", .enabled(if: geteuid() == 0))
     func unreadable() async throws {
         try await onOwnThread {
             let directory = try DaemonProcess.temporaryDirectory()
@@ -261,7 +265,7 @@ import Testing
             #expect(status == 78)
             #expect(
                 output
-                    == "longtake: command line: --config: this user may not read \(file). Name a file that can be read, or leave it out to use the defaults.\n"
+                    == "longtake: command line: --config: this user may not read \(file). Choose a file that can be read, or omit it to use the defaults.\n"
             )
         }
     }
@@ -276,7 +280,7 @@ import Testing
                 toFile: directory + "/c.yaml", atomically: true, encoding: .utf8)
             arguments += ["--config", directory + "/c.yaml"]
         }
-        // No test may find the default port taken.
+        // The default port may be in use on this machine.
         var environment = start.environment.map { start.text($0, directory) }
         if !(start.flags + start.environment + [start.yaml ?? ""]).contains(where: { $0.lowercased().contains("port") })
         {
@@ -286,7 +290,7 @@ import Testing
         return (status, output, directory)
     }
 
-    /// `error` of the last record, and `setting` in brackets.
+    /// The `error` of the last record, and its `setting` in brackets.
     private static func lastError(_ output: String) throws -> String {
         let line = try #require(output.split(separator: "\n").last)
         let record = try JSONDecoder().decode([String: String].self, from: Data(line.utf8))

@@ -3,10 +3,10 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-/// The file of `http.unix_socket`, with real daemons.
+/// The socket file of `http.unix_socket`, with real daemons.
 @Suite(.serialized) struct UnixSocketTests {
-    // Seen to fail before: the second took the path, and removed it at its end.
-    @Test("a second daemon does not take the socket of a live one, and the first still serves on it")
+    // Before the fix, the second daemon took over the path and removed the file at its exit.
+    @Test("a second daemon does not take over the socket of a running one")
     func live() async throws {
         try await onOwnThread {
             let site = try Site()
@@ -21,17 +21,17 @@ import Testing
             #expect(try site.inode == inode)
             #expect(try site.answers)
             #expect(first.stop() == 0)
-            #expect(try site.inode == nil, "an orderly stop removes its file")
+            #expect(try site.inode == nil, "a graceful shutdown removes the file")
         }
     }
 
-    @Test("a socket whose backlog is full belongs to a live program")
+    @Test("treats a socket with a full backlog as in use")
     func full() async throws {
         try await onOwnThread {
             let site = try Site()
             let listener = try site.listen(backlog: 0)
             defer { close(listener) }
-            // The kernel takes one more than the backlog.
+            // The kernel accepts one connection more than the backlog.
             let waiting = try Socket(path: site.path)
             defer { withExtendedLifetime(waiting) {} }
             let inode = try site.inode
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test("a socket that a killed daemon left is replaced, and a file or a link never is")
+    @Test("replaces the socket of a killed daemon, but never a file or a link")
     func stale() async throws {
         try await onOwnThread {
             let site = try Site()
@@ -51,7 +51,7 @@ import Testing
             try daemon.start()
             try site.waitForAnswer(of: daemon)
             daemon.kill()
-            // Behind a link, even a stale socket is somebody else's.
+            // Behind a link, even a stale socket may belong to another program.
             try #require(rename(site.path, site.path + ".real") == 0)
             try #require(symlink(site.path + ".real", site.path) == 0)
             let linked = try site.startAnother()
@@ -63,8 +63,8 @@ import Testing
         }
     }
 
-    // Drawn as in `UnixSocketFile`.
-    @Test("of daemons that start at once on a stale socket one serves, and the others leave it alone")
+    // `UnixSocketFile` contains a drawing of this race.
+    @Test("when several daemons start on a stale socket, one takes it over and the others fail")
     func race() async throws {
         try await onOwnThread {
             for _ in 0..<4 {
@@ -97,8 +97,9 @@ import Testing
         }
     }
 
-    // Seen to fail without the comparison in `UnixSocketFile.remove`, where the file of the second daemon was gone.
-    @Test("a stop removes its own file only: one that another program has put there since stays")
+    // This test failed without the comparison in `UnixSocketFile.remove`: the file of the second
+    // daemon was removed.
+    @Test("a shutdown removes only its own socket file, not one that another program created since")
     func foreign() async throws {
         try await onOwnThread {
             let site = try Site()
@@ -117,7 +118,7 @@ import Testing
     }
 
     @Test(
-        "the file has exactly the permissions of http.unix_socket_mode, whatever the umask is",
+        "the file has exactly the permissions of http.unix_socket_mode, for any umask",
         arguments: [("0077", nil, 0o660), ("0000", nil, 0o660), ("0777", "0o666", 0o666), ("0000", "0600", 0o600)]
             as [(String, String?, mode_t)])
     func mode(_ umask: String, _ mode: String?, _ expected: mode_t) async throws {
@@ -131,7 +132,7 @@ import Testing
         }
     }
 
-    @Test("the group of http.unix_socket_group may connect, and others may not", .enabled(if: geteuid() == 0))
+    @Test("the group of http.unix_socket_group can connect, and other users cannot", .enabled(if: geteuid() == 0))
     func group() async throws {
         try await onOwnThread {
             let site = try Site()
@@ -162,7 +163,7 @@ import Testing
         }
     }
 
-    @Test("a group that the daemon's user is no member of stops the start", .enabled(if: geteuid() == 0))
+    @Test("startup fails if the daemon's user is not a member of the group", .enabled(if: geteuid() == 0))
     func otherGroup() async throws {
         try await onOwnThread {
             let site = try Site()
@@ -178,7 +179,7 @@ import Testing
     }
 }
 
-/// A directory with the path of a socket, for one test.
+/// A directory with the path of a socket for one test.
 private final class Site {
     let directory: String
 
@@ -196,7 +197,8 @@ private final class Site {
         return daemon
     }
 
-    /// A daemon answers on its port before it listens on the next address.
+    /// The daemon answers on its port before it listens on the next address, so this waits for the
+    /// socket.
     func waitForAnswer(of daemon: DaemonProcess) throws {
         let deadline = Deadline(20)
         while (try? answers) != true {
@@ -209,7 +211,7 @@ private final class Site {
         try DaemonProcess.run(["serve", "--port", "0", "--data", directory + "/other", "--unix-socket", path])
     }
 
-    /// Of what has the path; `nil` if nothing has it.
+    /// The inode at the path; `nil` if there is none.
     var status: stat? {
         get throws {
             var status = stat()

@@ -2,10 +2,11 @@ import GRDB
 import LongtakeDaemonDriver
 import Testing
 
-/// Jobs whose rows were damaged where SQLite does not look.
+/// Jobs whose rows are damaged in a way that SQLite does not detect.
 @Suite(.serialized) struct UnreadableJobTests {
-    /// Seen to fail without what sets them aside: the daemon did not start, and with the running job alone left readable, its queue stood still.
-    @Test("a job that cannot be read fails, and neither the start nor its queue nor a list is held up")
+    /// This test failed before damaged jobs were set aside: the daemon did not start. If only the
+    /// running job was readable, its queue stood still.
+    @Test("fails a job that cannot be read, without blocking startup, its queue or lists")
     func setAside() async throws {
         try await onOwnThread {
             let slow = try DaemonProcess("--speed", "0.1")

@@ -3,14 +3,14 @@ import GRDB
 import LongtakeDaemonDriver
 import Testing
 
-/// `auth.mode: keys`: who is let in, and what they see.
+/// `auth.mode: keys`: who gets access, and to what.
 @Suite(.serialized) struct KeyTests {
     private static func start(_ more: String...) throws -> DaemonProcess {
         try DaemonProcess("--speed", "100", environment: ["LONGTAKE_AUTH_MODE=keys"] + more)
     }
 
-    // Seen to fail with `Access.caller` that asks nobody, and with one that does not look at rights.
-    @Test("without a key, or with one that is not known, nothing is told; with one as much as its rights say")
+    // This test failed when `Access.caller` required no key, and when it did not check rights.
+    @Test("rejects requests without a known key, and allows a known key what its rights say")
     func rights() async throws {
         try await onOwnThread {
             let daemon = try Self.start()
@@ -20,7 +20,8 @@ import Testing
                 ("GET", "/v1/jobs"), ("POST", "/v1/jobs"), ("GET", "/v1/events"), ("GET", "/v1/pipelines"),
                 ("GET", "/v1/jobs/job_00000000000000000000000000"), ("POST", "/v1/tickets"), ("GET", "/v1/backups"),
             ] {
-                // As JSON, which the feed has not, so that an open one would not be read without end.
+                // Requests JSON, which the feed does not offer. A feed that were open would
+                // otherwise be read without end.
                 let answer = try nobody.ask(method, path, ["Accept: application/json"])
                 #expect(answer.status == 401, "\(method) \(path)")
                 #expect(answer["www-authenticate"] == #"Bearer realm="longtake""#)
@@ -49,13 +50,13 @@ import Testing
                 #expect(answer.status == 401, "\(field)")
                 #expect(answer["www-authenticate"]?.contains("invalid_token") == true)
             }
-            // Two of them say two things.
+            // Two Authorization headers contradict each other.
             #expect(try Visitor(daemon: daemon, fields: [key, key]).get("/v1/jobs").status == 401)
         }
     }
 
-    // Seen to fail with routes that read as tenant “anonymous”.
-    @Test("what is another tenant's does not exist, and keys for idempotency are each tenant's own")
+    // This test failed when routes read as the tenant “anonymous”.
+    @Test("another tenant's jobs appear not to exist, and idempotency keys are separate per tenant")
     func tenants() async throws {
         try await onOwnThread {
             let daemon = try Self.start("LONGTAKE_QUEUES_CPU_WORKERS=0")
@@ -79,16 +80,17 @@ import Testing
             #expect(try two.post("/v1/tickets", "{\"jobs\":[\"\(job)\"]}").status == 422)
             let list = try two.get("/v1/jobs").body
             #expect(list.contains(other) && !list.contains(job))
-            // The feed begins with the tenant's own first event; the other's came before it.
+            // The feed begins with the first event of the tenant, although the other tenant's event
+            // is older.
             #expect(try feed.next()?.event == "stream.hello")
             #expect(try feed.next()?.data?.contains(other) == true)
             #expect(try one.get("/v1/jobs/\(job)").object()["state"] as? String == "queued")
         }
     }
 
-    // Seen to fail with a look whether the file exists that takes every trouble for a no.
+    // This test failed when every error of the existence check counted as a missing file.
     @Test(
-        "a file of keys that is there, or may be, and cannot be read stops a start",
+        "startup fails if a key file exists, or may exist, and cannot be read",
         arguments: ["dangling", "file/keys"])
     func unreachable(name: String) async throws {
         try await onOwnThread {
@@ -104,9 +106,10 @@ import Testing
         }
     }
 
-    // Seen to fail without `endStreams` in `keysChanged`, and with a ring that keeps revoked keys.
+    // This test failed without `endStreams` in `keysChanged`, and when the key ring kept revoked
+    // keys.
     @Test(
-        "a key that is revoked opens nothing after SIGHUP, and what it had opened ends; a file that cannot be read changes nothing"
+        "after SIGHUP a revoked key is rejected and its streams end; an invalid key file changes nothing"
     )
     func revocation() async throws {
         try await onOwnThread {
@@ -121,7 +124,7 @@ import Testing
             for reader in [stream, ticketStream, otherStream] { #expect(try reader.next()?.event == "stream.hello") }
 
             #expect(try Visitor.run(daemon, "revoke", id).status == 0)
-            // Not before it is told.
+            // Before SIGHUP the key is still valid.
             #expect(try visitor.get("/v1/jobs").status == 200)
             try Visitor.reload(daemon) { try visitor.get("/v1/jobs").status == 401 }
             for reader in [stream, ticketStream] {
@@ -135,23 +138,24 @@ import Testing
             #expect(try Visitor.run(daemon, "revoke", "000000000000").status == 1)
 
             let file = URL(filePath: daemon.directory + "/data/keys.json")
-            // A letter too many in each hash: a file that was edited by hand. Left out without a word, the keys would be gone.
+            // Each hash has one letter too many, as after a manual edit. If the keys were silently
+            // ignored, they would be lost.
             let damaged = try String(contentsOf: file, encoding: .utf8).replacing(#""hash":""#, with: #""hash":"-"#)
             for (time, text) in [damaged, "{"].enumerated() {
                 try Data(text.utf8).write(to: file)
                 try Visitor.reload(daemon) {
-                    daemon.log.components(separatedBy: "the keys were not read again").count == time + 2
+                    daemon.log.components(separatedBy: "cannot reload the API keys").count == time + 2
                 }
                 #expect(try other.get("/v1/jobs").status == 200)
                 #expect(try visitor.get("/v1/jobs").status == 401)
                 let (status, output) = try Visitor.run(daemon, "list")
-                #expect(status == 1 && output.contains("is no file of keys"), "\(output)")
+                #expect(status == 1 && output.contains("is not a valid key file"), "\(output)")
             }
         }
     }
 
     @Test(
-        "nobody's key is asked of the disk: with the file gone all goes on; and no secret is in it, nor open to others")
+        "requests do not read the key file, which contains no key and is readable by its owner only")
     func memory() async throws {
         try await onOwnThread {
             let daemon = try Self.start()
@@ -165,8 +169,8 @@ import Testing
         }
     }
 
-    // Seen to fail without a call of `rates.take`.
-    @Test("a key that asks too often is told when to come back, and others are not")
+    // This test failed without a call of `rates.take`.
+    @Test("limits the request rate of a key with Retry-After, and does not limit other keys")
     func rates() async throws {
         try await onOwnThread {
             let daemon = try Self.start("LONGTAKE_LIMITS_REQUESTS_PER_SECOND_PER_KEY=50")
@@ -176,7 +180,7 @@ import Testing
             var refused: Exchange?
             while refused == nil {
                 try #require(!deadline.isOver)
-                // Many at once, so that no slow machine keeps the pace down.
+                // Many requests are sent at once, so that a slow machine also exceeds the rate.
                 let socket = try daemon.connect()
                 try socket.send(
                     String(
@@ -194,8 +198,8 @@ import Testing
         }
     }
 
-    // Seen to fail with `takeSlot()` without an owner.
-    @Test("a key and its tickets have so many streams and no more, and another key has its own")
+    // This test failed when `takeSlot()` had no owner.
+    @Test("limits the streams of a key together with its tickets, separately for each key")
     func streams() async throws {
         try await onOwnThread {
             let daemon = try Self.start("LONGTAKE_STREAM_MAX_STREAMS_PER_KEY=1", "LONGTAKE_QUEUES_CPU_WORKERS=0")
@@ -217,8 +221,8 @@ import Testing
         }
     }
 
-    // Seen to fail with `takeWait()` without an account.
-    @Test("one key's requests that wait leave room for another's")
+    // This test failed when `takeWait()` had no account.
+    @Test("waiting requests of one key leave room for those of another")
     func waits() async throws {
         try await onOwnThread {
             let daemon = try Self.start("LONGTAKE_QUEUES_CPU_WORKERS=0")
@@ -230,7 +234,7 @@ import Testing
             let lines = try (0..<300).map { _ in try daemon.connect() }
             for line in lines { try line.send(request) }
             let deadline = Deadline(20)
-            while !lines.contains(where: { $0.hasBytes }) { try #require(!deadline.isOver, "none was refused") }
+            while !lines.contains(where: { $0.hasBytes }) { try #require(!deadline.isOver, "no request was rejected") }
             let told = lines.first { $0.hasBytes }
             let refused = try #require(told).readResponse()
             #expect(refused.status == 429 && refused["retry-after"] != nil)
@@ -238,8 +242,8 @@ import Testing
         }
     }
 
-    // Seen to fail with a claim order by job alone.
-    @Test("one tenant with hundreds of jobs that wait delays another's single one by one claim")
+    // This test failed when claims were ordered by job alone.
+    @Test("hundreds of queued jobs of one tenant delay another tenant's job by at most one claim")
     func fairness() async throws {
         try await onOwnThread {
             let daemon = try Self.start("LONGTAKE_QUEUES_CPU_WORKERS=1", "LONGTAKE_SIMULATION_SPEED=300")

@@ -1,13 +1,13 @@
 import LongtakeDaemonDriver
 import Testing
 
-/// Somebody with a key, or a ticket, or neither, and what they ask a daemon.
+/// A client with a key, a ticket or neither.
 struct Visitor {
     let daemon: DaemonProcess
-    /// Header lines.
+    /// The header lines of each request.
     var fields: [String] = []
 
-    /// Has the daemon's own command make a key, and the daemon read it.
+    /// Creates a key with `longtake keys create` and lets the daemon reload its keys.
     static func make(_ daemon: DaemonProcess, tenant: String, rights: String = "read,submit") throws -> (
         visitor: Visitor, id: String
     ) {
@@ -23,11 +23,11 @@ struct Visitor {
         try DaemonProcess.run(["keys"] + arguments + ["--data", daemon.directory + "/data"])
     }
 
-    /// Sends SIGHUP, and waits until it shows.
+    /// Sends SIGHUP and waits until the reload has an effect.
     static func reload(_ daemon: DaemonProcess, until isDone: () throws -> Bool) throws {
         daemon.signal(1)
         let deadline = Deadline(20)
-        while try !isDone() { try #require(!deadline.isOver, "the keys were not read again") }
+        while try !isDone() { try #require(!deadline.isOver, "the keys were not reloaded") }
     }
 
     func get(_ path: String, _ more: String...) throws -> Exchange { try ask("GET", path, more) }
@@ -52,7 +52,7 @@ struct Visitor {
         try EventReader(daemon.connect(), request("GET", path, ["Accept: text/event-stream"] + more, nil))
     }
 
-    /// A ticket for some jobs.
+    /// Requests a ticket for some jobs.
     func ticket(_ jobs: [String], seconds: Int? = nil) throws -> String {
         let list = jobs.map { "\"\($0)\"" }.joined(separator: ",")
         let answer = try post("/v1/tickets", "{\"jobs\":[\(list)]\(seconds.map { ",\"ttl_seconds\":\($0)" } ?? "")}")

@@ -4,7 +4,7 @@ import Testing
 
 /// `log.access`.
 @Suite struct AccessLogTests {
-    /// The line of the access log with these values, once it is there.
+    /// Waits for the access record with these values.
     private static func line(_ daemon: DaemonProcess, _ values: [String: String]) throws -> [String: Any] {
         let deadline = Deadline(20)
         while true {
@@ -17,9 +17,9 @@ import Testing
         }
     }
 
-    // Seen to fail without `writeRecord` in ConnectionHandler.endResponse.
+    // This test failed without `writeRecord` in ConnectionHandler.endResponse.
     @Test(
-        "all: each request has a line with its client, key, tenant, route, status, bytes, time and id; no query, no key"
+        "all: logs the client, key id, tenant, route, status, bytes, time and id of each request, but no query and no key"
     )
     func all() async throws {
         try await onOwnThread {
@@ -27,7 +27,7 @@ import Testing
                 "--speed", "1000",
                 environment: [
                     "LONGTAKE_LOG_ACCESS=all", "LONGTAKE_AUTH_MODE=keys", "LONGTAKE_HTTP_TRUSTED_PROXIES=127.0.0.1",
-                    // The setting alone decides.
+                    // The access log does not depend on the level.
                     "LONGTAKE_LOG_LEVEL=info",
                 ])
             let (owner, id) = try Visitor.make(daemon, tenant: "acme")
@@ -64,7 +64,7 @@ import Testing
         }
     }
 
-    @Test("a stream's line comes at its end and says how it ended: the reader left, or the daemon stops")
+    @Test("logs a stream when it ends, with the reason: the client disconnected, or the daemon shut down")
     func streams() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test("errors: only status 400 and above; off, the default: nothing")
+    @Test("errors: logs only status 400 and above; off, the default: logs nothing")
     func errors() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_LOG_ACCESS=errors"])

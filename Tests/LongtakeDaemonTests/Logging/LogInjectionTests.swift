@@ -1,11 +1,11 @@
 import LongtakeDaemonDriver
 import Testing
 
-/// What clients send, as the log repeats it.
+/// Log lines that contain text from clients.
 @Suite(.serialized) struct LogInjectionTests {
-    // Two things stand against it: the parser takes no such characters, and the log writes none. Either alone is enough, so this fails only
-    // where both are gone.
-    @Test("nothing that a client sends begins a line of the log, in either form", arguments: ["text", "json"])
+    // Two measures prevent this: the parser rejects such characters, and the log handler replaces
+    // them. Each one is enough, so the test fails only if both are missing.
+    @Test("no text from a client begins a new log line, in both formats", arguments: ["text", "json"])
     func lines(_ form: String) async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--log-level", "trace", environment: ["LONGTAKE_LOG_FORMAT=\(form)"])

@@ -2,27 +2,29 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-/// A reader of standard error that does not read, such as a log shipper that hangs.
-@Suite(.serialized) struct StalledLogTests {
-    /// Seen to fail (a timeout at the first request) where the handler wrote to standard error itself.
+/// The program that reads standard error is blocked, for example a log shipper that hangs.
+@Suite("a blocked reader of standard error", .serialized) struct StalledLogTests {
+    /// This test failed when the log handler itself wrote to standard error: the first request
+    /// timed out.
     @Test(
-        "holds nothing up: requests are answered, lines are dropped and counted, and the log tells so when it is read on"
+        "does not block requests; lines are dropped and counted, and a line says so when reading continues"
     )
-    func readsOn() async throws {
+    func continues() async throws {
         try await onOwnThread {
             let pipe = try StalledPipe()
             let daemon = try pipe.start()
             let dropped = try Self.fill(daemon)
             #expect(try daemon.get("/healthz").status == 200)
-            let told = try pipe.read(untilTold: dropped)
-            #expect(try Self.scrape(daemon) == told, "each line that was dropped is told")
+            let reported = try pipe.read(untilReported: dropped)
+            #expect(try Self.scrape(daemon) == reported, "every dropped line is reported")
             #expect(daemon.stop() == 0)
             #expect(pipe.rest().contains(#""msg":"stopped""#))
         }
     }
 
-    /// Seen to fail where the handler wrote to standard error itself: the daemon did not end at all.
-    @Test("does not keep the daemon from an orderly stop")
+    /// This test failed when the log handler itself wrote to standard error: the daemon never
+    /// exited.
+    @Test("does not block a graceful shutdown")
     func stops() async throws {
         try await onOwnThread {
             let pipe = try StalledPipe()
@@ -33,8 +35,8 @@ import Testing
         }
     }
 
-    /// Seen to fail with a `LogWriter` that takes a failed write for a written one.
-    @Test("that is gone costs lines and nothing else")
+    /// This test failed when `LoggerOutput` took a failed write for a successful one.
+    @Test("a reader that has exited costs log lines and nothing else")
     func gone() async throws {
         try await onOwnThread {
             let pipe = try StalledPipe()
@@ -47,7 +49,7 @@ import Testing
     }
 
     /// Logs until lines are dropped.
-    /// - Returns: how many were.
+    /// - Returns: the number of dropped lines.
     private static func fill(_ daemon: DaemonProcess) throws -> Int {
         let deadline = Deadline(240)
         let socket = try daemon.connect()
@@ -70,7 +72,7 @@ import Testing
     }
 }
 
-/// A pipe in place of a daemon's log, of which nothing is read until somebody asks.
+/// A pipe as the daemon's standard error. Nothing is read from it until a test asks for it.
 private final class StalledPipe {
     private let directory: String
     private var descriptor: CInt
@@ -88,7 +90,7 @@ private final class StalledPipe {
     }
 
     func start() throws -> DaemonProcess {
-        // Each request is a line.
+        // At this level each request writes a line.
         try DaemonProcess(environment: ["LONGTAKE_LOG_LEVEL=debug", "LONGTAKE_LOG_FORMAT=json"], directory: directory)
     }
 
@@ -97,26 +99,26 @@ private final class StalledPipe {
         descriptor = -1
     }
 
-    /// Reads until the log has told of at least so many dropped lines.
-    /// - Returns: how many it told of.
-    func read(untilTold count: Int) throws -> Int {
-        var (text, told) = ("", 0)
+    /// Reads until at least `count` dropped lines are reported.
+    /// - Returns: the number of reported lines.
+    func read(untilReported count: Int) throws -> Int {
+        var (text, reported) = ("", 0)
         let deadline = Deadline(30)
-        while told < count {
+        while reported < count {
             var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            try #require(poll(&wanted, 1, deadline.milliseconds) > 0, "\(told) of \(count) lines were told")
+            try #require(poll(&wanted, 1, deadline.milliseconds) > 0, "\(reported) of \(count) lines are reported")
             text += rest()
             let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-            for line in lines.dropLast() where line.contains("lines of the log were dropped") {
+            for line in lines.dropLast() where line.contains("dropped log lines") {
                 let number = try #require(line.split(separator: #""dropped":"#).last?.prefix { $0.isNumber })
-                told += try #require(Int(number))
+                reported += try #require(Int(number))
             }
             text = String(lines.last ?? "")
         }
-        return told
+        return reported
     }
 
-    /// What is there at this moment.
+    /// The bytes that can be read now.
     func rest() -> String {
         var (all, bytes) = ([UInt8](), [UInt8](repeating: 0, count: 65_536))
         while true {

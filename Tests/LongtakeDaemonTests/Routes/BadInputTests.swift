@@ -1,9 +1,9 @@
 import LongtakeDaemonDriver
 import Testing
 
-/// What clients send by mistake or on purpose and is more than one write: the rest is in the list of hostile inputs.
+/// Invalid input that takes more than one write. The list of hostile inputs has the rest.
 @Suite(.serialized) struct BadInputTests {
-    @Test("a body that breaks rules is told each of them, with its place")
+    @Test("names each error of an invalid body with its JSON pointer")
     func pointers() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess()
@@ -22,8 +22,9 @@ import Testing
         }
     }
 
-    // Seen to fail before: “it stops being that at byte 0” sends the reader to a brace that is right.
-    @Test("a body with a byte order mark is told that it has one, in front of anything")
+    // Before the fix, the message was “it stops being that at byte 0”, which pointed to a valid
+    // brace.
+    @Test("says that a body begins with a byte order mark, whatever follows")
     func byteOrderMark() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess()
@@ -38,7 +39,7 @@ import Testing
         }
     }
 
-    @Test("garbage in place of a request is refused, and the daemon goes on")
+    @Test("rejects garbage in place of a request and continues to serve")
     func garbage() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess()
@@ -59,7 +60,7 @@ import Testing
         }
     }
 
-    @Test("a request that does not arrive within 10 seconds is told so, and cut", .tags(.slow))
+    @Test("returns 408 and closes the connection if a request does not arrive within 10 seconds", .tags(.slow))
     func slowRequest() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess()
@@ -77,7 +78,7 @@ import Testing
         }
     }
 
-    @Test("requests on one connection are answered one after the other")
+    @Test("answers requests on one connection in order")
     func pipelining() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess()
@@ -96,7 +97,7 @@ import Testing
         }
     }
 
-    @Test("bytes behind the request of a stream close the connection")
+    @Test("closes the connection if bytes follow the request of a stream")
     func bytesBehindAStream() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess()

@@ -1,9 +1,9 @@
 import LongtakeDaemonDriver
 import Testing
 
-/// Ends that are not a success: cancels and failures.
+/// Jobs that end without success: cancels and failures.
 @Suite(.serialized) struct CancelTests {
-    @Test("a running job is canceled within a moment, once, and canceling again changes nothing")
+    @Test("cancels a running job promptly and once; another cancel changes nothing")
     func cancelRunning() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess()
@@ -24,7 +24,7 @@ import Testing
         }
     }
 
-    @Test("a queued job is canceled at once")
+    @Test("cancels a queued job at once")
     func cancelQueued() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
@@ -40,7 +40,7 @@ import Testing
         }
     }
 
-    @Test("a stage that fails is tried again, as often as the limit says")
+    @Test("retries a failed stage up to the limit")
     func retries() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "1000")

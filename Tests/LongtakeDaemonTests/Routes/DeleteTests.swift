@@ -4,8 +4,8 @@ import Testing
 
 /// `DELETE /v1/jobs/{id}`.
 @Suite(.serialized) struct DeleteTests {
-    /// Fails where the key stays when the job is hidden.
-    @Test("a job that is over is deleted with its log and its key, for good, and one that is not is left alone")
+    /// This test failed when the idempotency key stayed after the job was hidden.
+    @Test("deletes a finished job with its event log and its key, and rejects the deletion of an active job")
     func delete() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "10000", environment: ["LONGTAKE_QUEUES_GPU_WORKERS=0"])
@@ -21,7 +21,7 @@ import Testing
 
             let answer = try daemon.request("DELETE", "/v1/jobs/\(id)")
             #expect(answer.status == 204 && answer.body.isEmpty)
-            // Gone is gone, whatever becomes of the process.
+            // A restart does not bring the job back.
             daemon.kill()
             #expect(try DaemonProcess.run(["check", "--data", daemon.directory + "/data"]).status == 0)
             try daemon.start()
@@ -43,14 +43,14 @@ import Testing
             #expect(daemon.stop() == 0)
             let database = try DatabaseQueue(path: daemon.directory + "/data/longtake.db")
             let left = try database.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM job WHERE tenant = ''") }
-            #expect(left == 0, "its rows went as well")
+            #expect(left == 0, "its rows are deleted too")
             try database.close()
             #expect(try DaemonProcess.run(["check", "--data", daemon.directory + "/data"]).status == 0)
         }
     }
 
-    /// Fails where nothing is noted for the tenant.
-    @Test("a reader of the feed that may have missed a deleted job is told so, and one that had it is not")
+    /// This test failed when the deletion was not recorded for the tenant.
+    @Test("resets a feed cursor that may have missed events of a deleted job, and accepts a later cursor")
     func feed() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
@@ -62,7 +62,7 @@ import Testing
             let last = try #require(try live.next()?.id)
             #expect(try daemon.request("DELETE", "/v1/jobs/\(id)").status == 204)
             let next = try daemon.submit()
-            #expect(try live.next()?.data?.contains(next) == true, "a reader that has all goes on")
+            #expect(try live.next()?.data?.contains(next) == true, "a live client continues")
 
             let behind = try daemon.feed("", "Last-Event-ID: \(first)")
             #expect(try behind.next()?.data?.contains(#""cursor":null"#) == true)

@@ -11,7 +11,7 @@ import Testing
         return socket
     }
 
-    @Test("test events come one by one, numbered and with their times, and the end is told")
+    @Test("sends numbered test events one at a time with their times, and then stream.end")
     func events() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess()
@@ -23,7 +23,7 @@ import Testing
             #expect(head["x-accel-buffering"] == "no")
             var times: [String] = []
             for number in 1...4 {
-                // Each is a chunk of its own, and so a write of its own.
+                // Each event is one chunk, and so one write.
                 let block = EventBlock(String(decoding: try #require(try socket.readChunk()), as: UTF8.self))
                 #expect(block.event == "diagnostics.event" && block.id == nil)
                 let data = try JSON.object(try #require(block.data))
@@ -44,8 +44,8 @@ import Testing
         }
     }
 
-    /// Seen to fail, as the one above, where the events did not wait for their times.
-    @Test("it is a stream among the others: it has a place, gives it back, and is told of a stop")
+    /// This test and the previous one failed when the events did not wait for their times.
+    @Test("counts as a stream, frees its slot at the end, and receives stream.end at a shutdown")
     func place() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_STREAM_MAX_STREAMS=1"])
@@ -53,7 +53,7 @@ import Testing
             var socket: Socket? = try Self.stream(daemon, long)
             #expect(try socket?.readHead().status == 200)
             #expect(try socket?.readChunk() != nil)
-            #expect(socket?.hasBytes == false, "the second is not due for seconds")
+            #expect(socket?.hasBytes == false, "the second event is not due for seconds")
             #expect(try Self.stream(daemon, long).readResponse().status == 429)
             let browser = try Self.stream(daemon, long, "Accept: text/event-stream").readResponse()
             #expect(browser.status == 200 && browser.body.contains(#""reason":"limit""#))
@@ -75,7 +75,7 @@ import Testing
         }
     }
 
-    @Test("what cannot be asked for is told, with a status")
+    @Test("rejects invalid parameters with a status and a message")
     func bounds() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess()

@@ -1,9 +1,9 @@
 import LongtakeDaemonDriver
 import Testing
 
-/// What the daemon says is what its OpenAPI document says that it says.
+/// Compares the daemon's responses with its OpenAPI document.
 @Suite struct DocumentTests {
-    @Test("the document is open to all, and of this version")
+    @Test("serves the document of this version without a key")
     func version() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess()
@@ -18,8 +18,9 @@ import Testing
         }
     }
 
-    // Seen to fail where a member of the job had another name in its schema, and where a time was a number there.
-    @Test("what the daemon answers has the members that the document says, and no other")
+    // This test failed when the schema had another name for a member of the job, and when it
+    // declared a time as a number.
+    @Test("responses have exactly the members in the document")
     func answers() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "400")
@@ -43,7 +44,7 @@ import Testing
         }
     }
 
-    @Test("each block of a stream is one of those that the document describes")
+    @Test("the document describes every event of a stream")
     func streams() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "50")
@@ -62,7 +63,7 @@ import Testing
             let failing = try submit(#"{"speed":10000,"fail_stage":"moderate","fail_times":100}"#)
             let stopped = try daemon.submit()
             let reader = try daemon.follow(stopped)
-            // A stage that is long enough to be stopped in.
+            // The stage is long enough for a shutdown during it.
             while let block = try reader.next(), block.data?.contains(#""stage":"frames""#) != true {}
             #expect(daemon.stop() == 0)
             try expect(reader.rest())
@@ -80,7 +81,7 @@ import Testing
                 "job.interrupted", "job.resumed", "job.cancel_requested", "job.succeeded", "job.failed", "job.canceled",
                 "stream.hello", "stream.reset", "job.snapshot", "stream.end",
             ]
-            #expect(types == all, "each was seen")
+            #expect(types == all, "every event type occurred")
         }
     }
 }

@@ -3,7 +3,7 @@ import Testing
 
 /// `GET /`.
 @Suite struct HomeTests {
-    @Test("a page says what is here, without a key, and each of its links leads somewhere")
+    @Test("serves a home page without a key, and all its links work")
     func links() async throws {
         try await onOwnThread {
             let keyed = try DaemonProcess(environment: ["LONGTAKE_AUTH_MODE=keys"])

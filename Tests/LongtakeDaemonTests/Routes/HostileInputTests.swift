@@ -1,14 +1,15 @@
 import LongtakeDaemonDriver
 import Testing
 
-/// What clients send by mistake or on purpose, straight to the daemon: the right status, one answer for each request, and the daemon goes on.
+/// Sends invalid and malicious input to a daemon. It checks the status, that each request gets one
+/// response, and that the daemon continues.
 ///
-/// More than 40 inputs of the list were seen to fail before what they show was mended; what it was stands at their groups.
+/// Before the bugs were fixed, more than 40 of the inputs failed. The groups describe the bugs.
 @Suite(.serialized) struct HostileInputTests {
-    @Test("each input has its answers, its jobs and its end of the connection", arguments: HostileGroup.all)
+    @Test("each input gets the expected responses, jobs and end of the connection", arguments: HostileGroup.all)
     func group(_ group: HostileGroup) async throws {
         try await onOwnThread {
-            // Nothing runs, so that a position of the feed is the number of jobs that were ever submitted.
+            // No job runs, so the position of the feed is the number of submitted jobs.
             let daemon = try DaemonProcess(environment: ["CPU", "GPU", "IO"].map { "LONGTAKE_QUEUES_\($0)_WORKERS=0" })
             for input in group.inputs {
                 do {
@@ -21,16 +22,16 @@ import Testing
         }
     }
 
-    @Test("the list is as long as it says")
+    @Test("the list has the documented length")
     func length() { #expect(HostileGroup.all.reduce(0) { $0 + $1.inputs.count } >= 500) }
 
     private static func check(_ input: HostileInput, _ daemon: DaemonProcess) throws {
         let before = try daemon.submissions()
         let socket = try daemon.connect()
-        // What is cut early may not be taken whole.
+        // The daemon may close the connection before it has read the whole input.
         try? socket.send(input.bytes)
         for status in input.answers {
-            // What says that the body may come has nothing besides its head.
+            // 100 Continue consists of a head only.
             guard status != 100 else {
                 #expect(try socket.readHead().status == 100, "\(input.name)")
                 continue
@@ -41,7 +42,7 @@ import Testing
         }
         if input.isKept {
             let next = try socket.exchange("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            #expect(next.status == 200, "\(input.name): what follows is a request of its own")
+            #expect(next.status == 200, "\(input.name): the following request is separate")
         }
         if input.isKept || input.answers.isEmpty { socket.finishSending() }
         let rest = try socket.readToEnd()

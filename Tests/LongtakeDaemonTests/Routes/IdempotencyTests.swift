@@ -1,10 +1,10 @@
 import LongtakeDaemonDriver
 import Testing
 
-/// `Idempotency-Key`: sent again is not done again.
+/// `Idempotency-Key`: a repeated request has no further effect.
 @Suite(.serialized) struct IdempotencyTests {
-    /// Fails where a submission does not look for its key in its own transaction.
-    @Test("fifty submissions with one key at once make one job, and so do those after a kill")
+    /// This test failed when a submission did not look up its key in its own transaction.
+    @Test("fifty concurrent submissions with one key create one job, also after a kill")
     func concurrent() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
@@ -30,8 +30,8 @@ import Testing
         }
     }
 
-    // Seen to fail where the key keeps its quotes.
-    @Test("a key in quotes is the same key, for submissions and retries")
+    // This test failed when the quotes were part of the key.
+    @Test("a key with and without quotes is the same, for submissions and retries")
     func quoted() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess()

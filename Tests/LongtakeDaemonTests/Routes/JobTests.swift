@@ -1,9 +1,9 @@
 import LongtakeDaemonDriver
 import Testing
 
-/// A job from its submission to its end, over a real socket.
+/// A job from submission to its end, over a real socket.
 @Suite(.serialized) struct JobTests {
-    @Test("a submitted job is answered at once, runs to its end, and reads the same everywhere")
+    @Test("a submission returns at once, and the job is the same in all representations at its end")
     func wholeLife() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "40")
@@ -19,7 +19,7 @@ import Testing
                 "metadata", "cancel_requested", "retry_of", "created_at", "started_at", "finished_at", "last_event_id",
                 "links",
             ]
-            for member in members { #expect(job[member] != nil, "\(member) is there even without a value") }
+            for member in members { #expect(job[member] != nil, "\(member) is present even without a value") }
 
             let reader = try daemon.follow(id)
             try checkHead(reader.head)
@@ -46,7 +46,7 @@ import Testing
         }
     }
 
-    @Test("submitting and watching is one request")
+    @Test("one request submits a job and streams its events")
     func submitAndWatch() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "400")
@@ -59,7 +59,7 @@ import Testing
             try log.checkWhole()
             #expect(reader.endedCleanly)
             let next = try socket.exchange("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            #expect(next.status == 200, "the connection serves on behind a stream that ended")
+            #expect(next.status == 200, "the connection serves another request after the stream")
         }
     }
 
@@ -91,7 +91,7 @@ import Testing
                 + #"","cursor":"[0-9a-f]{8}-\d+","head":"[0-9a-f]{8}-\d+","heartbeat_seconds":10\}\n\n"#)
     }
 
-    /// A block is these three lines and nothing else, and the data begins as the contract says.
+    /// An event consists of exactly these three lines, and the data begins as documented.
     private func checkBlock(_ block: EventBlock, job: String) throws {
         let (id, type) = (try #require(block.id), try #require(block.event))
         let data = try #require(block.data)
@@ -101,7 +101,7 @@ import Testing
             data.hasPrefix(#"{"id":"\#(id)","type":"\#(type)","job":"\#(job)","seq":\#(sequence),"at":""#), "\(data)")
     }
 
-    /// Replayed, as NDJSON, in pages and without event lines: the same bytes.
+    /// The replay, NDJSON, pages and streams without event lines contain the same bytes.
     private func checkSameEverywhere(_ daemon: DaemonProcess, _ id: String, _ log: JobLog) throws {
         #expect(try daemon.wholeLog(of: id).lines == log.lines)
         let lines = try daemon.get("/v1/jobs/\(id)/events", "Accept: application/x-ndjson")
@@ -116,7 +116,7 @@ import Testing
         #expect(messages.dropFirst().map(\.data) == log.lines)
     }
 
-    /// The job is the fold of its log.
+    /// The job document matches its event log.
     private func checkJob(_ daemon: DaemonProcess, _ id: String, _ log: JobLog) throws {
         let job = try daemon.get("/v1/jobs/\(id)").object()
         let first = try JSON.object(log.lines[0])
@@ -140,7 +140,7 @@ import Testing
         }
     }
 
-    /// Whoever has the final event is told so, in each representation.
+    /// A client that has the final event gets the end in each representation.
     private func checkEnd(_ daemon: DaemonProcess, _ id: String, _ log: JobLog) throws {
         let last = try #require(log.last)
         for accept in ["text/event-stream", "application/x-ndjson"] {

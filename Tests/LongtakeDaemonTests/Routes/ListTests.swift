@@ -2,9 +2,9 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-/// Lists, pipelines, keys, and what the daemon says about itself.
+/// Lists, pipelines, idempotency keys, health and readiness.
 @Suite(.serialized) struct ListTests {
-    @Test("jobs are listed newest first, and pages stay as they are while jobs are added")
+    @Test("lists jobs newest first, and pages are stable while jobs are added")
     func list() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "0.1")
@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    /// 60 jobs of some 32 KB: twice what a page holds. Seen to fail with a page that ends at `limit` alone.
+    /// 60 jobs of about 32 KB exceed two pages. This test failed when `limit` alone ended a page.
     private static func fill(_ daemon: DaemonProcess) throws -> [String] {
         let text = String(repeating: "\u{10348}", count: 4_000)
         let body = #"{"input":{"prompt":"\#(text)","negative_prompt":"\#(text)"}}"#
@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    @Test("a page of large jobs ends early, and the next goes on behind it")
+    @Test("ends a page of large jobs early, and the next page continues after it")
     func largePages() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
@@ -57,8 +57,8 @@ import Testing
         }
     }
 
-    // Seen to fail with a deadline of a minute.
-    @Test("who takes nothing of a large answer is cut off like a reader of a stream", .tags(.slow))
+    // This test failed with a deadline of one minute.
+    @Test("disconnects a client that does not read a large response", .tags(.slow))
     func unread() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
@@ -72,15 +72,19 @@ import Testing
                 return metrics.split(separator: "\n").first { $0.hasPrefix("longtake_connections_open ") }.map(
                     String.init)
             }
-            // Before the kernel gives up, after 30 s (TCP_USER_TIMEOUT).
+            // This is earlier than the kernel's limit of 30 s (TCP_USER_TIMEOUT).
             let deadline = Deadline(25)
-            while try connections() != "longtake_connections_open 2" { try #require(!deadline.isOver, "not begun") }
-            while try connections() != "longtake_connections_open 1" { try #require(!deadline.isOver, "not cut off") }
+            while try connections() != "longtake_connections_open 2" {
+                try #require(!deadline.isOver, "the response did not begin")
+            }
+            while try connections() != "longtake_connections_open 1" {
+                try #require(!deadline.isOver, "the client was not disconnected")
+            }
             withExtendedLifetime(lazy) {}
         }
     }
 
-    @Test("the same key makes one job, also after a restart, and another body with it is a conflict")
+    @Test("one key creates one job, also after a restart; another body with the key is a conflict")
     func idempotency() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "400")
@@ -103,7 +107,7 @@ import Testing
         }
     }
 
-    @Test("the daemon tells its health, readiness and pipelines")
+    @Test("reports health, readiness and pipelines")
     func about() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess()

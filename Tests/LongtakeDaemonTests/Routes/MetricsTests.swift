@@ -10,8 +10,8 @@ import Testing
         return try Exposition(answer.body)
     }
 
-    // Seen to fail without the observer of commits.
-    @Test("each number moves by what was done, and is there from the start")
+    // This test failed without the observer of commits.
+    @Test("every metric exists from the start and changes by the right amount")
     func values() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "10000")
@@ -34,12 +34,12 @@ import Testing
             #expect(after[#"longtake_jobs_finished_total{state="canceled"}"#] == 1)
             #expect(after[#"longtake_events_committed_total{type="job.queued"}"#] == 5)
             #expect(after[#"longtake_events_committed_total{type="job.succeeded"}"#] == 3)
-            let told = after.values.filter { $0.key.hasPrefix("longtake_events_committed_total") }
-            #expect(told.count == 12 && told.values.reduce(0, +) == Double(events), "each event is counted once")
+            let counts = after.values.filter { $0.key.hasPrefix("longtake_events_committed_total") }
+            #expect(counts.count == 12 && counts.values.reduce(0, +) == Double(events), "each event is counted once")
             let commits = try #require(after["longtake_commits_total"])
             #expect(commits >= 5 && commits <= Double(events))
             #expect(after[#"longtake_http_requests_total{method="POST",code="201"}"#] == 5)
-            // The five streams, the scrape before, and what waited for the start.
+            // The five streams, the previous scrape, and the request that waited for the start.
             let gets = try #require(after[#"longtake_http_requests_total{method="GET",code="200"}"#])
             let begun = try #require(before[#"longtake_http_requests_total{method="GET",code="200"}"#])
             #expect(gets - begun == 6)
@@ -52,7 +52,7 @@ import Testing
             #expect(start > 1_700_000_000 && start == before["process_start_time_seconds"])
             #expect(try #require(after["process_cpu_seconds_total"]) > #require(before["process_cpu_seconds_total"]))
             #expect(try #require(after["process_resident_memory_bytes"]) > 1_000_000)
-            // Not told before Linux 6.2.
+            // Not available before Linux 6.2.
             if let open = after["process_open_fds"] {
                 #expect(try open > 10 && open < #require(after["process_max_fds"]))
             }
@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    @Test("queues and streams are as they are at the moment")
+    @Test("reports the current queues and streams")
     func gauges() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(
@@ -75,10 +75,10 @@ import Testing
                 for (queue, workers, running, waiting, paused) in [
                     ("cpu", 1, 1, 2, 0), ("gpu", 2, 0, 0, 0), ("io", 8, 0, 0, 0), ("spare", 0, 0, 0, 1),
                 ] {
-                    let told = ["workers", "running", "waiting", "paused"].map {
+                    let counts = ["workers", "running", "waiting", "paused"].map {
                         metrics["longtake_queue_\($0){queue=\"\(queue)\"}"].map { Int($0) }
                     }
-                    #expect(told == [workers, running, waiting, paused], "\(queue)")
+                    #expect(counts == [workers, running, waiting, paused], "\(queue)")
                 }
                 #expect(metrics["longtake_streams_open"] == 1)
                 #expect(try #require(metrics["longtake_connections_open"]) >= 2)
@@ -88,8 +88,9 @@ import Testing
         }
     }
 
-    // Seen to fail where a method's name was taken as it came, and where refusals by the connection were not counted.
-    @Test("each answer is counted by method and status, and no client makes a series of its own")
+    // This test failed when unknown method names became labels, and when rejections by the
+    // connection were not counted.
+    @Test("counts each response by method and status, and no client can create a new series")
     func requests() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess()
@@ -110,8 +111,8 @@ import Testing
         }
     }
 
-    // Seen to fail where each was counted as a 503.
-    @Test("a wait that its client has broken off is no answer, and looks like no trouble")
+    // This test failed when each of them counted as a 503.
+    @Test("does not count a wait whose client has disconnected as a response")
     func abandoned() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
@@ -122,7 +123,7 @@ import Testing
                 try socket.send(
                     "GET /v1/jobs/\(id)/events?wait=50&after=1 HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n"
                 )
-                // By then most of them wait.
+                // By then most requests wait.
                 _ = try daemon.get("/healthz")
             }
             let deadline = Deadline(20)
@@ -132,8 +133,9 @@ import Testing
         }
     }
 
-    // Seen to fail where the right “read” was enough, and with the queues of the caller's tenant only.
-    @Test("with keys it takes the right “admin”, since it tells of all tenants, and no tenant's name is in it")
+    // This test failed when the right “read” was enough, and when only the queues of the caller's
+    // tenant were listed.
+    @Test("requires the right “admin” with keys, and contains no tenant's name")
     func rights() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_AUTH_MODE=keys", "LONGTAKE_QUEUES_CPU_WORKERS=0"])

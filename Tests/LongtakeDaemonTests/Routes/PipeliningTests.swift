@@ -1,9 +1,9 @@
 import LongtakeDaemonDriver
 import Testing
 
-/// Several requests on one connection, where one answer's end is the next request's beginning.
+/// Several requests on one connection: the next request begins where the previous response ends.
 @Suite struct PipeliningTests {
-    @Test("requests that were sent at once are all answered, in order")
+    @Test("answers pipelined requests in order")
     func pipelined() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess()
@@ -15,7 +15,7 @@ import Testing
         }
     }
 
-    @Test("a connection serves on behind a stream that has ended, and closes where a request did not wait for that")
+    @Test("keeps the connection after a stream, and closes it if a request was sent during the stream")
     func behindStreams() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "400")
@@ -34,7 +34,8 @@ import Testing
             #expect(try reader.rest().last?.event == "job.succeeded" && reader.endedCleanly)
             #expect(try socket.readToEnd().isEmpty)
 
-            // The beginning of a request behind the stream's is not forgotten either: what follows it would be taken for another.
+            // The partial request after the stream's request counts too. Otherwise later bytes
+            // would be parsed as another request.
             let next = try daemon.connect()
             let last = try EventReader(
                 next,
@@ -45,9 +46,10 @@ import Testing
         }
     }
 
-    // Seen to fail without `replaceParser`: the second request times out. Java's client sends such a field with each request.
+    // This test failed without `replaceParser`: the second request timed out. Java's HTTP client
+    // sends such a header with each request.
     @Test(
-        "a request to change the protocol is answered as if it were none, and the connection goes on: bodies, pipelining, streams"
+        "ignores a request to upgrade the protocol and keeps the connection: bodies, pipelining, streams"
     )
     func upgrade() async throws {
         try await onOwnThread {
@@ -70,7 +72,7 @@ import Testing
                 let answer = try socket.exchange(request, within: 5)
                 #expect([200, 201, 404].contains(answer.status) && answer["connection"] != "close", "\(request)")
             }
-            // All at once, with the last one in two pieces.
+            // All requests in one write, except the second part of the last one.
             let last = get("/readyz", "Connection: Upgrade\r\nUpgrade: websocket\r\n")
             try socket.send(get("/healthz", upgrade) + sized + chunked + get("/nothing", "") + String(last.prefix(20)))
             #expect(try (0..<4).map { _ in try socket.readResponse(within: 5).status } == [200, 201, 201, 404])
@@ -82,7 +84,7 @@ import Testing
         }
     }
 
-    @Test("HEAD of a stream has no body, not even the chunk that ends one")
+    @Test("HEAD of a stream returns no body, not even the last chunk")
     func headOfStream() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess()

@@ -1,12 +1,12 @@
 import LongtakeDaemonDriver
 import Testing
 
-/// What stands behind the `?`.
+/// Query parameters.
 @Suite(.serialized) struct QueryTests {
     private static let job = "job_" + String(repeating: "0", count: 26)
 
-    /// Seen to fail without the check in RouteTable: a misspelt filter showed everything.
-    @Test("a parameter that an address does not know is refused, and the answer names those that it knows")
+    /// This test failed without the check in RouteTable: a misspelled filter returned everything.
+    @Test("rejects an unknown parameter and names the known ones")
     func unknown() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess()
@@ -34,12 +34,12 @@ import Testing
                 #expect(try daemon.post(path, #"{"input":{"prompt":"a"}}"#, nil).status == status, "\(path)")
             }
             #expect(try daemon.get("/v1/jobs").object()["jobs"] as? [String] == [])
-            // Probes are set up by people who may add what they like.
+            // Operators of probes may add parameters.
             for path in ["/healthz?probe=1", "/readyz?a&a"] { #expect(try daemon.get(path).status == 200, "\(path)") }
         }
     }
 
-    @Test("what may be given once and is given twice is refused, and so is a value that is empty, but for a cursor")
+    @Test("rejects repeated parameters and empty values, except an empty cursor")
     func repeated() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    @Test("filters choose, together, and their pages are stable, newest first, while jobs are added and change")
+    @Test("combines filters, and pages are stable and newest first while jobs are added and change")
     func filters() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(
@@ -99,7 +99,7 @@ import Testing
                         seen += try #require(page["jobs"] as? [Any]).compactMap {
                             ($0 as? [String: Any])?["id"] as? String
                         }
-                        // What comes while somebody turns pages comes before the first.
+                        // New jobs appear before the first page.
                         jobs.append((try daemon.submit(), "text-to-video", false))
                         guard let next = page["next"] as? String else { break }
                         cursor = next

@@ -1,9 +1,9 @@
 import LongtakeDaemonDriver
 import Testing
 
-/// `GET /v1/queues`, and pausing them.
+/// `GET /v1/queues`, and pausing queues.
 @Suite(.serialized) struct QueueTests {
-    @Test("every queue tells its workers, what runs, what waits and whether it is paused")
+    @Test("lists the workers, running and waiting stages and the pause of each queue")
     func list() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(
@@ -26,8 +26,9 @@ import Testing
         }
     }
 
-    /// Fails where a claim does not ask for the pause, and where a resume wakes nobody.
-    @Test("a paused queue hands out nothing, what runs goes on, a kill changes nothing, and a resume starts it at once")
+    /// This test failed when a claim ignored the pause, and when a resume woke no dispatcher.
+    @Test(
+        "a paused queue starts no stage, also after a kill; running stages continue, and a resume takes effect at once")
     func pause() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(
@@ -40,7 +41,7 @@ import Testing
             }
             let id = try daemon.submit()
             let reader = try daemon.follow(id)
-            // Its first stage is on another queue.
+            // The first stage is on another queue.
             while let block = try reader.next(), block.event != "stage.succeeded" {}
             let waiting = #"{"name":"gpu","paused":true,"running":0,"waiting":1,"workers":2}"#
             #expect(try daemon.get("/v1/queues").body.contains(waiting))
@@ -60,7 +61,7 @@ import Testing
         }
     }
 
-    @Test("a queue that nothing names is unknown")
+    @Test("returns 404 for a queue that no pipeline and no setting names")
     func unknown() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess()

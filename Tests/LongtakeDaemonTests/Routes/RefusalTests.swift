@@ -2,10 +2,13 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-/// Refusals that pass by: to whom they are told with a status, and to whom with a stream that ends.
+/// Temporary rejections. An EventSource gets a stream that ends at once, and other clients get a
+/// status.
 @Suite(.serialized) struct RefusalTests {
-    /// Seen to fail where `*/*` counted as naming an event stream, and where lines were refused with 200.
-    @Test("at the cap of streams only who names an event stream gets one that ends, and pages are read on")
+    /// This test failed when `*/*` counted as a request for an event stream, and when NDJSON was
+    /// rejected with 200.
+    @Test(
+        "at the limit of streams, only a request for an event stream gets one that ends at once, and pages still work")
     func cap() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: [
@@ -18,18 +21,19 @@ import Testing
             let page = try daemon.get("/v1/jobs/\(id)/events", "Accept: application/json")
             #expect(page.status == 200 && page.body.contains("job.queued"))
             #expect(try daemon.get("/v1/jobs/\(id)").status == 200)
-            // A refusal that does not pass by keeps its status, also for a browser.
+            // A permanent rejection keeps its status, also for a browser.
             #expect(try daemon.get("/v1/jobs/\(id)/events?format=xml", "Accept: text/event-stream").status == 400)
         }
     }
 
-    /// Seen to fail without the look at `isDraining` in EventWaiter, and in JobWait.
-    @Test("while it stops it refuses work and streams, and answers what it can answer at once")
+    /// This test failed without the check of `isDraining` in EventWaiter and in JobWait.
+    @Test("during a shutdown, rejects jobs and streams, and answers what needs no wait")
     func draining() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: DaemonProcess.drained)
             let id = try daemon.submit()
-            // So many that their ends are spread over seconds, and the daemon is still there to be asked.
+            // There are so many streams that ending them takes seconds, so the daemon still runs
+            // during the test.
             let readers = try daemon.beginDrain(before: 200, of: id)
 
             try Self.checkRefused(daemon, id, reason: "draining", status: 503)
@@ -48,7 +52,7 @@ import Testing
                 let answer = try daemon.get(path, field.isEmpty ? "X-A: 1" : field, within: 10)
                 #expect(answer.status == status, "\(path) \(field)")
             }
-            #expect(readers.contains { !$0.socket.hasBytes }, "all of this was while it stopped")
+            #expect(readers.contains { !$0.socket.hasBytes }, "all requests came during the shutdown")
             #expect(daemon.wait(within: 40) == 0)
         }
     }

@@ -9,7 +9,7 @@ import Testing
         "simulation":{"fail_stage":"moderate","fatal":true,"speed":10000}}
         """#
 
-    @Test("a job that has failed is done again as a new one with the same input, priority, metadata and simulation")
+    @Test("retries a failed job as a new job with the same input, priority, metadata and simulation")
     func retry() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "10000")
@@ -25,7 +25,7 @@ import Testing
                 #""metadata":{"order":"7"}"#, #""state":"queued""#,
             ]
             for text in kept { #expect(answer.body.contains(text), "\(answer.body)") }
-            // With the same fault injected it fails in the same stage.
+            // The simulated fault is kept, so the new job fails in the same stage.
             #expect(try daemon.wholeLog(of: new).types.last == "job.failed")
             let again = try daemon.request("POST", "/v1/jobs/\(new)/retry")
             #expect(try again.status == 201 && again.text("retry_of") == new, "a retry can be done again, too")
@@ -40,8 +40,8 @@ import Testing
         }
     }
 
-    /// Fails where the key is looked for only once the old job was found.
-    @Test("a retry with a key is made once, also after a kill, and its key is no other request's")
+    /// This test failed when the key was looked up only after the old job was found.
+    @Test("a retry with a key happens once, also after a kill; the key is a conflict for other requests")
     func key() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
@@ -60,7 +60,7 @@ import Testing
             #expect(plain.status == 422 && plain.body.contains("idempotency-conflict"))
             #expect(try daemon.request("POST", "/v1/jobs/\(old[0])/retry", "Idempotency-Key: \"a").status == 400)
 
-            // The answer that got lost is given again, whatever became of the job that it is about.
+            // A repeated request gets the same response, even if the old job was deleted.
             #expect(try daemon.request("DELETE", "/v1/jobs/\(old[0])").status == 204)
             let late = try daemon.request("POST", "/v1/jobs/\(old[0])/retry", "Idempotency-Key: k")
             #expect(try late.status == 200 && late.text("id") == first.text("id"))
@@ -69,14 +69,14 @@ import Testing
         }
     }
 
-    @Test("a retry goes through the pipeline of today, and is refused where the job does not fit it any more")
+    @Test("a retry uses the current pipeline, and is rejected if the job no longer fits it")
     func pipeline() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
             let old = try daemon.submit(Self.lost)
             _ = try daemon.request("POST", "/v1/jobs/\(old)/cancel")
             #expect(daemon.stop() == 0)
-            let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+            let root = #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
             let text = try String(contentsOfFile: "/\(root)/config/pipelines.yaml", encoding: .utf8)
             let path = daemon.directory + "/pipelines.yaml"
             func configure(_ word: String, with other: String) throws {
@@ -104,8 +104,8 @@ import Testing
         }
     }
 
-    /// Fails where a submission does not ask for the count.
-    @Test("submissions and retries beyond the queued jobs of a tenant get 429, and a known key its answer")
+    /// This test failed when a submission did not check the count.
+    @Test("returns 429 beyond the limit of queued jobs of a tenant, but answers a known key")
     func queueLimit() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(
@@ -119,7 +119,7 @@ import Testing
             #expect(try known.status == 200 && known.text("id") == first.text("id"))
             _ = try daemon.request("POST", "/v1/jobs/\(rest[0])/cancel")
             let retry = try daemon.request("POST", "/v1/jobs/\(rest[0])/retry")
-            #expect(retry.status == 201, "a cancel makes room for one")
+            #expect(retry.status == 201, "a cancel makes room for one job")
             #expect(try daemon.request("POST", "/v1/jobs/\(rest[0])/retry").status == 429)
             daemon.kill()
             try daemon.start()

@@ -1,6 +1,7 @@
 import LongtakeDaemonDriver
 
-/// Whether JSON is what a schema of the document says: the part of JSON Schema that the document uses.
+/// Validates JSON against a schema of the OpenAPI document. It supports the part of JSON Schema
+/// that the document uses.
 struct SchemaCheck {
     private let schemas: [String: Any]
 
@@ -8,7 +9,8 @@ struct SchemaCheck {
         schemas = (document["components"] as? [String: Any])?["schemas"] as? [String: Any] ?? [:]
     }
 
-    /// What is wrong, each with its place. A member that the schema does not name is wrong too: who reads the document would not know of it.
+    /// The errors with their positions. A member that is not in the schema is an error too, because
+    /// a reader of the document would not know it.
     func problems(with value: Any, as name: String) -> [String] {
         check(value, ["$ref": "#/components/schemas/\(name)"], name)
     }

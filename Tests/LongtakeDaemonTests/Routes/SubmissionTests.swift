@@ -1,9 +1,9 @@
 import LongtakeDaemonDriver
 import Testing
 
-/// What a submission says, and how much it may say.
+/// The members of a submission and their limits.
 @Suite(.serialized) struct SubmissionTests {
-    @Test("a job shows what was submitted, with the defaults filled in")
+    @Test("a job contains the submitted values and the defaults")
     func shown() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(
@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    @Test("each bound is taken, and nothing beyond it")
+    @Test("accepts each limit and rejects values beyond it")
     func bounds() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])

@@ -4,7 +4,7 @@ import Testing
 
 /// `Prefer: wait=N`.
 @Suite(.serialized) struct WaitTests {
-    @Test("a wait without a tag is answered when the job is final, for whoever submits and whoever looks")
+    @Test("a wait without a tag returns when the job is final, for submissions and reads")
     func untilFinal() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "200")
@@ -21,7 +21,7 @@ import Testing
         }
     }
 
-    @Test("a wait behind a tag is answered with each change, and at once where nothing will change any more")
+    @Test("a wait with a tag returns at each change, and at once for a final job")
     func untilChange() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "100")
@@ -37,9 +37,9 @@ import Testing
                 tags.append(tag)
                 state = try #require(job.object()["state"] as? String)
             }
-            #expect(Set(tags).count == tags.count, "each answer is news")
+            #expect(Set(tags).count == tags.count, "each response has a new tag")
             #expect(tags.count > 2)
-            // These would take the test's whole time otherwise.
+            // Otherwise these requests would use the whole time limit of the test.
             let last = try daemon.get("/v1/jobs/\(id)", "Prefer: wait=50", "If-None-Match: \(tag)", within: 20)
             #expect(last.status == 304 && last["etag"] == tag && last["preference-applied"] == "wait")
             let any = try daemon.get("/v1/jobs/\(id)", "Prefer: wait=50", "If-None-Match: *", within: 20)
@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test("a wait that is over is answered with the job as it is, or with 304 where that is known")
+    @Test("when its time is over, a wait returns the current job, or 304 for the current tag")
     func over() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
@@ -76,8 +76,8 @@ import Testing
         }
     }
 
-    // Seen to fail with a 400 before the cap.
-    @Test("a wait above the bound is capped, and the answer says so")
+    // Before waits were capped, this test failed with status 400.
+    @Test("caps a wait above the limit and says so in the response")
     func capped() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "100")
@@ -88,8 +88,8 @@ import Testing
         }
     }
 
-    /// Seen to fail without the wake-up in EventWaiter.take, and without `ending` in JobWait.
-    @Test("a wait is ended by a cancel, by a stop, and by a client that will send no more")
+    /// This test failed without the wake-up in EventWaiter.take, and without `ending` in JobWait.
+    @Test("a cancel, a shutdown and a half-closed connection end a wait")
     func ended() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
@@ -102,13 +102,15 @@ import Testing
             try submitting.send(
                 "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nPrefer: wait=50\r\n"
                     + "Content-Length: \(Self.body.utf8.count)\r\n\r\n\(Self.body)")
-            // As many reads as both need before they wait, and many more.
+            // As many reads as both need before they wait, and more.
             for _ in 0..<50 { _ = try daemon.get("/v1/jobs/\(id)") }
             #expect(!done.hasBytes && !submitting.hasBytes)
             done.finishSending()
             #expect(try done.readResponse(within: 20).status == 200)
             submitting.finishSending()
-            #expect(try submitting.readResponse(within: 20).status == 201, "its job is there, and it is told so")
+            #expect(
+                try submitting.readResponse(within: 20).status == 201,
+                "the job exists, and the client gets its response")
 
             let change = try Self.waiting(daemon, path + "If-None-Match: \(tag)\r\n\r\n")
             let end = try Self.waiting(daemon, path + "\r\n")
@@ -128,9 +130,9 @@ import Testing
         }
     }
 
-    /// Seen to fail without the bound in StreamHub.takeWait, and where the place was not given back.
+    /// This test failed without the limit in StreamHub.takeWait, and when the slot was not freed.
     @Test(
-        "of too many waits at once the last are refused, but never a submission", .tags(.slow),
+        "rejects waits beyond the limit, but never a submission", .tags(.slow),
         .enabled(if: sysconf(CInt(_SC_OPEN_MAX)) > 4_096))
     func tooMany() async throws {
         try await onOwnThread {
@@ -139,7 +141,7 @@ import Testing
             let id = try daemon.submit()
             let wait = "GET /v1/jobs/\(id) HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=50\r\n\r\n"
             var waiting = try (0..<most).map { _ in try Self.waiting(daemon, wait) }
-            // The last may not be through yet.
+            // The last request may not have arrived yet.
             let deadline = Deadline(120)
             var refused = try Self.refusal(daemon, id)
             while refused == nil {
@@ -153,7 +155,7 @@ import Testing
             #expect(created.status == 201 && created["preference-applied"] == nil)
             #expect(try daemon.get("/v1/jobs/\(id)").status == 200)
 
-            // Those who leave give their places back.
+            // Clients that disconnect free their slots.
             waiting.removeAll()
             let again = Deadline(120)
             while try Self.refusal(daemon, id) != nil { try #require(!again.isOver) }
@@ -162,13 +164,14 @@ import Testing
 
     private static let body = #"{"input":{"prompt":"a paper boat in the rain"}}"#
 
-    /// What a short wait is told; `nil` where it may wait.
+    /// The status of a short wait; `nil` if it may wait.
     private static func refusal(_ daemon: DaemonProcess, _ id: String) throws -> Exchange? {
         let answer = try daemon.get("/v1/jobs/\(id)", "Prefer: wait=1", within: 20)
         return answer.status == 200 ? nil : answer
     }
 
-    /// Sends a request behind another in one write: when that one is answered, this has been taken on.
+    /// Sends a request after another one in one write. When the first is answered, the second has
+    /// been accepted.
     private static func waiting(_ daemon: DaemonProcess, _ request: String) throws -> Socket {
         let socket = try daemon.connect()
         try socket.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" + request)

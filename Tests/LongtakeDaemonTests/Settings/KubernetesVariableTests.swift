@@ -5,7 +5,7 @@ import Testing
 @Suite("variables of Kubernetes Services")
 struct KubernetesVariableTests {
     @Test(
-        "are all that a Service injects, and nothing else",
+        "are recognized, and other variables are not",
         arguments: [
             // A Service `longtake` with a port 80, one named `web` and one of UDP.
             ("LONGTAKE_SERVICE_HOST", "10.0.0.1", true), ("LONGTAKE_SERVICE_PORT", "80", true),
@@ -32,7 +32,7 @@ struct KubernetesVariableTests {
         #expect(KubernetesVariable.isInjected(name, value) == isInjected)
     }
 
-    @Test("names no setting that a setting has")
+    @Test("never include the variable of a setting")
     func settings() {
         for key in SettingsKey.all {
             let name = "LONGTAKE_" + key.name.replacing(".", with: "_").uppercased()

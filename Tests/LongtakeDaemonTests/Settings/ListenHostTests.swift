@@ -2,7 +2,7 @@ import Testing
 
 @testable import longtake
 
-@Suite("members of http.host")
+@Suite("items of http.host")
 struct ListenHostTests {
     @Test(
         "are host names, or addresses without brackets and without a port",
@@ -13,7 +13,7 @@ struct ListenHostTests {
     func valid(_ text: String) { #expect(ListenHost.isValid(text)) }
 
     @Test(
-        "tell what to write instead",
+        "get advice if the intention is clear",
         arguments: [
             ("[::1]", "“[::1]” has brackets. Write ::1."),
             ("[::1]:9999", "“[::1]:9999” contains a port. Write ::1, and set http.port (--port) to 9999."),
@@ -32,7 +32,7 @@ struct ListenHostTests {
     }
 
     @Test(
-        "have no advice where nobody knows what was meant",
+        "get no advice if the intention is unclear",
         arguments: ["", " ", "a b", "[", "]", "[]", "[]:80", "::1:", ":80", "1::2::3", "[a:80", "%eth0", "::1%", "a%b"])
     func unknown(_ text: String) {
         #expect(!ListenHost.isValid(text))

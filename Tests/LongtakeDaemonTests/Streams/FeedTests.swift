@@ -3,7 +3,7 @@ import Testing
 
 /// `GET /v1/events`: the events of all jobs on one connection.
 @Suite(.serialized) struct FeedTests {
-    /// What a reader of the feed has seen: positions and the events' own texts.
+    /// The positions and event texts that a reader of the feed has received.
     private struct Seen {
         var positions: [Int] = []
         var lines: [String] = []
@@ -19,7 +19,7 @@ import Testing
             if block.isLogged, let data = block.data { lines.append(data) }
         }
 
-        /// Positions only grow, and each job's own events are dense.
+        /// Positions increase, and the events of each job have no gaps.
         func check(_ source: SourceLocation = #_sourceLocation) throws {
             #expect(zip(positions, positions.dropFirst()).allSatisfy(<), sourceLocation: source)
             var sequences: [String: Double] = [:]
@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    @Test("the feed of everything is the logs of all jobs, however often its reader is cut off")
+    @Test("the feed contains the event logs of all jobs, also across many reconnects")
     func cutAgainAndAgain() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "400")
@@ -46,7 +46,7 @@ import Testing
                 let hello = try #require(try reader.next())
                 #expect(hello.event == "stream.hello" && hello.data?.contains(#""job":null"#) == true)
                 #expect(hello.id == seen.last || seen.last == nil)
-                // A few events, and away.
+                // The reader disconnects after a few events.
                 for _ in 0..<7 where finals < jobs.count {
                     let block = try #require(try reader.next())
                     try seen.add(block)
@@ -56,9 +56,9 @@ import Testing
             try seen.check()
             let logs = try jobs.map { try daemon.wholeLog(of: $0).lines }
             #expect(Set(seen.lines) == Set(logs.flatMap { $0 }) && seen.lines.count == logs.flatMap { $0 }.count)
-            #expect(seen.positions == Array(1...seen.lines.count), "nothing was removed, so there is no hole")
+            #expect(seen.positions == Array(1...seen.lines.count), "nothing was removed, so there is no gap")
 
-            // The same after a restart: the positions are in the database.
+            // The feed is the same after a restart, because the positions are in the database.
             let middle = try #require(seen.last).prefix(10) + "\(seen.positions[seen.positions.count / 2])"
             daemon.kill()
             try daemon.start()
@@ -70,7 +70,7 @@ import Testing
         }
     }
 
-    @Test("without a cursor the feed begins now; a list gives the cursor at which following goes on")
+    @Test("without a cursor the feed begins now; a list returns the cursor at which the feed continues")
     func listThenFollow() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
@@ -90,7 +90,7 @@ import Testing
         }
     }
 
-    @Test("a filter lets through what it names, live as from the log, and a quiet reader is moved on")
+    @Test("a filter selects events, live and replayed, and a client without events gets newer cursors")
     func filters() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(
@@ -111,11 +111,12 @@ import Testing
                 #expect(block?.event == "job.canceled" && block?.data?.contains(first) == true)
                 #expect(block?.id?.hasSuffix("-g3") == true, "the second job's event was left out: \(second)")
             }
-            // Whoever only got the hello is told how far nothing was.
+            // A client that received only the hello gets a cursor.
             let rare = try daemon.feed("?after=0&pipeline=image-to-video")
             #expect(try rare.next()?.id?.hasSuffix("-g0") == true)
             #expect(try rare.next()?.id?.hasSuffix("-g3") == true)
-            // Nothing for this one; so that it does not resume from long ago, it is told where it stands.
+            // No event matches this filter. The client gets a newer cursor, so that a resume is
+            // cheap.
             var block = try byPipeline.next()
             while let quiet = block, quiet.id?.hasSuffix("-g3") != true { block = try byPipeline.next() }
             #expect(
@@ -125,7 +126,7 @@ import Testing
         }
     }
 
-    @Test("a cursor that cannot be honoured: hello, reset, and on from the head")
+    @Test("an invalid cursor gets hello, reset, and then new events")
     func refusedCursors() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
@@ -147,7 +148,7 @@ import Testing
         }
     }
 
-    @Test("what cannot be asked for is told, with a status")
+    @Test("rejects invalid parameters with a status and a message")
     func badQueries() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess()

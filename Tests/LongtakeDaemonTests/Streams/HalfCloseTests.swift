@@ -2,7 +2,8 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-/// Clients that end their side of the connection behind the request and still read, as `nc -N` does.
+/// Clients that close their side of the connection after the request and continue to read, as `nc
+/// -N` does.
 @Suite(.serialized) struct HalfCloseTests {
     private static func request(_ line: String, _ fields: String = "", version: String, body: String = "") -> String {
         "\(line) HTTP/\(version)\r\nHost: localhost\r\n\(fields)"
@@ -17,7 +18,7 @@ import Testing
             environment: ["CPU", "GPU", "IO"].map { "LONGTAKE_QUEUES_\($0)_WORKERS=0" } + more)
     }
 
-    /// A reader that ends its side at once.
+    /// A client that closes its side at once.
     private static func reader(_ daemon: DaemonProcess, _ request: String) throws -> EventReader {
         let socket = try daemon.connect()
         try socket.send(request)
@@ -25,8 +26,8 @@ import Testing
         return try EventReader(socket, "")
     }
 
-    /// Seen to fail without a byte of an answer where a FIN ended each stream.
-    @Test("a stream goes on to its end for a client that only reads", arguments: ["1.0", "1.1"])
+    /// This test failed without any response when a FIN ended each stream.
+    @Test("a stream continues to its end for a half-closed client", arguments: ["1.0", "1.1"])
     func streams(version: String) async throws {
         try await onOwnThread {
             let daemon = try Self.idle()
@@ -53,7 +54,7 @@ import Testing
         }
     }
 
-    @Test("a stream of lines, and of test events, goes on too")
+    @Test("streams of NDJSON and of test events continue too")
     func otherStreams() async throws {
         try await onOwnThread {
             let daemon = try Self.idle()
@@ -71,8 +72,8 @@ import Testing
         }
     }
 
-    /// Passed before the change too: it holds what was right.
-    @Test("an answer that is no stream comes whole, and the connection ends behind it", arguments: ["1.0", "1.1"])
+    /// This test passed before the fix too. It protects the behaviour that was right.
+    @Test("a half-closed client gets a complete response, and then the connection closes", arguments: ["1.0", "1.1"])
     func answers(version: String) async throws {
         try await onOwnThread {
             let daemon = try Self.idle()
@@ -92,8 +93,9 @@ import Testing
         }
     }
 
-    /// Seen to fail without the probes behind a FIN: the places stayed taken until the next heartbeat, here 300 s.
-    @Test("a reader that is gone gives its place back at once, whenever it went")
+    /// This test failed without the probes after a FIN: the slots stayed in use until the next
+    /// heartbeat, here 300 s.
+    @Test("a client that disconnects frees its slot at once, at any time")
     func gone() async throws {
         try await onOwnThread {
             let daemon = try Self.idle("LONGTAKE_STREAM_HEARTBEAT_SECONDS=300")
@@ -105,7 +107,7 @@ import Testing
                 Self.request("POST /v1/jobs", "Accept: text/event-stream\r\n", version: "1.1", body: Self.body),
             ]
             for (index, request) in requests.enumerated() {
-                // Behind the hello; right behind the request; and first one side, then the other.
+                // After the hello, right after the request, and after a half-close.
                 var sockets: [Socket] = []
                 for when in 0..<3 {
                     let socket = try daemon.connect()
@@ -120,7 +122,7 @@ import Testing
         }
     }
 
-    @Test("a reader on a Unix socket that is gone gives its place back at once, and one that only reads goes on")
+    @Test("on a Unix socket, a client that disconnects frees its slot at once, and a half-closed client continues")
     func unixSocket() async throws {
         try await onOwnThread {
             let directory = try DaemonProcess.temporaryDirectory()
@@ -140,14 +142,14 @@ import Testing
         }
     }
 
-    @Test("a client that went on reading for a while and then left is noticed with the next heartbeat")
+    @Test("the next heartbeat detects a half-closed client that disconnected later")
     func later() async throws {
         try await onOwnThread {
             let daemon = try Self.idle("LONGTAKE_STREAM_HEARTBEAT_SECONDS=2")
             let id = try daemon.submit()
             do {
                 let reader = try Self.reader(daemon, Self.request("GET /v1/jobs/\(id)/events", version: "1.1"))
-                // The two probes behind the FIN, and a heartbeat of its own.
+                // The two probes after the FIN, and one heartbeat.
                 var beats = 0
                 while beats < 3, let block = try reader.next() { beats += block.comments.isEmpty ? 0 : 1 }
             }
@@ -155,7 +157,7 @@ import Testing
         }
     }
 
-    /// Long before any heartbeat of 300 s.
+    /// Waits for much less than the heartbeat of 300 s.
     private static func waitForNoStream(_ daemon: DaemonProcess, _ what: String) throws {
         let deadline = Deadline(20)
         while try Exposition(daemon.get("/metrics").body)["longtake_streams_open"] != 0 {

@@ -1,7 +1,7 @@
 import LongtakeDaemonDriver
 import Testing
 
-/// Signs of life at the interval that a client asks for.
+/// Heartbeats at the interval that a client requests.
 @Suite(.serialized) struct HeartbeatTests {
     private static func idle(_ more: String...) throws -> DaemonProcess {
         try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"] + more)
@@ -11,8 +11,8 @@ import Testing
         DaemonProcess.submission(accept: "text/event-stream").replacing("/v1/jobs ", with: "/v1/jobs\(query) ")
     }
 
-    /// Seen to fail before there was the parameter (400 for an unknown one).
-    @Test("each stream has the interval that its client asked for, and says so")
+    /// Before the parameter existed, this test failed with 400 for an unknown parameter.
+    @Test("each stream uses and reports the interval that its client requested")
     func interval() async throws {
         try await onOwnThread {
             let daemon = try Self.idle("LONGTAKE_STREAM_HEARTBEAT_SECONDS=100")
@@ -32,14 +32,14 @@ import Testing
             )
             _ = try lines.read(through: "\n\n", within: 20)
             #expect(!lines.isAtEnd)
-            // Beside it, one that asked for nothing and one that asked for more.
+            // Another client requests nothing, and a third one a longer interval.
             #expect(try daemon.follow(id).next()?.data?.hasSuffix(#""heartbeat_seconds":100}"#) == true)
             let long = try daemon.follow(id, "?heartbeat_seconds=300")
             #expect(try long.next()?.data?.hasSuffix(#""heartbeat_seconds":300}"#) == true)
         }
     }
 
-    @Test("an interval outside the bounds is refused with the bounds, on each route that has streams")
+    @Test("rejects an interval outside the limits and names the limits, on each route with streams")
     func bounds() async throws {
         try await onOwnThread {
             let daemon = try Self.idle()
@@ -54,7 +54,8 @@ import Testing
             let before = try daemon.get("/v1/jobs").body
             let refused = try daemon.connect().exchange(Self.submission("?heartbeat_seconds=41"))
             #expect(refused.status == 400)
-            // Also if the client takes the job and no stream: found by fuzzing, 201 before.
+            // This holds also if the client requests the job and no stream. Fuzzing found it; the
+            // status was 201.
             let plain = try daemon.post("/v1/jobs?heartbeat_seconds=301", #"{"input":{"prompt":"a boat"}}"#, nil)
             #expect(plain.status == 400)
             #expect(try daemon.get("/v1/jobs").body == before, "nothing was submitted")
@@ -62,7 +63,7 @@ import Testing
         }
     }
 
-    @Test("no client may ask for more than 300 seconds, whatever the setting")
+    @Test("rejects an interval above 300 seconds for any setting")
     func longest() async throws {
         try await onOwnThread {
             let daemon = try Self.idle("LONGTAKE_STREAM_HEARTBEAT_SECONDS=300")
@@ -71,8 +72,8 @@ import Testing
         }
     }
 
-    /// Seen to fail before there was the parameter.
-    @Test("a heartbeat that a page can see tells where the job waits, and nothing once it waits no more")
+    /// Before the parameter existed, this test failed.
+    @Test("a visible heartbeat contains the queue position only while the job waits")
     func position() async throws {
         try await onOwnThread {
             let daemon = try Self.idle()

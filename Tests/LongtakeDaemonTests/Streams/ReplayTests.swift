@@ -1,7 +1,7 @@
 import LongtakeDaemonDriver
 import Testing
 
-/// Submitting again with the same `Idempotency-Key`.
+/// Repeated submissions with the same `Idempotency-Key`.
 @Suite(.serialized) struct ReplayTests {
     private static let body = #"{"input":{"prompt":"a paper boat in the rain"}}"#
 
@@ -17,7 +17,7 @@ import Testing
     }
 
     @Test(
-        "a client that submits and watches, and posts again wherever it was cut, gets the one job's log, and 204 at its end"
+        "a client that repeats its submission after each disconnect gets the event log of one job, and 204 at its end"
     )
     func watching() async throws {
         try await onOwnThread {
@@ -35,7 +35,7 @@ import Testing
                 let hello = try #require(try reader.next())
                 #expect(hello.event == "stream.hello")
                 if let last = log.last { #expect(hello.id == last) }
-                // A few events, and away.
+                // The client disconnects after a few events.
                 for _ in 0..<5 where log.types.last != "job.succeeded" { log.add(try #require(try reader.next())) }
             }
             try log.checkWhole()
@@ -46,7 +46,7 @@ import Testing
                 Self.request("Accept: text/event-stream", "Last-Event-ID: \(last)"))
             #expect(end.status == 204)
             #expect(end["idempotent-replayed"] == "true" && end["location"] == location)
-            #expect(JobLog(try Self.watch(daemon).rest()).lines == log.lines, "without a cursor, all of it")
+            #expect(JobLog(try Self.watch(daemon).rest()).lines == log.lines, "without a cursor, the whole event log")
             let foreign = try Self.watch(daemon, "Last-Event-ID: \(last)0").rest()
             #expect(foreign.map(\.event) == ["stream.hello", "stream.reset", "job.snapshot"])
             let messages = try Self.watch(daemon, query: "?format=message").rest()
@@ -59,7 +59,7 @@ import Testing
         }
     }
 
-    @Test("who posts again without watching gets the job as it is now, or when it is final")
+    @Test("a repeated submission without a stream returns the current job, or the final job if it waits")
     func looking() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "100")
@@ -74,13 +74,13 @@ import Testing
             #expect(try ended.object()["state"] as? String == "succeeded")
             let still = try daemon.connect().exchange(Self.request())
             #expect(still.body == ended.body && still["etag"] == ended["etag"])
-            // Watching is a wait already, so no other is promised.
+            // A stream already waits, so the response does not confirm another wait.
             let watching = try Self.watch(daemon, "Prefer: wait=50")
             #expect(watching.head.status == 200 && watching.head["preference-applied"] == nil)
         }
     }
 
-    @Test("at the cap of streams a submission counts all the same, the first time and again")
+    @Test("at the limit of streams a submission still succeeds, also when it is repeated")
     func cap() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: [
@@ -102,8 +102,10 @@ import Testing
         }
     }
 
-    // Seen to fail without the name in Query.cursorNames: 400, which ends a polyfill for good.
-    @Test("a polyfill's lastEventId resumes a stream, a page and the feed; the documented order decides among several")
+    // This test failed without the name in Query.cursorNames: the status was 400, after which a
+    // polyfill never reconnects.
+    @Test(
+        "lastEventId of a polyfill resumes a stream, a page and the feed; several cursors follow the documented order")
     func polyfill() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "1000")

@@ -1,11 +1,11 @@
 import LongtakeDaemonDriver
 import Testing
 
-/// What `Accept`, `format` and `heartbeat` choose (docs/api.md, “Reading a log”).
+/// `Accept`, `format` and `heartbeat` (docs/api.md, “Reading a log”).
 @Suite(.serialized) struct RepresentationTests {
     private static let lines = "Accept: application/x-ndjson"
 
-    @Test("Accept chooses among the three, an event stream where it leaves the choice")
+    @Test("Accept selects one of three representations, with an event stream as the default")
     func accept() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "400")
@@ -42,8 +42,8 @@ import Testing
                 #expect(try daemon.connect().exchange(request).status == 406, "\(accept)")
             }
             let jobs = try #require(try daemon.get("/v1/jobs").object()["jobs"] as? [Any])
-            #expect(jobs.count == 1, "what cannot be answered submits nothing")
-            // What has no such status in between: a job that is not there, whatever the reader takes.
+            #expect(jobs.count == 1, "a request with an unacceptable representation submits nothing")
+            // For a job that does not exist, the status is 404 for every Accept.
             let nobody = "/v1/jobs/job_" + String(repeating: "0", count: 26) + "/events"
             for accept in ["text/event-stream", "application/x-ndjson", "application/json"] {
                 #expect(try daemon.get(nobody, "Accept: \(accept)").status == 404, "\(accept)")
@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    @Test("lines have no hello; they are told a reset with a snapshot, an end and signs of life")
+    @Test("an NDJSON stream has no hello; it contains a reset with a snapshot, an end and heartbeats")
     func controlLines() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(
@@ -84,7 +84,7 @@ import Testing
         }
     }
 
-    @Test("without event lines every block is a message, signs of life and the end included, in both kinds of stream")
+    @Test("without event lines every event is a message, including heartbeats and the end, in both kinds of stream")
     func messages() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(
@@ -92,7 +92,7 @@ import Testing
             let id = try daemon.submit()
             let query = "?format=message&heartbeat=event&after="
             let readers = [try daemon.follow(id, query + "1"), try daemon.feed(query + "1")]
-            // The job waits, so its own stream tells how long the queue before it is.
+            // The job waits, so its stream contains the queue position.
             for (reader, position) in zip(readers, [#","queue_position":0"#, ""]) {
                 #expect(reader.head["content-type"] == "text/event-stream; charset=utf-8")
                 #expect(reader.head["x-accel-buffering"] == "no")
@@ -111,7 +111,7 @@ import Testing
         }
     }
 
-    @Test("the hello and what is there already are one write, and each reader is told another time to come back")
+    @Test("sends the hello and the existing events in one write, and a different retry time to each client")
     func opening() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])

@@ -1,9 +1,9 @@
 import LongtakeDaemonDriver
 import Testing
 
-/// Leaving and coming back: the reason why this exists.
+/// Disconnecting and resuming, which is the main purpose of Longtake.
 @Suite(.serialized) struct ResumeTests {
-    @Test("a finished job resumes from every cursor, however the cursor is given")
+    @Test("the stream of a finished job resumes from every cursor, in every form")
     func everyCursor() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "400")
@@ -20,14 +20,14 @@ import Testing
             let first = whole.ids[0]
             let second = JobLog(
                 try daemon.follow(id, "?last_event_id=\(whole.ids[1])&after=3", "Last-Event-ID: \(first)").rest())
-            #expect(second.ids.first == whole.ids[1], "the header comes first")
+            #expect(second.ids.first == whole.ids[1], "the header takes precedence")
             let third = JobLog(
                 try daemon.follow(id, "?last_event_id=\(whole.ids[1])&after=3", "Last-Event-ID: ").rest())
             #expect(third.ids.first == whole.ids[2], "an empty header counts as absent")
         }
     }
 
-    @Test("readers that leave a running job after each of its events miss nothing and see nothing twice")
+    @Test("clients that disconnect after each event of a running job miss nothing and see nothing twice")
     func everyCursorOfARunningJob() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "40")
@@ -41,7 +41,7 @@ import Testing
                 let hello = try #require(try reader.next())
                 #expect(hello.event == "stream.hello")
                 if let last = log.last { #expect(hello.id == last) }
-                // One event, and away.
+                // The client disconnects after one event.
                 let block = try #require(try reader.next())
                 log.add(block)
                 isOver = block.event == "job.succeeded"
@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    @Test("a cursor that cannot be honoured is answered with a reset, a snapshot, and what follows")
+    @Test("an invalid cursor gets a reset, a snapshot and the following events")
     func foreignCursors() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "100")
@@ -89,7 +89,8 @@ import Testing
                 #expect(page["content-type"] == "application/problem+json")
             }
             let running = try daemon.submit()
-            // While somebody has just read it, its newest events are in memory; that is another way to the same answer.
+            // After a recent read the newest events are in memory. That path must give the same
+            // response.
             let other = try daemon.follow(running)
             #expect(try other.next()?.event == "stream.hello")
             for text in ["9223372036854775807", "9999"] {
@@ -104,7 +105,7 @@ import Testing
         }
     }
 
-    @Test("a page waits for the next event and no longer")
+    @Test("a page waits for the next event only")
     func longPoll() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "40")

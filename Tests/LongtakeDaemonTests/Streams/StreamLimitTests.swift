@@ -1,9 +1,9 @@
 import LongtakeDaemonDriver
 import Testing
 
-/// What bounds a stream besides its job's end.
+/// Limits on streams: their number, their age and a shutdown.
 @Suite(.serialized) struct StreamLimitTests {
-    @Test("at the cap a browser is told to come back, everyone else gets a status, and a submit still counts")
+    @Test("at the limit, a browser gets a retry time, other clients get a status, and a submission still succeeds")
     func cap() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_STREAM_MAX_STREAMS=1"])
@@ -28,14 +28,14 @@ import Testing
             #expect(submit.head["location"] != nil)
             #expect(try submit.rest().map(\.event) == ["stream.end"])
 
-            // A reader that leaves gives its place back.
+            // A client that disconnects frees its slot.
             reader = nil
             let deadline = Deadline(10)
             while try daemon.follow(id).head.status != 200 { try #require(!deadline.isOver) }
         }
     }
 
-    @Test("a stream that is old enough ends with a word, and its reader resumes")
+    @Test("a stream that reaches its maximum age ends with stream.end, and its client resumes")
     func maxAge() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "10", environment: ["LONGTAKE_STREAM_MAX_AGE_SECONDS=1"])
@@ -48,7 +48,7 @@ import Testing
         }
     }
 
-    @Test("a quiet stream says that it is alive, in each format")
+    @Test("a stream without events sends heartbeats in each format")
     func heartbeats() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(
@@ -67,12 +67,13 @@ import Testing
         }
     }
 
-    @Test("a stop ends a page that waits, with its answer")
+    @Test("a shutdown ends a waiting page with a response")
     func drainWakesPages() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
             let id = try daemon.submit()
-            // Both in one write: when the first is answered, the second has been taken on.
+            // Both requests are in one write. When the first is answered, the second has been
+            // accepted.
             let waiting = try daemon.connect()
             try waiting.send(
                 "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"

@@ -2,16 +2,16 @@ import Testing
 
 @testable import longtake
 
-@Suite("the room that descriptors leave")
+@Suite("descriptor limit")
 struct DescriptorLimitTests {
-    // Seen to fail with connections that have a bound of their own beside it.
+    // This test failed when connections had a separate limit.
     @Test(
-        "requests get in where all streams are taken, however many files may be open",
+        "leaves connections for requests when all streams are open, at every limit",
         arguments: [64, 1_024, 20_000, 65_536, 1_048_576])
-    func room(limit: Int) {
-        let room = DescriptorLimit.room(in: limit, open: 20)
-        #expect(room.connections <= 32_768 && room.connections + 20 < max(limit, 25))
-        #expect(room.streams < room.connections)
-        if limit >= 1_024 { #expect(room.streams == room.connections - 64) }
+    func budget(limit: Int) {
+        let budget = DescriptorLimit.budget(in: limit, open: 20)
+        #expect(budget.connections <= 32_768 && budget.connections + 20 < max(limit, 25))
+        #expect(budget.streams < budget.connections)
+        if limit >= 1_024 { #expect(budget.streams == budget.connections - 64) }
     }
 }
