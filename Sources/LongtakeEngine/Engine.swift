@@ -2,29 +2,34 @@ public import Logging
 public import LongtakeCore
 import Synchronization
 
-/// Does the work: takes stages from the queues as workers become free, runs them, and writes down how they end.
+/// Runs the stages of jobs: claims them when workers become free, runs them, and stores their
+/// results.
 ///
-/// It never polls. What makes it move is the journal's commits: a stage that can be claimed wakes its queue's ``Dispatcher``, and a
-/// cancel mark stops the run of its job.
+/// The engine never polls. The journal tells it about each commit that concerns it. A stage that
+/// can be claimed wakes the ``Dispatcher`` of its queue, and a cancel request stops the attempts of
+/// its job.
 public final class Engine: Sendable {
     private let store: any WorkStore
     private let clock: any Clock<Duration>
     private let logger: Logger
-    private let executions: Executions
+    private let attempts: ActiveAttempts
     private let dispatchers: [QueueName: Dispatcher]
     private let phase = Mutex(Phase.idle)
     private let abandoned = AbandonedAttempts()
-    private let strangers = Mutex<Set<QueueName>>([])
+    /// Queues without workers for which a warning has been logged.
+    private let reportedQueues = Mutex<Set<QueueName>>([])
 
     private enum Phase {
         case idle
-        /// The task ends when all dispatchers have; `ended` tells it to any number of waiters that may stop waiting.
+        /// The task ends when all dispatchers have ended. `ended` then finishes, so that callers
+        /// can wait for it and stop waiting at any time.
         case running(Task<Void, Never>, ended: AsyncStream<Never>)
     }
 
+    /// Makes an engine that does nothing until ``start()``.
     /// - Parameters:
-    ///   - clock: measures waits, time limits and the distance of reports.
-    ///   - wallClock: the one that the journal stamps due times with.
+    ///   - clock: measures backoffs, time limits and the interval between reports.
+    ///   - wallClock: the clock with which the journal stamps the times of retries.
     public init(
         configuration: EngineConfiguration, store: any WorkStore, runners: StageRunners, clock: any Clock<Duration>,
         wallClock: any WallClock, logger: Logger
@@ -32,10 +37,10 @@ public final class Engine: Sendable {
         self.store = store
         self.clock = clock
         self.logger = logger
-        let executions = Executions()
-        self.executions = executions
+        let attempts = ActiveAttempts()
+        self.attempts = attempts
         let worker = StageWorker(
-            store: store, runners: runners, clock: clock, executions: executions,
+            store: store, runners: runners, clock: clock, attempts: attempts,
             retries: RetryPolicy(randomness: configuration.randomness), speed: configuration.speed,
             reportInterval: configuration.reportInterval, stopGrace: configuration.stopGrace, abandoned: abandoned,
             logger: logger)
@@ -48,16 +53,18 @@ public final class Engine: Sendable {
         self.dispatchers = dispatchers
     }
 
-    /// How many attempts were abandoned since the start, because their runner did not stop when it was told to.
+    /// How many attempts were abandoned since the start, because their runner did not stop within
+    /// the grace period.
     public var abandonedAttempts: Int { abandoned.count }
 
-    /// Observes the journal's commits, then starts one dispatcher per queue, which claims what waits already. Called once.
+    /// Observes the journal's commits, then starts one dispatcher per queue. Each dispatcher first
+    /// claims the stages that already wait. Only the first call has an effect.
     public func start() {
         phase.withLock { phase in
             guard case .idle = phase else { return }
             store.observeWork { [self] in observe($0) }
             let (ended, end) = AsyncStream<Never>.makeStream()
-            // Unstructured since the engine runs from here to its drain, in nobody's scope.
+            // Unstructured, because the engine runs until it is drained and no caller waits for it.
             let task = Task { [dispatchers] in
                 await withDiscardingTaskGroup { group in
                     for dispatcher in dispatchers.values {
@@ -70,14 +77,15 @@ public final class Engine: Sendable {
         }
     }
 
-    /// Stops: claims nothing more, interrupts every running stage and writes that down. Returns when all is written, or after `deadline`.
+    /// Claims no more stages, interrupts the running ones and stores how they ended. Returns when
+    /// all results are stored, or when `deadline` has passed.
     ///
-    /// A stage that succeeds in the last moment keeps its success. What could not be written by then is given up, and the next boot's
-    /// recovery finds it.
+    /// A stage that succeeds during the drain keeps its success. If a result cannot be stored
+    /// before the deadline, it is lost, and the next boot recovers the stage.
     public func drain(deadline: Duration) async {
         guard case .running(let task, let ended) = phase.withLock({ $0 }) else { return }
         for dispatcher in dispatchers.values { dispatcher.stop() }
-        executions.stopAll()
+        attempts.stopAll()
         await withDiscardingTaskGroup { group in
             let (over, isOver) = AsyncStream<Never>.makeStream()
             group.addTask {
@@ -91,17 +99,18 @@ public final class Engine: Sendable {
             for await _ in over {}
             group.cancelAll()
         }
-        // Past the deadline this ends the waits between tries to write; otherwise nothing is left to be cancelled.
+        // After the deadline this ends the workers' waits between retries. Before it, all tasks
+        // have ended already.
         task.cancel()
     }
 
-    /// Runs on the journal's writer: takes short locks, and calls nothing that waits.
+    /// Runs on the journal's writer, so it takes short locks only and never waits.
     private func observe(_ notice: WorkNotice) {
-        executions.observe(notice)
+        attempts.observe(notice)
         for queue in notice.readyQueues {
             if let dispatcher = dispatchers[queue] {
                 dispatcher.wake()
-            } else if strangers.withLock({ $0.insert(queue).inserted }) {
+            } else if reportedQueues.withLock({ $0.insert(queue).inserted }) {
                 logger.warning("a stage waits on a queue that has no workers", metadata: ["queue": "\(queue)"])
             }
         }
@@ -109,4 +118,39 @@ public final class Engine: Sendable {
             dispatchers[queue]?.expect(at: due)
         }
     }
+}
+
+/// The engine's settings.
+public struct EngineConfiguration: Sendable {
+    /// How many stages run at the same time on each queue, 1 to ``Limits/workersPerQueue``. A queue
+    /// that is missing here has no workers, so its stages wait.
+    public var workers: [QueueName: Int]
+    /// The speed of simulated work for jobs that set no speed of their own. Bounds:
+    /// ``Limits/simulationSpeed``.
+    public var speed: Double
+    /// The minimum time between two reports of one stage. The last report is exempt.
+    public var reportInterval: Duration
+    /// How long a runner may take to end after it was asked to stop. Then the engine abandons the
+    /// attempt, and its worker is free.
+    public var stopGrace: Duration
+    /// The source of the jitter of retries.
+    public var randomness: any RandomNumberGenerator & Sendable
+
+    /// Makes a configuration. The defaults are those of the daemon.
+    public init(
+        workers: [QueueName: Int] = Self.defaultWorkers, speed: Double = 1,
+        reportInterval: Duration = Limits.reportInterval, stopGrace: Duration = Limits.runnerStopGrace,
+        randomness: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
+    ) {
+        self.workers = workers
+        self.speed = speed
+        self.reportInterval = reportInterval
+        self.stopGrace = stopGrace
+        self.randomness = randomness
+    }
+
+    /// Workers for the queues of the built-in pipelines.
+    public static let defaultWorkers: [QueueName: Int] = [
+        QueueName(unchecked: "cpu"): 4, QueueName(unchecked: "gpu"): 2, QueueName(unchecked: "io"): 8,
+    ]
 }

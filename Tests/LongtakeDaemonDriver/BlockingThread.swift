@@ -1,6 +1,7 @@
 import Glibc
+import Synchronization
 
-/// A thread for calls that block, which would starve the pool that all tests share.
+/// A thread for blocking calls, which would otherwise occupy the thread pool of all tests.
 package enum BlockingThread {
     private final class Body {
         let run: @Sendable () -> Void
@@ -22,22 +23,46 @@ package enum BlockingThread {
     }
 }
 
-/// Runs a blocking test away from the threads that all tests share.
+/// Runs a blocking test outside the thread pool of all tests.
 ///
-/// Still within its task, so that what it records is recorded for its test.
+/// It stays in its task, so that its issues belong to its test.
 package func onOwnThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
     try await withTaskExecutorPreference(ThreadExecutor()) { try await carryOut(body) }
 }
 
-/// On the executor that its task prefers.
+/// Runs on the preferred executor of its task.
 @concurrent private func carryOut<Value: Sendable>(_ body: @Sendable () throws -> Value) async throws -> Value {
     try body()
 }
 
-/// Runs each piece of a task on a thread made for it.
+/// Runs each job of a task on a new thread.
 private final class ThreadExecutor: TaskExecutor {
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         BlockingThread.run { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
+}
+
+/// A request that runs while its test does something else.
+package final class BlockingAnswer: Sendable {
+    private let answer = Mutex<Result<Exchange, any Error>?>(nil)
+
+    package struct Missing: Error {}
+
+    package init(_ body: @escaping @Sendable () throws -> Exchange) {
+        BlockingThread.run {
+            let result = Result(catching: body)
+            self.answer.withLock { $0 = result }
+        }
+    }
+
+    /// - Throws: the error of the request, or ``Missing`` if it does not end in time.
+    package func wait(within seconds: Double = 40) throws -> Exchange {
+        let deadline = Deadline(seconds)
+        while !deadline.isOver {
+            if let result = answer.withLock({ $0 }) { return try result.get() }
+            poll(nil, 0, 5)
+        }
+        throw Missing()
     }
 }

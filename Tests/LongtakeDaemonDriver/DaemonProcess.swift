@@ -2,12 +2,14 @@ import FoundationEssentials
 package import Glibc
 import Synchronization
 
-/// A real `longtake serve` on a free port, with a directory of its own, that dies with its test.
+/// A real `longtake serve` process with its own port and directory. It is killed when this object
+/// is deinitialised.
 package final class DaemonProcess: @unchecked Sendable {
     package let directory: String
     package let port: Int
     package private(set) var pid: pid_t = 0
-    /// How the last life ended: its exit status, or 128 and the number of the signal.
+    /// The exit status of the previous process, or 128 plus the number of the signal that killed
+    /// it.
     package private(set) var lastStatus: CInt?
     private let arguments: [String]
     private let environment: [String]
@@ -21,8 +23,9 @@ package final class DaemonProcess: @unchecked Sendable {
 
     /// Starts a daemon and waits until it is ready.
     /// - Parameters:
-    ///   - wrapper: a command that becomes the daemon in the same process, such as `prlimit`, with its arguments.
-    ///   - inNamespace: gives it a network of its own, and a Unix socket at ``unixSocket``.
+    ///   - wrapper: a command with its arguments that executes the daemon in the same
+    ///     process, such as `prlimit`.
+    ///   - inNamespace: whether it has its own network, and a Unix socket at ``unixSocket``.
     package convenience init(
         _ arguments: String..., environment: [String] = [], directory: String? = nil, port: Int? = nil,
         wrapper: [String] = [], inNamespace: Bool = false
@@ -32,7 +35,7 @@ package final class DaemonProcess: @unchecked Sendable {
             inNamespace: inNamespace)
     }
 
-    /// The same, with the arguments in a list.
+    /// The same with an array of arguments.
     package init(
         arguments: [String], environment: [String] = [], directory: String? = nil, port: Int? = nil,
         wrapper: [String] = [], inNamespace: Bool = false
@@ -42,7 +45,7 @@ package final class DaemonProcess: @unchecked Sendable {
         self.port = try port ?? Self.freePort()
         self.arguments = arguments
         isInNamespace = inNamespace
-        // `unshare` becomes the shell, and that the daemon.
+        // `unshare` executes the shell, and the shell executes the daemon.
         self.wrapper =
             inNamespace ? ["/usr/bin/unshare", "-n", "--", "/bin/sh", "-c", Namespace.script] : wrapper
         self.environment = environment + (inNamespace ? ["LONGTAKE_HTTP_UNIX_SOCKET=\(self.directory)/socket"] : [])
@@ -54,13 +57,13 @@ package final class DaemonProcess: @unchecked Sendable {
         if ownsDirectory { Self.remove(directory) }
     }
 
-    /// Starts it again on the same directory and port.
-    /// - Parameter more: variables for this life only.
-    /// - Returns: the time until it answered that it is ready.
+    /// Starts the daemon again with the same directory and port.
+    /// - Parameter more: environment variables for this process only.
+    /// - Returns: the time until `/readyz` returned 200.
     @discardableResult
     package func start(_ more: String...) throws -> Duration { try start(more) }
 
-    /// The same, with the variables in a list.
+    /// The same with an array of variables.
     @discardableResult
     package func start(_ more: [String]) throws -> Duration {
         let begin = ContinuousClock.now
@@ -84,12 +87,12 @@ package final class DaemonProcess: @unchecked Sendable {
         throw DidNotStart(description: log)
     }
 
-    /// Starts another one while the one before, which was told to end, may not have.
+    /// Starts another daemon while the previous one, which is shutting down, may still run.
     package func startBesidePredecessor() throws {
         let old = pid
         try startWithoutWaiting()
         let deadline = Deadline(20)
-        // The port is the old one's until it has gone.
+        // The previous daemon uses the port until it exits.
         while waitpid(old, nil, WNOHANG) == 0 {
             guard !deadline.isOver else { throw DidNotStart(description: "the one before does not end") }
             poll(nil, 0, 5)
@@ -97,7 +100,7 @@ package final class DaemonProcess: @unchecked Sendable {
         try waitUntilReady()
     }
 
-    /// Starts it, ready or not.
+    /// Starts it without waiting until it is ready.
     package func startWithoutWaiting(_ more: [String] = []) throws {
         Self.forget(pid)
         pid = try Self.spawn(
@@ -106,16 +109,16 @@ package final class DaemonProcess: @unchecked Sendable {
         Self.remember(pid, ownsDirectory ? directory : nil)
     }
 
-    /// Ends it without a word to it.
+    /// Kills the daemon.
     package func kill(_ signal: CInt = SIGKILL) {
-        // 0 would be all of our own processes.
+        // 0 would mean all processes of this group.
         guard pid > 0 else { return }
         Glibc.kill(pid, signal)
         _ = wait(within: 15)
     }
 
-    /// Asks it to stop, and waits.
-    /// - Returns: its exit status; `nil` where it did not end within 15 seconds.
+    /// Requests a shutdown and waits for it.
+    /// - Returns: the exit status; `nil` if it still runs after 15 seconds.
     package func stop() -> CInt? {
         signal(SIGTERM)
         return wait(within: 15)
@@ -126,11 +129,12 @@ package final class DaemonProcess: @unchecked Sendable {
         Glibc.kill(pid, number)
     }
 
-    /// Waits for the end of the process.
-    /// - Returns: its exit status, 128 and the number of the signal that ended it, or `nil` where it did not end in time.
+    /// Waits until the process exits.
+    /// - Returns: its exit status, 128 and the number of the signal that ended it, or `nil` where
+    ///   it did not end in time.
     package func wait(within seconds: Double) -> CInt? {
         let deadline = Deadline(seconds)
-        // 0 would be any child of ours.
+        // 0 would mean any child process.
         while pid > 0, !deadline.isOver {
             if reap() { return lastStatus }
             poll(nil, 0, 5)
@@ -138,7 +142,7 @@ package final class DaemonProcess: @unchecked Sendable {
         return nil
     }
 
-    /// How it ended, if it has by then.
+    /// The exit status if it exits in time.
     package func lastStatus(within seconds: Double) -> CInt? { pid == 0 ? lastStatus : wait(within: seconds) }
 
     private func reap() -> Bool {
@@ -157,14 +161,13 @@ package final class DaemonProcess: @unchecked Sendable {
         return try Namespace.inside(pid) { try Socket(port: port, receiveBuffer: receiveBuffer) }
     }
 
-    /// Where it listens beside its port, with a network of its own.
+    /// The path of its Unix socket, for a daemon with its own network.
     package var unixSocket: String { directory + "/socket" }
 
     // MARK: Leftovers
 
-    /// The daemons that run, with the directories that are theirs. An object that is global, such as a
-    /// daemon that several suites share, is never deinitialised. So what is still here at the end of the
-    /// tests is ended by `atexit`.
+    /// The running daemons and their directories. A global object, such as a daemon that several
+    /// suites share, is never deinitialised. So a handler of `atexit` kills the remaining daemons.
     private static let running = Mutex<[pid_t: String?]>([:])
 
     private static let endsLeftovers: Void = {
@@ -188,7 +191,7 @@ package final class DaemonProcess: @unchecked Sendable {
 
     // MARK: Processes
 
-    /// Beside the tests, where the build puts both, or where `LONGTAKE_BINARY` says: a daemon that was built with a sanitizer.
+    /// The binary beside the tests, or in `LONGTAKE_BINARY`, for example one with a sanitizer.
     package static let binary: String = {
         if let other = getenv("LONGTAKE_BINARY") { return String(cString: other) }
         let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? CommandLine.arguments[0]
@@ -196,7 +199,7 @@ package final class DaemonProcess: @unchecked Sendable {
             + "/longtake"
     }()
 
-    /// Starts the binary with an environment of its own. Its standard streams go to `log`.
+    /// Starts the binary with its own environment. Its standard streams go to `log`.
     package static func spawn(
         _ arguments: [String], environment: [String] = [], log: String, wrapper: [String] = []
     ) throws -> pid_t {
@@ -222,8 +225,9 @@ package final class DaemonProcess: @unchecked Sendable {
         return pid
     }
 
-    /// Runs the binary to its end, which is forced after so many seconds.
-    /// - Parameter wrapper: a command that becomes the binary in the same process, such as `setpriv`, with its arguments.
+    /// Runs the binary to its end. It is killed after the given time.
+    /// - Parameter wrapper: a command with its arguments that executes the binary in the same
+    ///   process, such as `setpriv`.
     package static func run(
         _ arguments: [String], environment: [String] = [], wrapper: [String] = [], within seconds: Double = 20
     ) throws -> (status: CInt, output: String) {
@@ -250,10 +254,10 @@ package final class DaemonProcess: @unchecked Sendable {
 
     private static let lastPort = Mutex(20_000 + Int(getpid()) % 8_000)
 
-    /// A port that nobody listens on, another one each time.
+    /// An unused port, a different one each time.
     ///
-    /// Below the range that the kernel gives to outgoing connections (ip_local_port_range): one of these could hold the port when a daemon
-    /// that was killed starts again.
+    /// The port is below the range for outgoing connections (ip_local_port_range). Otherwise such a
+    /// connection could occupy it when a killed daemon restarts.
     package static func freePort() throws -> Int {
         for _ in 0..<1_000 {
             let port = lastPort.withLock { port in

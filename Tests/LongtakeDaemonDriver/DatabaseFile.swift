@@ -1,7 +1,7 @@
 import GRDB
 import Testing
 
-/// O6: the database file, looked at while no daemon has it.
+/// Oracle O6: checks the database file while no daemon uses it.
 package struct DatabaseFile {
     package let path: String
 

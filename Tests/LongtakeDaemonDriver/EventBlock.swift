@@ -1,4 +1,4 @@
-/// One block of a `text/event-stream` (WHATWG HTML §9.2.5), with the bytes that it was made of.
+/// One event of a `text/event-stream` (WHATWG HTML §9.2.5), with its bytes.
 package struct EventBlock: Hashable, Sendable {
     package let raw: String
     package var id: String?
@@ -24,16 +24,16 @@ package struct EventBlock: Hashable, Sendable {
         }
     }
 
-    /// Whether the block is an event of the log, and no word of the stream about itself.
+    /// Whether the block is an event of the event log, and not a message about the stream.
     package var isLogged: Bool { event.map { !$0.hasPrefix("stream.") && $0 != "job.snapshot" } ?? false }
 }
 
-/// Reads a stream block by block.
+/// Reads a stream event by event.
 package final class EventReader {
     package let socket: Socket
     package let head: ResponseHead
     private var text: [UInt8] = []
-    /// Whether the body ended with the mark that its framing has for that.
+    /// Whether the body ended as its framing requires.
     package private(set) var endedCleanly = false
 
     /// Sends `request` and reads the head of the response.
@@ -55,10 +55,11 @@ package final class EventReader {
         }
     }
 
-    /// The body did not end.
+    /// The body did not end in time.
     package struct Endless: Error {}
 
-    /// All blocks to the end of the body, which has to come within that time, whatever signs of life there are.
+    /// All blocks to the end of the body. The end must come within that time, even if there are
+    /// heartbeats.
     package func rest(within seconds: Double = 120) throws -> [EventBlock] {
         var blocks: [EventBlock] = []
         let deadline = Deadline(seconds)

@@ -1,10 +1,10 @@
 import FoundationEssentials
 
-/// The head of a response, as its bytes say it.
+/// The head of a response, as received.
 package struct ResponseHead {
     package let status: Int
     package let version: String
-    /// In the order of the wire; names as they were written.
+    /// The header fields in their order, with names as received.
     package let fields: [(name: String, value: String)]
 
     package init(_ bytes: [UInt8]) throws {
@@ -31,7 +31,7 @@ package struct ResponseHead {
     package var isChunked: Bool { self["transfer-encoding"] == "chunked" }
 }
 
-/// A whole response.
+/// A complete response.
 package struct Exchange {
     package let head: ResponseHead
     package let body: String
@@ -45,7 +45,7 @@ package struct Exchange {
 }
 
 extension Socket {
-    /// Sends one request and reads the whole response.
+    /// Sends one request and reads the complete response.
     package func exchange(_ request: String, isHead: Bool = false, within seconds: Double = 30) throws -> Exchange {
         try send(request)
         return try readResponse(isHead: isHead, within: seconds)
@@ -61,7 +61,7 @@ extension Socket {
         return Exchange(head: head, body: String(decoding: try readBody(of: head, within: seconds), as: UTF8.self))
     }
 
-    /// The body behind a head that has one.
+    /// The body after a head that has one.
     package func readBody(of head: ResponseHead, within seconds: Double = 30) throws -> [UInt8] {
         guard head.isChunked else {
             return try head["content-length"].map { try read(count: Int($0) ?? 0, within: seconds) }
@@ -72,7 +72,8 @@ extension Socket {
         return body
     }
 
-    /// One chunk of a chunked body (RFC 9112 §7.1); `nil` behind the last, or where the connection was cut.
+    /// One chunk of a chunked body (RFC 9112 §7.1); `nil` after the last chunk or if the connection
+    /// was closed.
     package func readChunk(within seconds: Double = 30) throws -> [UInt8]? {
         let line = String(decoding: try read(through: "\r\n", within: seconds), as: UTF8.self)
         if line.isEmpty { return nil }
@@ -95,7 +96,7 @@ package enum JSON {
 
     package struct NotAnObject: Error { package let text: String }
 
-    /// Any JSON value, for tests that pick members out of it.
+    /// Any JSON value, for tests that read members of it.
     private enum Value: Decodable {
         case null
         case value(any Sendable)
@@ -129,13 +130,13 @@ package enum JSON {
         }
     }
 
-    /// `null`, which is there, as opposed to a member that is missing.
+    /// `null`, as opposed to a missing member.
     package struct Null {}
 }
 
 extension String {
     fileprivate func components(separatedBy separator: String) -> [String] {
-        // On bytes, since the standard library takes CR LF for one character.
+        // This compares bytes, because the standard library treats CR LF as one character.
         var lines: [String] = []
         var line: [UInt8] = []
         for byte in utf8 {

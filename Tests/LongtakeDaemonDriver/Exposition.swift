@@ -1,9 +1,12 @@
-/// What `GET /metrics` answered, read by the rules of Prometheus' text format 0.0.4 and stricter ones of our own: each family is one group of its
-/// HELP line, its TYPE line and at least one sample; no series is there twice; what only grows is called `_total`, and nothing else is.
+/// Parses the response of `GET /metrics` by the rules of Prometheus' text format 0.0.4 and by
+/// stricter rules of this project. Each family is one group of its HELP line, its TYPE line and at
+/// least one sample. No series occurs twice. The names of counters, and only those, end with
+/// `_total`.
 package struct Exposition {
-    /// `counter` or `gauge`, by the name of the family.
+    /// The type of each family, `counter` or `gauge`.
     package private(set) var kinds: [String: String] = [:]
-    /// By the series, with its labels in the order of the text: `name{label="value"}`, unescaped.
+    /// The value of each series, with its labels in the order of the text: `name{label="value"}`,
+    /// unescaped.
     package private(set) var values: [String: Double] = [:]
 
     package struct Malformed: Error, CustomStringConvertible {
@@ -50,7 +53,7 @@ package struct Exposition {
         else { throw malformed }
     }
 
-    /// Takes `{name="value",…}` from the front.
+    /// Removes `{name="value",…}` from the front.
     private static func labels(
         _ rest: inout Substring, or malformed: Malformed
     ) throws -> [(name: String, value: String)] {

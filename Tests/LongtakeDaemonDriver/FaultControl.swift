@@ -1,35 +1,36 @@
 import Glibc
 
-/// The disk and the wall clock of a daemon, in a test's hands: what the shim that is loaded into the process is told.
+/// Controls the disk and the wall clock of a daemon through a shim library in its process.
 ///
-/// The words are those of `longtake_fault_shim.h`, in their order, in a file that both have mapped.
+/// The words are those of `longtake_fault_shim.h`, in the same order, in a file that both processes
+/// have mapped.
 package final class FaultControl: @unchecked Sendable {
     package enum Word: Int {
-        /// Counts the syncs of the log.
+        /// Counts the syncs of the WAL.
         case syncs
-        /// Counts writes to the database and its log.
+        /// Counts writes to the database and its WAL.
         case writes
         case killAtSync, killAtWrite
-        /// From which sync on they fail with EIO, and how many of them.
+        /// The first sync that fails with EIO, and the number of failing syncs.
         case syncFailsFrom, syncFailures
         case writeFailsFrom, writeFailures
-        /// 1 for ENOSPC, or the number of another error.
+        /// 1 for ENOSPC, or another errno.
         case diskIsFull
-        /// Microseconds that each sync takes longer.
+        /// Additional microseconds of each sync.
         case syncDelay
-        /// Milliseconds by which the wall clock is off.
+        /// The offset of the wall clock, in milliseconds.
         case clockOffset
-        /// Dies in the so-manieth write to the database from now.
+        /// The process dies in this write to the database, counted from now.
         case killInCheckpoint
-        /// While it is set no sync of the log comes back.
+        /// While it is set, syncs of the WAL block.
         case holdSyncs
-        /// Counts the syncs that were held.
+        /// Counts the blocked syncs.
         case held
-        /// Counts what was injected.
+        /// Counts the injected faults.
         case injected
-        /// The number of the error that syncs fail with, for EIO.
+        /// The errno of failing syncs, instead of EIO.
         case syncError
-        /// While it is set the directory of the backups does not answer.
+        /// While it is set, the directory of the backups does not respond.
         case holdBackups
     }
 
@@ -38,7 +39,7 @@ package final class FaultControl: @unchecked Sendable {
     private let undoPath: String
     private static let size = 4096
 
-    /// - Parameter directory: of the test; the control file is made there.
+    /// - Parameter directory: the directory of the test, in which the control file is created.
     package init(directory: String) throws {
         path = directory + "/faults"
         undoPath = directory + "/undo"
@@ -52,7 +53,7 @@ package final class FaultControl: @unchecked Sendable {
 
     deinit { munmap(words, Self.size) }
 
-    /// What a daemon is started with, to be under this control.
+    /// The environment of a daemon under this control.
     package var environment: [String] {
         let folder = DaemonProcess.binary.split(separator: "/", omittingEmptySubsequences: false).dropLast()
         return [
@@ -61,13 +62,13 @@ package final class FaultControl: @unchecked Sendable {
         ]
     }
 
-    /// Atomic as any aligned word of the machine is; the other process sees it at its next look.
+    /// Aligned words are atomic on this machine. The other process sees the value at its next read.
     package subscript(word: Word) -> Int64 {
         get { words[word.rawValue] }
         set { words[word.rawValue] = newValue }
     }
 
-    /// Takes all faults away; what was counted stays.
+    /// Removes all faults and keeps the counters.
     package func calm() {
         for word in [
             Word.killAtSync, .killAtWrite, .syncFailsFrom, .syncFailures, .writeFailsFrom, .writeFailures, .diskIsFull,
@@ -76,7 +77,7 @@ package final class FaultControl: @unchecked Sendable {
         ] { self[word] = 0 }
     }
 
-    /// Takes from the files what a power cut might take, while no process has them open.
+    /// Changes the files as a power cut might, while no process has them open.
     package func cutPower(_ data: String, using generator: inout some RandomNumberGenerator) throws -> PowerCut {
         let cut = try PowerCut(notes: undoPath)
         try cut.perform(on: data, using: &generator)

@@ -1,9 +1,10 @@
 package import Testing
 
-/// What a reader has seen of one job's log, and the rules that a log keeps (the oracles O2, O3 and O5).
+/// The events of one job that a client has received, and the rules of an event log (oracles O2, O3
+/// and O5).
 package struct JobLog {
     package private(set) var lines: [String] = []
-    /// The ids in their order, as the `id:` lines gave them.
+    /// The ids in order, from the `id:` lines.
     package private(set) var ids: [String] = []
 
     package init() {}
@@ -12,7 +13,7 @@ package struct JobLog {
         for block in blocks { add(block) }
     }
 
-    /// Takes a block in; words of the stream about itself are none of the log's.
+    /// Adds a block. It ignores messages about the stream.
     package mutating func add(_ block: EventBlock) {
         guard block.isLogged, let data = block.data, let id = block.id else { return }
         lines.append(data)
@@ -23,7 +24,7 @@ package struct JobLog {
 
     package var last: String? { ids.last }
 
-    /// What every whole log of a finished job keeps.
+    /// Checks the rules of the complete event log of a finished job.
     package func checkWhole(_ source: SourceLocation = #_sourceLocation) throws {
         try checkDense(from: 1, source)
         let finals = types.filter { ["job.succeeded", "job.failed", "job.canceled"].contains($0) }
@@ -45,7 +46,7 @@ package struct JobLog {
         }
     }
 
-    /// Consecutive numbers, in `id:`, `id` and `seq` alike.
+    /// The numbers must be consecutive in `id:`, `id` and `seq`.
     package func checkDense(from first: Int, _ source: SourceLocation = #_sourceLocation) throws {
         for (index, line) in lines.enumerated() {
             let event = try JSON.object(line)
@@ -63,7 +64,7 @@ package struct JobLog {
 }
 
 extension DaemonProcess {
-    /// The request that submits a job, as it goes over the wire.
+    /// The bytes of a request that submits a job.
     package static func submission(
         _ body: String = #"{"input":{"prompt":"a paper boat in the rain"}}"#, accept: String = "application/json"
     ) -> String {
@@ -83,8 +84,8 @@ extension DaemonProcess {
         return try connect().exchange("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\(lines)\r\n", within: seconds)
     }
 
-    /// Asks over the Unix socket.
-    /// - Returns: the head, and nothing of the body.
+    /// Sends a request over the Unix socket.
+    /// - Returns: the head without the body.
     package func headOverUnixSocket(_ path: String, _ fields: String...) throws -> ResponseHead {
         let lines = fields.map { $0 + "\r\n" }.joined()
         let socket = try Socket(path: unixSocket)
@@ -92,14 +93,14 @@ extension DaemonProcess {
         return try socket.readHead()
     }
 
-    /// Opens a stream of a job's log.
+    /// Opens a stream of a job's events.
     package func follow(_ job: String, _ query: String = "", _ fields: String...) throws -> EventReader {
         let lines = fields.map { $0 + "\r\n" }.joined()
         return try EventReader(
             connect(), "GET /v1/jobs/\(job)/events\(query) HTTP/1.1\r\nHost: localhost\r\n\(lines)\r\n")
     }
 
-    /// Opens a stream of all jobs.
+    /// Opens a stream of the events of all jobs.
     package func feed(_ query: String = "", _ fields: String..., receiveBuffer: CInt? = nil) throws -> EventReader {
         let lines = fields.map { $0 + "\r\n" }.joined()
         return try EventReader(
@@ -111,6 +112,6 @@ extension DaemonProcess {
 }
 
 extension Tag {
-    /// Needs more than a few seconds.
+    /// The test takes more than a few seconds.
     @Tag package static var slow: Self
 }

@@ -1,17 +1,20 @@
 package import Glibc
 
-/// A network of a daemon's own, so that a test can take it away. Needs root, `unshare` and `ip`.
+/// A network namespace for a daemon, so that a test can disconnect it. Needs root, `unshare` and
+/// `ip`.
 package enum Namespace {
-    /// Whether this machine lets us make one.
+    /// Whether this machine allows network namespaces.
     package static let isAvailable: Bool =
         getuid() == 0 && (try? run(["/usr/bin/unshare", "-n", "--", "/bin/sh", "-c", script, "/bin/true"])) == 0
 
-    /// Starts what follows with a loopback interface that is up, in the same process.
+    /// The command that starts another one in a new namespace with a loopback interface, in the
+    /// same process.
     package static let script = "ip link set lo up && exec \"$0\" \"$@\""
 
     package struct Failure: Error { let errno: Int32 }
 
-    /// Runs `body` with this thread in the network of a process. Sockets stay in the network that they were made in.
+    /// Runs `body` with this thread in the network of a process. A socket stays in the network in
+    /// which it was created.
     package static func inside<Value>(_ pid: pid_t, _ body: () throws -> Value) throws -> Value {
         let (own, other) = (try open("/proc/thread-self/ns/net"), try open("/proc/\(pid)/ns/net"))
         defer {
@@ -23,14 +26,14 @@ package enum Namespace {
         return try body()
     }
 
-    /// Takes the network of a process down, or gives it back.
+    /// Disconnects or reconnects the network of a process.
     package static func setLoopback(up: Bool, of pid: pid_t) throws {
         let status = try run(
             ["/usr/bin/nsenter", "--net=/proc/\(pid)/ns/net", "ip", "link", "set", "lo", up ? "up" : "down"])
         guard status == 0 else { throw Failure(errno: status) }
     }
 
-    /// setns(2), which glibc shows only to programs that define `_GNU_SOURCE`.
+    /// setns(2). glibc declares it only for programs that define `_GNU_SOURCE`.
     private static func enter(_ network: CInt) -> CInt {
         typealias Setns = @convention(c) (CInt, CInt) -> CInt
         guard let symbol = dlsym(nil, "setns") else { return -1 }

@@ -1,9 +1,10 @@
 import Glibc
 
-/// What the disk might hold after a power cut: all that was synced, and any part of the rest, in any order.
+/// Simulates the disk after a power cut: all synced data, and any part of the rest in any order.
 ///
-/// The shim notes every write to the database and its log with what was there before. All that no sync has made last is taken back, and
-/// then given again sector by sector, each by the toss of a coin: so writes get lost, torn and out of order, as on a disk with a cache.
+/// The shim records every write to the database and its WAL with the previous content. The
+/// simulation undoes all writes that no sync made durable. Then it redoes each sector with a
+/// probability of one half. So writes are lost, torn or reordered, as on a disk with a cache.
 package struct PowerCut {
     private enum Kind: UInt64 {
         case write = 1
@@ -20,7 +21,7 @@ package struct PowerCut {
     }
 
     private var notes: [Note] = []
-    /// Writes that no sync had made last.
+    /// The number of writes that no sync had made durable.
     package var atStake: Int { notes.count }
     private static let sector = 512
     private static let head = 48
@@ -29,7 +30,8 @@ package struct PowerCut {
 
     init(notes path: String) throws {
         var bytes = try Self.contents(of: path)[...]
-        // The last note may be cut off: the process died while it wrote it, and so before it wrote to the database.
+        // The last record may be incomplete. Then the process died while it wrote the record, and
+        // so before it wrote to the database.
         while bytes.count >= Self.head {
             let words = (0..<6).map { word in
                 (0..<8).reduce(UInt64(0)) { $0 | UInt64(bytes[bytes.startIndex + word * 8 + $1]) << (8 * UInt64($1)) }
@@ -59,11 +61,11 @@ package struct PowerCut {
             guard descriptor >= 0 else { throw Unreadable(what: name) }
             defer { close(descriptor) }
             for note in mine.reversed() { try undo(note, descriptor) }
-            // How much of the rest the disk had got to: nothing, all, or so many in a hundred.
+            // The percentage of the remaining writes that reached the disk: none, all, or some.
             let share = [0, 100, Int.random(in: 1...99, using: &generator)].randomElement(using: &generator) ?? 0
             for note in mine { try redo(note, share, descriptor, &generator) }
         }
-        // It is memory that processes share, and has nothing to survive.
+        // This file is shared memory, which does not survive a power cut.
         unlink(data + "/longtake.db-shm")
     }
 
@@ -98,7 +100,7 @@ package struct PowerCut {
 
     private static func contents(of path: String) throws -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        // No file: nothing was ever written under it.
+        // The file does not exist if nothing was ever written to it.
         guard descriptor >= 0 else { return [] }
         defer { close(descriptor) }
         var all: [UInt8] = []

@@ -1,27 +1,27 @@
 import FoundationEssentials
 import Glibc
 
-/// A file system of a few megabytes, to be filled without harm. Mounting one takes root.
+/// A file system of a few megabytes, which tests can fill safely. Mounting it needs root.
 package final class SmallDisk: Sendable {
-    /// What is mounted.
+    /// The kind of file system.
     package enum Kind: String, CaseIterable, Sendable {
         case tmpfs
-        /// In a file: a journal, and blocks that are allocated some time after they were written.
+        /// ext4 in a file: it has a journal and delayed allocation.
         case ext4
 
-        /// Those that this machine lets us mount.
+        /// The kinds that this machine can mount.
         package static let available = allCases.filter { (try? SmallDisk($0, megabytes: 8)) != nil }
     }
 
-    /// Where it is mounted.
+    /// The mount point.
     package let path: String
     private let image: String
     private let ownsPath: Bool
 
     package struct CannotMount: Error { let kind: Kind }
 
-    /// Mounts it, until this value goes.
-    /// - Parameter path: an empty directory; one of its own where there is none.
+    /// Mounts it. Deinitialising this value unmounts it.
+    /// - Parameter path: an empty directory; `nil` for a temporary one.
     package init(_ kind: Kind, megabytes: Int, at path: String? = nil) throws {
         self.path = try path ?? DaemonProcess.temporaryDirectory()
         ownsPath = path == nil
@@ -32,8 +32,9 @@ package final class SmallDisk: Sendable {
             case .ext4:
                 [
                     ["truncate", "-s", "\(megabytes)M", image],
-                    // Nothing is kept for root, which the tests may be. Blocks of a page, as any disk of today has: with those of 1 KiB, which is
-                    // what so small a file system gets by itself, SQLite's shared memory may find no room under what it has mapped.
+                    // No blocks are reserved for root, which may run the tests. The block size is a
+                    // page, as on today's disks. The default for such a small file system is 1 KiB,
+                    // with which SQLite's mapped shared memory may find no space.
                     ["mkfs.ext4", "-q", "-m", "0", "-b", "4096", image],
                     ["mount", "-o", "loop", image, self.path],
                 ]
@@ -45,7 +46,7 @@ package final class SmallDisk: Sendable {
     }
 
     deinit {
-        // Lazily: a process that has just been killed may hold it for a moment.
+        // Lazily, because a process that was just killed may still use it.
         _ = try? Self.run(["umount", "-l", path])
         clear()
     }
@@ -55,7 +56,7 @@ package final class SmallDisk: Sendable {
         if ownsPath { DaemonProcess.remove(path) }
     }
 
-    /// Takes all room that is left.
+    /// Fills the remaining space.
     package func fill() {
         let descriptor = open(path + "/ballast", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         defer { close(descriptor) }
@@ -63,13 +64,13 @@ package final class SmallDisk: Sendable {
         while write(descriptor, page, page.count) > 0 {}
     }
 
-    /// Bytes that are free.
+    /// The number of free bytes.
     package var free: Int {
         var information = statvfs()
         return statvfs(path, &information) == 0 ? Int(information.f_bavail * information.f_frsize) : 0
     }
 
-    /// Gives back of what was taken, until so much is free.
+    /// Frees filled space until this much is free.
     package func leave(_ bytes: Int) {
         var information = stat()
         guard stat(path + "/ballast", &information) == 0, free < bytes else { return }

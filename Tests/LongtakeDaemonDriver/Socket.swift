@@ -1,6 +1,6 @@
 import Glibc
 
-/// A blocking socket with a deadline on everything, for tests that look at the bytes.
+/// A blocking socket with deadlines, for tests that check bytes.
 package final class Socket {
     package enum Failure: Error {
         case cannotConnect(Int32)
@@ -13,7 +13,8 @@ package final class Socket {
     package private(set) var isAtEnd = false
 
     /// Connects to a port of the loopback interface.
-    /// - Parameter receiveBuffer: bytes that the kernel may take before they are read, about; `nil` for its own choice.
+    /// - Parameter receiveBuffer: the approximate size of the kernel's receive buffer; `nil` for
+    ///   its default.
     package init(port: Int, receiveBuffer: CInt? = nil) throws {
         descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         if var receiveBuffer {
@@ -56,28 +57,28 @@ package final class Socket {
         }
     }
 
-    /// Says that nothing more will be sent.
+    /// Half-closes the connection.
     package func finishSending() { shutdown(descriptor, CInt(SHUT_WR)) }
 
-    /// Has the close of this socket be a reset, as of a process that died with unread bytes.
+    /// Makes the close of this socket send a reset, like a process that dies with unread bytes.
     package func resetAtClose() {
         var atOnce = linger(l_onoff: 1, l_linger: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &atOnce, socklen_t(MemoryLayout<linger>.size))
     }
 
-    /// Waits, without reading a byte, until the other side has cut the connection.
+    /// Waits until the peer has closed the connection, without reading any bytes.
     package func waitForCut(within seconds: Double) -> Bool {
         var wanted = pollfd(fd: descriptor, events: 0, revents: 0)
         return poll(&wanted, 1, Deadline(seconds).milliseconds) > 0
     }
 
-    /// Whether there is something to read at this moment.
+    /// Whether bytes can be read now.
     package var hasBytes: Bool {
         var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         return !buffer.isEmpty || poll(&wanted, 1, 0) > 0
     }
 
-    /// Reads up to and with `mark`; what is there at the end of the connection, if that comes first.
+    /// Reads up to and including `mark`, or to the end of the connection.
     package func read(through mark: String, within seconds: Double = 30) throws -> [UInt8] {
         let mark = Array(mark.utf8)
         let deadline = Deadline(seconds)
@@ -89,7 +90,7 @@ package final class Socket {
         }
     }
 
-    /// Reads exactly so many bytes, or fewer at the end of the connection.
+    /// Reads this many bytes, or fewer at the end of the connection.
     package func read(count: Int, within seconds: Double = 30) throws -> [UInt8] {
         let deadline = Deadline(seconds)
         while buffer.count < count {
@@ -109,7 +110,7 @@ package final class Socket {
         return Array(buffer[..<count])
     }
 
-    /// `false` at the end of the connection, also where it was reset.
+    /// Returns `false` at the end of the connection, also after a reset.
     private func fill(_ deadline: Deadline) throws -> Bool {
         guard !isAtEnd else { return false }
         var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
@@ -127,7 +128,7 @@ package final class Socket {
     }
 }
 
-/// A point in time until which something has to happen.
+/// The time by which something must happen.
 package struct Deadline {
     private let end: ContinuousClock.Instant
 
@@ -139,12 +140,32 @@ package struct Deadline {
 }
 
 extension [UInt8] {
-    /// The index behind the first occurrence of `mark`.
+    /// The index after the first occurrence of `mark`.
     fileprivate func firstRange(of mark: [UInt8], from start: Int) -> Int? {
         guard count >= mark.count, start <= count - mark.count else { return nil }
         for index in start...(count - mark.count) where self[index] == mark[0] {
             if self[index..<(index + mark.count)].elementsEqual(mark) { return index + mark.count }
         }
         return nil
+    }
+}
+
+/// The ports of a TCP connection over IPv4.
+package enum SocketPort {
+    /// The local port; `nil` if the descriptor is not such a socket.
+    package static func local(of descriptor: CInt) -> UInt16? { port(of: descriptor, getsockname) }
+
+    /// The remote port; `nil` if the descriptor is not such a socket or not connected.
+    package static func peer(of descriptor: CInt) -> UInt16? { port(of: descriptor, getpeername) }
+
+    private typealias Lookup = (CInt, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt
+
+    private static func port(of descriptor: CInt, _ look: Lookup) -> UInt16? {
+        var address = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let result = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { look(descriptor, $0, &length) }
+        }
+        return result == 0 && address.sin_family == sa_family_t(AF_INET) ? UInt16(bigEndian: address.sin_port) : nil
     }
 }

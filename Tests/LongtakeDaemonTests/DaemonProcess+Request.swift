@@ -10,13 +10,14 @@ extension DaemonProcess {
             "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\(lines)\r\n")
     }
 
-    /// The environment of a daemon that is to be drained: the first bytes that its readers get after the
-    /// beginning are those of the drain, and a busy machine does not use up its grace.
+    /// The environment of a daemon for tests of a shutdown. No events or heartbeats precede those
+    /// of the shutdown, and the grace period is long enough for a busy machine.
     static let drained = [
         "LONGTAKE_QUEUES_CPU_WORKERS=0", "LONGTAKE_STREAM_HEARTBEAT_SECONDS=300", "LONGTAKE_SHUTDOWN_GRACE_SECONDS=30",
     ]
 
-    /// Begins to stop with so many streams of the job open, and returns when the first was told.
+    /// Begins a shutdown with several open streams of the job. Returns when the first of them has
+    /// received stream.end.
     func beginDrain(before count: Int, of id: String) throws -> [EventReader] {
         let readers = try (0..<count).map { _ in try follow(id, "?after=1") }
         for reader in readers { #expect(try reader.next()?.event == "stream.hello") }
@@ -26,7 +27,7 @@ extension DaemonProcess {
         return readers
     }
 
-    /// The request that submits a job with an idempotency key, as it goes over the wire.
+    /// The bytes of a request that submits a job with an idempotency key.
     static func submission(_ body: String = #"{"input":{"prompt":"a boat"}}"#, key: String) -> String {
         "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nIdempotency-Key: \(key)\r\n"
             + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
@@ -34,6 +35,6 @@ extension DaemonProcess {
 }
 
 extension Exchange {
-    /// A text of the body's object.
+    /// A string member of the body's object.
     func text(_ name: String) throws -> String { try #require(try object()[name] as? String, "\(body)") }
 }

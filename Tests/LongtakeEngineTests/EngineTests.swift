@@ -6,32 +6,32 @@ import Testing
 
 @testable import LongtakeEngine
 
-@Suite("The engine", .timeLimit(.minutes(1)))
+@Suite("the engine", .timeLimit(.minutes(1)))
 struct EngineTests {
-    @Test("a job goes through its stages to its end, each event once")
+    @Test("runs all stages of a job and commits each event once")
     func wholeLine() async throws {
-        let bench = Bench(
+        let fixture = EngineFixture(
             runner: .init { claim, report in
                 try await report(StageReport(progress: .complete, message: "done"))
                 return .string("\(claim.stage.name)")
             })
-        bench.engine.start()
-        let job = try await bench.submit(Work.submission([Work.stage("a"), Work.stage("b")]))
-        await bench.log.wait(for: job) { $0.last?.isFinal == true }
+        fixture.engine.start()
+        let job = try await fixture.submit(Work.submission([Work.stage("a"), Work.stage("b")]))
+        await fixture.events.wait(for: job) { $0.last?.isFinal == true }
         #expect(
-            bench.log.types(of: job) == [
+            fixture.events.types(of: job) == [
                 .jobQueued, .jobStarted, .stageStarted, .stageProgress, .stageSucceeded, .stageStarted, .stageProgress,
                 .stageSucceeded, .jobSucceeded,
             ])
-        #expect(try await bench.job(job).output == .string("b"))
-        await bench.engine.drain(deadline: .seconds(5))
+        #expect(try await fixture.job(job).output == .string("b"))
+        await fixture.engine.drain(deadline: .seconds(5))
     }
 
-    @Test("what waited before the start is claimed, and no more at once than there are workers")
+    @Test("claims stages that were queued before the start, and never runs more than it has workers")
     func workers() async throws {
         let most = Mutex((now: 0, most: 0))
         let (both, gate) = (Signal(), Signal())
-        let bench = Bench(
+        let fixture = EngineFixture(
             workers: 2,
             runner: .init { _, _ in
                 let now = most.withLock { most in
@@ -44,68 +44,68 @@ struct EngineTests {
                 return nil
             })
         var jobs: [JobID] = []
-        for _ in 0..<7 { jobs.append(try await bench.submit(Work.submission())) }
-        bench.engine.start()
+        for _ in 0..<7 { jobs.append(try await fixture.submit(Work.submission())) }
+        fixture.engine.start()
         await both.wait()
         gate.give()
-        for job in jobs { await bench.log.wait(for: job) { $0.last?.isFinal == true } }
+        for job in jobs { await fixture.events.wait(for: job) { $0.last?.isFinal == true } }
         #expect(most.withLock { $0.most } == 2)
     }
 
     @Test(
-        "a retryable failure is tried again after its delay, at most three times; the error is cut and carries its stage"
+        "retries a retryable failure after a delay, up to three attempts, and stores a truncated error with its stage"
     )
     func retries() async throws {
-        let bench = Bench(
+        let fixture = EngineFixture(
             runner: .init { _, _ in
                 throw StageFailure(message: String(repeating: "x", count: 9_999), isRetryable: true)
             })
-        bench.engine.start()
-        let job = try await bench.submit(Work.submission())
+        fixture.engine.start()
+        let job = try await fixture.submit(Work.submission())
         for (round, seconds) in [2.0, 4.0].enumerated() {
-            await bench.log.wait(for: job) { $0.filter { $0 == .stageRetrying }.count == round + 1 }
-            let delay = try #require(bench.log.delays(of: job).last)
+            await fixture.events.wait(for: job) { $0.filter { $0 == .stageRetrying }.count == round + 1 }
+            let delay = try #require(fixture.events.delays(of: job).last)
             #expect(abs(delay / seconds - 1) <= 0.2)
-            await bench.clock.sleeper(dueIn: .milliseconds(Int64((delay * 1000).rounded())))
-            bench.wall.advance(by: .milliseconds(Int64((delay * 1000).rounded())))
-            bench.clock.advance(by: .milliseconds(Int64((delay * 1000).rounded())))
+            await fixture.clock.sleeper(dueIn: .milliseconds(Int64((delay * 1000).rounded())))
+            fixture.wall.advance(by: .milliseconds(Int64((delay * 1000).rounded())))
+            fixture.clock.advance(by: .milliseconds(Int64((delay * 1000).rounded())))
         }
-        await bench.log.wait(for: job) { $0.last?.isFinal == true }
-        let end = try await bench.job(job)
+        await fixture.events.wait(for: job) { $0.last?.isFinal == true }
+        let end = try await fixture.job(job)
         #expect(end.state == .failed)
         #expect(end.stages.first?.attempt == 3)
         #expect(end.error?.message.utf8.count == Limits.errorMessageBytes)
         #expect(end.error?.stage == StageName(unchecked: "frames"))
     }
 
-    @Test("an error of no known kind shows none of its details")
+    @Test("hides the details of an unexpected error from clients")
     func unknownError() async throws {
         struct Secret: Error { let path = "/etc/secret" }
-        let bench = Bench(runner: .init { _, _ in throw Secret() })
-        bench.engine.start()
-        let job = try await bench.submit(Work.submission())
-        await bench.log.wait(for: job) { $0.contains(.stageRetrying) }
-        #expect(!bench.log.text(of: job).contains("secret"))
+        let fixture = EngineFixture(runner: .init { _, _ in throw Secret() })
+        fixture.engine.start()
+        let job = try await fixture.submit(Work.submission())
+        await fixture.events.wait(for: job) { $0.contains(.stageRetrying) }
+        #expect(!fixture.events.text(of: job).contains("secret"))
     }
 
-    @Test("an attempt that passes its time limit fails as timed out, and may be retried")
+    @Test("fails an attempt with stage_timed_out when its time limit passes, and retries it")
     func timeLimit() async throws {
-        let bench = Bench(runner: .init { _, _ in try await Self.forever() })
-        bench.engine.start()
-        let job = try await bench.submit(Work.submission([Work.stage(limit: 7)]))
-        // The pause of an hour is not the work's fault.
-        await bench.clock.sleeper(dueIn: .seconds(1.75))
-        bench.clock.advance(by: .seconds(3600))
+        let fixture = EngineFixture(runner: .init { _, _ in try await Self.forever() })
+        fixture.engine.start()
+        let job = try await fixture.submit(Work.submission([Work.stage(limit: 7)]))
+        // A pause of one hour does not count.
+        await fixture.clock.sleeper(dueIn: .seconds(1.75))
+        fixture.clock.advance(by: .seconds(3600))
         for _ in 1...TimeLimit.parts {
-            #expect(!bench.log.text(of: job).contains("stage_timed_out"))
-            await bench.clock.sleeper(dueIn: .seconds(1.75))
-            bench.clock.advance(by: .seconds(1.75))
+            #expect(!fixture.events.text(of: job).contains("stage_timed_out"))
+            await fixture.clock.sleeper(dueIn: .seconds(1.75))
+            fixture.clock.advance(by: .seconds(1.75))
         }
-        await bench.log.wait(for: job) { $0.contains(.stageRetrying) }
-        #expect(bench.log.text(of: job).contains(#""code":"stage_timed_out""#))
+        await fixture.events.wait(for: job) { $0.contains(.stageRetrying) }
+        #expect(fixture.events.text(of: job).contains(#""code":"stage_timed_out""#))
     }
 
-    @Test("the limit follows the speed in force, and is at least a minute")
+    @Test("derives the time limit from the speed, with a minimum of one minute")
     func limits() {
         #expect(Work.claim(Work.stage(seconds: 100)).timeLimit(atSpeed: 1) == .seconds(1_000))
         #expect(Work.claim(Work.stage(seconds: 100)).timeLimit(atSpeed: 10) == .seconds(100))
@@ -115,114 +115,114 @@ struct EngineTests {
         #expect(Work.claim(Work.stage(limit: 5)).timeLimit(atSpeed: 1) == .seconds(5))
     }
 
-    @Test("a cancel stops the running stage, and the job ends as canceled")
+    @Test("a cancel request stops the running stage, and the job becomes canceled")
     func cancel() async throws {
         let started = Signal()
-        let bench = Bench(
+        let fixture = EngineFixture(
             runner: .init { _, _ in
                 started.give()
                 return try await Self.forever()
             })
-        bench.engine.start()
-        let job = try await bench.submit(Work.submission())
+        fixture.engine.start()
+        let job = try await fixture.submit(Work.submission())
         await started.wait()
-        _ = try await bench.journal.cancel(job, of: .anonymous)
-        await bench.log.wait(for: job) { $0.last?.isFinal == true }
-        #expect(bench.log.types(of: job).suffix(2) == [.jobCancelRequested, .jobCanceled])
+        _ = try await fixture.journal.cancel(job, of: .anonymous)
+        await fixture.events.wait(for: job) { $0.last?.isFinal == true }
+        #expect(fixture.events.types(of: job).suffix(2) == [.jobCancelRequested, .jobCanceled])
     }
 
     /// ```text
-    /// engine                               somebody
-    /// claim commits, observers are told
-    ///                                      cancel commits, observers are told
+    /// engine                               client
+    /// claim commits, observers are called
+    ///                                      cancel commits, observers are called
     /// claim returns
     /// ```
-    @Test("a cancel between a claim's commit and its run is not lost, and the run never begins")
+    @Test("a cancel request between a claim's commit and its attempt prevents the attempt")
     func cancelBeforeRun() async throws {
         let runs = Mutex(0)
-        let bench = Bench(
+        let fixture = EngineFixture(
             runner: .init { _, _ in
                 runs.withLock { $0 += 1 }
                 return try await Self.forever()
             })
-        bench.flaky.afterClaim = { journal, claims in
+        fixture.flaky.afterClaim = { journal, claims in
             for claim in claims { _ = try await journal.cancel(claim.job, of: .anonymous) }
         }
-        bench.engine.start()
-        let job = try await bench.submit(Work.submission())
-        await bench.log.wait(for: job) { $0.last?.isFinal == true }
-        #expect(bench.log.types(of: job).last == .jobCanceled)
+        fixture.engine.start()
+        let job = try await fixture.submit(Work.submission())
+        await fixture.events.wait(for: job) { $0.last?.isFinal == true }
+        #expect(fixture.events.types(of: job).last == .jobCanceled)
         #expect(runs.withLock { $0 } == 0)
     }
 
-    @Test("a drain interrupts what runs, claims nothing more, and returns when all is written")
+    @Test("a drain interrupts running stages, claims no more, and returns when all results are stored")
     func drain() async throws {
         let started = Signal()
-        let bench = Bench(
+        let fixture = EngineFixture(
             runner: .init { _, _ in
                 started.give()
                 return try await Self.forever()
             })
-        bench.engine.start()
-        let job = try await bench.submit(Work.submission())
+        fixture.engine.start()
+        let job = try await fixture.submit(Work.submission())
         await started.wait()
-        await bench.engine.drain(deadline: .seconds(5))
-        let later = try await bench.submit(Work.submission())
-        #expect(bench.log.types(of: job).last == .jobInterrupted)
-        #expect(bench.log.types(of: later) == [.jobQueued])
-        await bench.engine.drain(deadline: .seconds(5))
+        await fixture.engine.drain(deadline: .seconds(5))
+        let later = try await fixture.submit(Work.submission())
+        #expect(fixture.events.types(of: job).last == .jobInterrupted)
+        #expect(fixture.events.types(of: later) == [.jobQueued])
+        await fixture.engine.drain(deadline: .seconds(5))
     }
 
-    /// Seen to fail without the limit: the next claim got all of it.
-    @Test("a checkpoint beyond its limit is not kept, and its report is", arguments: [false, true])
+    /// Without the limit this test failed: the next claim got the whole checkpoint.
+    @Test("drops a checkpoint that is too large, but keeps the progress of its report", arguments: [false, true])
     func checkpointLimit(_ isTooLarge: Bool) async throws {
         let started = Signal()
         let data = JSONValue.string(String(repeating: "x", count: isTooLarge ? Limits.checkpointBytes : 100))
-        let bench = Bench(
+        let fixture = EngineFixture(
             runner: .init { _, report in
                 try await report(StageReport(progress: Progress(0.5), message: "half", checkpoint: data))
                 started.give()
                 return try await Self.forever()
             })
-        bench.engine.start()
-        _ = try await bench.submit(Work.submission())
+        fixture.engine.start()
+        _ = try await fixture.submit(Work.submission())
         await started.wait()
-        await bench.engine.drain(deadline: .seconds(5))
-        let next = try #require(try await bench.journal.claim(queue: Work.cpu, limit: 1).claims.first)
+        await fixture.engine.drain(deadline: .seconds(5))
+        let next = try #require(try await fixture.journal.claim(queue: Work.cpu, limit: 1).claims.first)
         #expect(next.checkpoint == Checkpoint(progress: Progress(0.5), data: isTooLarge ? nil : data))
     }
 
-    @Test("a stage that succeeds in spite of a drain keeps its success")
+    @Test("a stage that succeeds during a drain keeps its success")
     func successInDrain() async throws {
         let started = Signal()
-        let bench = Bench(
+        let fixture = EngineFixture(
             runner: .init { _, _ in
                 started.give()
                 _ = try? await Self.forever()
                 return .integer(1)
             })
-        bench.engine.start()
-        let job = try await bench.submit(Work.submission())
+        fixture.engine.start()
+        let job = try await fixture.submit(Work.submission())
         await started.wait()
-        await bench.engine.drain(deadline: .seconds(5))
-        #expect(bench.log.types(of: job).last == .jobSucceeded)
+        await fixture.engine.drain(deadline: .seconds(5))
+        #expect(fixture.events.types(of: job).last == .jobSucceeded)
     }
 
-    @Test("a drain gives up at its deadline on a stage that does not listen")
+    @Test("a drain returns at its deadline even if a stage ignores its cancellation")
     func deadline() async throws {
         let (started, gate) = (Signal(), Signal())
-        let bench = Bench(
+        let fixture = EngineFixture(
             runner: .init { _, _ in
                 started.give()
                 await gate.wait()
                 return nil
             })
-        bench.engine.start()
-        _ = try await bench.submit(Work.submission())
+        fixture.engine.start()
+        _ = try await fixture.submit(Work.submission())
         await started.wait()
-        async let drained: Void = bench.engine.drain(deadline: .seconds(5))
-        await bench.clock.sleeper(dueIn: .seconds(5))
-        bench.clock.advance(by: .seconds(5))
+        async let drained: Void = fixture.engine.drain(deadline: .seconds(5))
+        await fixture.clock.sleeper(dueIn: .seconds(5))
+        fixture.clock.advance(by: .seconds(5))
         await drained
         gate.give()
     }
@@ -230,19 +230,19 @@ struct EngineTests {
     /// ```text
     /// engine                               runner
     ///                                      begins, and ignores its cancellation
-    /// cancel mark: told to stop
+    /// cancel request: stop requested
     /// 10 s later: abandoned, the job ends
-    /// the worker claims the next job       begins
-    ///                                      the first reports and succeeds: nothing changes
+    /// the worker claims the next job       begins the second job
+    ///                                      the first run reports and succeeds: nothing changes
     /// ```
-    /// Seen to fail where the worker waited for the runner: the second job never began.
+    /// When the worker waited for the runner, this test failed: the second job never began.
     @Test(
-        "a runner that ignores its cancellation loses its attempt after the grace, and its late reports change nothing")
+        "abandons a runner that ignores its cancellation after the grace period, and rejects its late reports")
     func abandoned() async throws {
         let (started, gate, over) = (Signal(), Signal(), Signal())
         let refused = Mutex(false)
         let runs = Mutex(0)
-        let bench = Bench(
+        let fixture = EngineFixture(
             workers: 1,
             runner: .init { _, report in
                 let run = runs.withLock { runs in
@@ -260,33 +260,33 @@ struct EngineTests {
                 }
                 return .integer(1)
             })
-        bench.engine.start()
-        let first = try await bench.submit(Work.submission())
-        let second = try await bench.submit(Work.submission())
+        fixture.engine.start()
+        let first = try await fixture.submit(Work.submission())
+        let second = try await fixture.submit(Work.submission())
         await started.wait()
-        _ = try await bench.journal.cancel(first, of: .anonymous)
+        _ = try await fixture.journal.cancel(first, of: .anonymous)
         for _ in 1...TimeLimit.parts {
-            #expect(bench.log.types(of: first).last == .jobCancelRequested)
-            await bench.clock.sleeper(dueIn: Limits.runnerStopGrace / TimeLimit.parts)
-            bench.clock.advance(by: Limits.runnerStopGrace / TimeLimit.parts)
+            #expect(fixture.events.types(of: first).last == .jobCancelRequested)
+            await fixture.clock.sleeper(dueIn: Limits.runnerStopGrace / TimeLimit.parts)
+            fixture.clock.advance(by: Limits.runnerStopGrace / TimeLimit.parts)
         }
-        await bench.log.wait(for: second) { $0.last?.isFinal == true }
-        #expect(bench.log.types(of: first).last == .jobCanceled)
-        #expect(bench.engine.abandonedAttempts == 1)
-        let before = bench.log.types(of: first)
+        await fixture.events.wait(for: second) { $0.last?.isFinal == true }
+        #expect(fixture.events.types(of: first).last == .jobCanceled)
+        #expect(fixture.engine.abandonedAttempts == 1)
+        let before = fixture.events.types(of: first)
         gate.give()
         await over.wait()
-        #expect(refused.withLock { $0 }, "it is told that nobody listens")
-        #expect(bench.log.types(of: first) == before)
-        #expect(try await bench.job(second).output == .integer(2))
-        await bench.engine.drain(deadline: .seconds(5))
+        #expect(refused.withLock { $0 }, "the late report is rejected")
+        #expect(fixture.events.types(of: first) == before)
+        #expect(try await fixture.job(second).output == .integer(2))
+        await fixture.engine.drain(deadline: .seconds(5))
     }
 
-    @Test("an attempt that passes its time limit and does not stop fails as timed out, and is tried again")
+    @Test("fails with stage_timed_out when a runner ignores both its time limit and its cancellation, and retries")
     func abandonedByLimit() async throws {
         let gate = Signal()
         let runs = Mutex(0)
-        let bench = Bench(
+        let fixture = EngineFixture(
             workers: 1,
             runner: .init { _, _ in
                 let run = runs.withLock { runs in
@@ -296,78 +296,78 @@ struct EngineTests {
                 if run == 1 { await gate.wait() }
                 return .integer(Int64(run))
             })
-        bench.engine.start()
-        let job = try await bench.submit(Work.submission([Work.stage(limit: 8)]))
+        fixture.engine.start()
+        let job = try await fixture.submit(Work.submission([Work.stage(limit: 8)]))
         for part in [2.0, 2, 2, 2, 2.5, 2.5, 2.5, 2.5] {
-            await bench.clock.sleeper(dueIn: .seconds(part))
-            bench.clock.advance(by: .seconds(part))
+            await fixture.clock.sleeper(dueIn: .seconds(part))
+            fixture.clock.advance(by: .seconds(part))
         }
-        await bench.log.wait(for: job) { $0.contains(.stageRetrying) }
-        #expect(bench.log.text(of: job).contains(#""code":"stage_timed_out""#))
+        await fixture.events.wait(for: job) { $0.contains(.stageRetrying) }
+        #expect(fixture.events.text(of: job).contains(#""code":"stage_timed_out""#))
         let delay = Duration.milliseconds(
-            Int64((try #require(bench.log.delays(of: job).last) * 1000).rounded()))
-        await bench.clock.sleeper(dueIn: delay)
-        bench.wall.advance(by: delay)
-        bench.clock.advance(by: delay)
-        await bench.log.wait(for: job) { $0.last?.isFinal == true }
-        #expect(try await bench.job(job).output == .integer(2))
+            Int64((try #require(fixture.events.delays(of: job).last) * 1000).rounded()))
+        await fixture.clock.sleeper(dueIn: delay)
+        fixture.wall.advance(by: delay)
+        fixture.clock.advance(by: delay)
+        await fixture.events.wait(for: job) { $0.last?.isFinal == true }
+        #expect(try await fixture.job(job).output == .integer(2))
         gate.give()
-        await bench.engine.drain(deadline: .seconds(5))
+        await fixture.engine.drain(deadline: .seconds(5))
     }
 
-    @Test("a correction of the wall clock neither brings an attempt forward nor holds it up")
+    @Test("a jump of the wall clock neither advances nor delays a retry")
     func clockJump() async throws {
-        let bench = Bench(runner: .init { _, _ in throw StageFailure(message: "no", isRetryable: true) })
-        bench.engine.start()
-        let job = try await bench.submit(Work.submission())
+        let fixture = EngineFixture(runner: .init { _, _ in throw StageFailure(message: "no", isRetryable: true) })
+        fixture.engine.start()
+        let job = try await fixture.submit(Work.submission())
         for round in 1...2 {
-            await bench.log.wait(for: job) { $0.filter { $0 == .stageRetrying }.count == round }
-            bench.wall.jump(by: .seconds(round == 1 ? 3600 : -7200))
+            await fixture.events.wait(for: job) { $0.filter { $0 == .stageRetrying }.count == round }
+            fixture.wall.jump(by: .seconds(round == 1 ? 3600 : -7200))
             let delay = Duration.milliseconds(
-                Int64((try #require(bench.log.delays(of: job).last) * 1000).rounded()))
-            await bench.clock.sleeper(dueIn: delay)
-            bench.wall.advance(by: delay)
-            bench.clock.advance(by: delay)
+                Int64((try #require(fixture.events.delays(of: job).last) * 1000).rounded()))
+            await fixture.clock.sleeper(dueIn: delay)
+            fixture.wall.advance(by: delay)
+            fixture.clock.advance(by: delay)
         }
-        await bench.log.wait(for: job) { $0.last?.isFinal == true }
-        #expect(try await bench.job(job).state == .failed)
-        await bench.engine.drain(deadline: .seconds(5))
+        await fixture.events.wait(for: job) { $0.last?.isFinal == true }
+        #expect(try await fixture.job(job).state == .failed)
+        await fixture.engine.drain(deadline: .seconds(5))
     }
 
-    @Test("claims and ends are tried again while the journal cannot persist")
+    @Test("retries claims and results while the journal cannot store anything")
     func persistence() async throws {
-        let bench = Bench(runner: .init { _, _ in nil })
-        bench.flaky.fail(claims: 1, finishes: 2)
-        bench.engine.start()
-        await bench.clock.sleeper(dueIn: .milliseconds(100))
-        let job = try await bench.submit(Work.submission())
-        bench.clock.advance(by: .milliseconds(100))
-        await bench.clock.sleeper(dueIn: .milliseconds(100))
-        bench.clock.advance(by: .milliseconds(100))
-        await bench.clock.sleeper(dueIn: .milliseconds(200))
-        bench.clock.advance(by: .milliseconds(200))
-        await bench.log.wait(for: job) { $0.last?.isFinal == true }
-        #expect(bench.log.types(of: job).last == .jobSucceeded)
+        let fixture = EngineFixture(runner: .init { _, _ in nil })
+        fixture.flaky.fail(claims: 1, finishes: 2)
+        fixture.engine.start()
+        await fixture.clock.sleeper(dueIn: .milliseconds(100))
+        let job = try await fixture.submit(Work.submission())
+        fixture.clock.advance(by: .milliseconds(100))
+        await fixture.clock.sleeper(dueIn: .milliseconds(100))
+        fixture.clock.advance(by: .milliseconds(100))
+        await fixture.clock.sleeper(dueIn: .milliseconds(200))
+        fixture.clock.advance(by: .milliseconds(200))
+        await fixture.events.wait(for: job) { $0.last?.isFinal == true }
+        #expect(fixture.events.types(of: job).last == .jobSucceeded)
     }
 
-    @Test("a worker that has lost its claim stops and writes nothing")
+    @Test("a worker that lost its claim stops and stores nothing")
     func lostClaim() async throws {
-        let bench = Mutex<Bench?>(nil)
+        let fixture = Mutex<EngineFixture?>(nil)
         let over = Signal()
-        let made = Bench(
+        let made = EngineFixture(
             runner: .init { claim, report in
-                // Somebody else ends the claim behind the worker's back.
-                _ = try await bench.withLock { $0 }?.journal.finish(claim, with: .interrupted(.shutdown))
+                // Another caller ends the claim during the attempt.
+                _ = try await fixture.withLock { $0 }?.journal.finish(claim, with: .interrupted(.shutdown))
                 defer { over.give() }
                 try await report(StageReport(progress: Progress(0.5), message: ""))
                 return nil
             }, claims: 1)
-        bench.withLock { $0 = made }
+        fixture.withLock { $0 = made }
         made.engine.start()
         let job = try await made.submit(Work.submission())
         await over.wait()
         await made.engine.drain(deadline: .seconds(5))
-        #expect(made.log.types(of: job) == [.jobQueued, .jobStarted, .stageStarted, .jobInterrupted])
+        #expect(made.events.types(of: job) == [.jobQueued, .jobStarted, .stageStarted, .jobInterrupted])
     }
 
     /// Sleeps until it is cancelled.

@@ -2,10 +2,11 @@ import Logging
 import LongtakeCore
 import Synchronization
 
-/// Feeds the workers of one queue. A thin shell: it carries out what ``DispatcherState`` decides.
+/// Claims stages from one queue and runs its workers. ``DispatcherState`` decides, and the
+/// dispatcher performs its actions.
 ///
-/// Everything that happens arrives in one stream of inputs and is handled one after the other, so the state needs no lock. The claim,
-/// the timers and the workers are child tasks that put what became of them into that stream.
+/// All inputs arrive in one stream and are handled one at a time, so the state needs no lock. The
+/// claim, the timers and the workers are child tasks, which send their results to that stream.
 final class Dispatcher: Sendable {
     private let queue: QueueName
     private let workers: Int
@@ -16,7 +17,8 @@ final class Dispatcher: Sendable {
     private let logger: Logger
     private let inputs: AsyncStream<Input>
     private let send: AsyncStream<Input>.Continuation
-    /// Whether a wake-up lies in the stream already; another would say nothing new, and commits may come by the thousand.
+    /// Whether the stream already contains an unhandled wake-up. A second one is not sent, because
+    /// thousands of commits may arrive before the first is handled.
     private let isWakeSent = Atomic(false)
 
     private enum Input: Sendable {
@@ -46,18 +48,19 @@ final class Dispatcher: Sendable {
         (inputs, send) = AsyncStream.makeStream()
     }
 
-    /// Something can be claimed. Quick, and may be called from anywhere.
+    /// Says that a stage can be claimed. It never waits, and any thread may call it.
     func wake() {
         guard !isWakeSent.exchange(true, ordering: .acquiringAndReleasing) else { return }
         send.yield(.wake)
     }
 
-    /// A stage can be claimed at `time`.
+    /// Says that a stage can be claimed at `time`.
     func expect(at time: Timestamp) { send.yield(.expect(time)) }
 
-    /// Claims nothing more; ``run()`` returns when the workers have ended.
+    /// Makes the dispatcher claim no more stages. ``run()`` returns when the workers have ended.
     func stop() { send.yield(.stop) }
 
+    /// Claims and runs stages until ``stop()``, or until the journal is closed.
     func run() async {
         wake()
         await withDiscardingTaskGroup { group in
@@ -67,7 +70,7 @@ final class Dispatcher: Sendable {
                     perform(action, in: &group)
                 }
             }
-            // Only timers are left, which nobody waits for any more.
+            // Only timers still run, and no input is read any more.
             group.cancelAll()
         }
     }
@@ -84,7 +87,7 @@ final class Dispatcher: Sendable {
         case .timerFired(let time):
             return state.timerFired(time)
         case .claimed(let result):
-            for claim in result.claims { employ(claim, in: &group) }
+            for claim in result.claims { startWorker(claim, in: &group) }
             return state.claimed(result.claims.count, nextDue: result.nextDue)
         case .claimFailed(let isFinal):
             return state.claimFailed(isFinal: isFinal)
@@ -102,7 +105,8 @@ final class Dispatcher: Sendable {
         case .claim(let limit):
             group.addTask { await self.claim(limit) }
         case .setTimer(let time):
-            // A millisecond at least, so that two clocks that disagree by less cannot make this spin.
+            // At least one millisecond. Otherwise two clocks that differ by less than that could
+            // make this spin.
             let milliseconds = max(1, time.millisecondsSince1970 - wallClock.steady().millisecondsSince1970)
             wake(after: .milliseconds(milliseconds), with: .timerFired(time), in: &group)
         case .backOff(let failures):
@@ -116,19 +120,19 @@ final class Dispatcher: Sendable {
         do {
             send.yield(.claimed(try await store.claim(queue: queue, limit: limit, for: store.holder)))
         } catch JournalError.notOwner {
-            logger.error("claims end, because the holder of this process was declared gone")
+            logger.error("stopped claiming stages, because this process was declared gone; restart it")
             send.yield(.claimFailed(isFinal: true))
         } catch JournalError.closed, JournalError.outcomeUnknown {
-            // The journal has said why; the process is about to end.
-            logger.notice("claims end, since the journal has")
+            // The journal has logged the reason, and the process is about to exit.
+            logger.notice("stopped claiming stages, because the journal is closed")
             send.yield(.claimFailed(isFinal: true))
         } catch {
-            logger.warning("cannot claim, will try again", metadata: ["error": "\(error)"])
+            logger.warning("cannot claim stages; will retry", metadata: ["error": "\(error)"])
             send.yield(.claimFailed(isFinal: false))
         }
     }
 
-    private func employ(_ claim: Claim, in group: inout DiscardingTaskGroup) {
+    private func startWorker(_ claim: Claim, in group: inout DiscardingTaskGroup) {
         group.addTask {
             await self.worker.work(claim)
             self.send.yield(.workerFreed)
@@ -137,7 +141,7 @@ final class Dispatcher: Sendable {
 
     private func wake(after wait: Duration, with input: Input, in group: inout DiscardingTaskGroup) {
         group.addTask {
-            // Thrown only when the dispatcher has ended.
+            // The sleep throws only after the dispatcher has ended.
             guard (try? await self.clock.sleep(for: wait)) != nil else { return }
             self.send.yield(input)
         }

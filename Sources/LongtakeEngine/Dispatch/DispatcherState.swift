@@ -1,6 +1,7 @@
 import LongtakeCore
 
-/// Decides when a queue is claimed from, and how many stages: a pure value whose ``Action``s ``Dispatcher`` carries out.
+/// Decides when to claim stages from a queue and how many. It is a pure value: ``Dispatcher``
+/// performs its ``Action``s.
 ///
 /// ```text
 ///                 wake, timer       worker freed     claim returned          claim failed    backoff ended   stop
@@ -9,77 +10,88 @@ import LongtakeCore
 /// backing off     remember          remember         -                       -               claim           stopping
 /// stopping        ·                 end when idle    end when idle           end when idle   ·               ·
 /// ```
-/// At most one claim is under way. A wake-up during it is remembered, since the claim may have read before what woke us was committed.
+/// At most one claim is in progress. A wake-up during a claim is remembered, because the claim may
+/// have read the queue before the commit that caused the wake-up.
 struct DispatcherState: Sendable {
     enum Action: Hashable, Sendable {
-        /// Ask the journal for this many stages, and tell ``claimed(_:nextDue:)`` or ``claimFailed(isFinal:)``.
+        /// Claim at most this many stages, then call ``claimed(_:nextDue:)`` or
+        /// ``claimFailed(isFinal:)``.
         case claim(limit: Int)
-        /// Tell ``timerFired(_:)`` at this time. Earlier timers may still fire; they are known by their time.
+        /// Call ``timerFired(_:)`` at this time. Replaced timers may still fire. The state
+        /// recognizes them by their time.
         case setTimer(Timestamp)
-        /// Wait before the next claim, then tell ``backoffEnded()``. The number of claims in a row that failed.
+        /// Wait before the next claim, then call ``backoffEnded()``. `failures` is the number of
+        /// consecutive failures.
         case backOff(failures: Int)
-        /// Nothing is left to do, ever.
+        /// The dispatcher is stopped, and no claim and no worker is left.
         case end
     }
 
     private enum Phase: Hashable {
         case ready
-        case claiming(asked: Int)
+        case claiming(requested: Int)
         case backingOff
         case stopping
     }
 
     let workers: Int
     private var phase = Phase.ready
-    /// Stages in the hands of workers.
+    /// The number of busy workers.
     private(set) var running = 0
-    /// Whether the queue may hold a stage that we have not asked for.
+    /// Whether the queue may contain a stage that can be claimed.
     private var isWanted = false
-    /// A claim that was under way when we were stopped: what it brings still has to be given back.
-    private var isClaimAwaited = false
+    /// Whether a claim was in progress at the stop. Its stages still have to be released.
+    private var isClaimPending = false
     private var failures = 0
-    /// When the timer is set for.
+    /// The time for which the timer is set.
     private var due: Timestamp?
-    /// The earliest due time that was heard of since the claim that is under way began, so that its answer may not know.
-    private var heard: Timestamp?
+    /// The earliest retry that was announced since the current claim began. The claim's result may
+    /// not include it.
+    private var dueSinceClaim: Timestamp?
 
     init(workers: Int) {
         self.workers = workers
     }
 
-    /// Something can be claimed, or may be: at the start, and after a commit that says so.
+    /// The queue may contain a stage that can be claimed. Called at the start and after a commit
+    /// that adds one.
     mutating func wake() -> [Action] {
         isWanted = true
         return claimIfPossible()
     }
 
-    /// A stage waits for its next attempt until `time`.
+    /// A stage can be retried at `time`.
     mutating func expect(at time: Timestamp) -> [Action] {
         guard phase != .stopping else { return [] }
-        heard = min(heard ?? time, time)
+        dueSinceClaim = min(dueSinceClaim ?? time, time)
         return setTimer(earliest(due, time))
     }
 
+    /// The timer that was set for `time` fired. A timer that was replaced since is ignored.
     mutating func timerFired(_ time: Timestamp) -> [Action] {
         guard time == due else { return [] }
         due = nil
         return wake()
     }
 
-    /// The claim brought `count` stages, which are with workers now. `nextDue`: when the next retry on this queue can be claimed.
+    /// The claim returned `count` stages, and workers now run them.
+    /// - Parameter nextDue: the time of the next retry on this queue.
     mutating func claimed(_ count: Int, nextDue: Timestamp?) -> [Action] {
         running += count
         failures = 0
-        guard case .claiming(let asked) = phase else { return endClaim() }
+        guard case .claiming(let requested) = phase else { return endClaim() }
         phase = .ready
-        // As many as asked for: there may be more. Fewer: the queue was empty, unless something woke us meanwhile.
-        if count >= asked { isWanted = true }
-        // The answer knows every retry that was committed before the claim; those heard of since are added.
-        due = due.flatMap { $0 == nextDue || $0 == heard ? $0 : nil }
-        return setTimer(earliest(nextDue, heard)) + claimIfPossible()
+        // A full result means that there may be more stages. A smaller one means that the queue was
+        // empty, unless a wake-up came during the claim.
+        if count >= requested { isWanted = true }
+        // The result includes every retry that was committed before the claim. Later ones were
+        // announced meanwhile.
+        due = due.flatMap { $0 == nextDue || $0 == dueSinceClaim ? $0 : nil }
+        return setTimer(earliest(nextDue, dueSinceClaim)) + claimIfPossible()
     }
 
-    /// The claim failed; `isFinal` when the journal will never answer again.
+    /// The claim failed.
+    /// - Parameter isFinal: whether the journal is closed, so that all later claims would fail too.
     mutating func claimFailed(isFinal: Bool) -> [Action] {
         guard case .claiming = phase else { return endClaim() }
         if isFinal {
@@ -92,21 +104,24 @@ struct DispatcherState: Sendable {
         return [.backOff(failures: failures)]
     }
 
+    /// The wait after a failed claim is over.
     mutating func backoffEnded() -> [Action] {
         guard phase == .backingOff else { return [] }
         phase = .ready
         return claimIfPossible()
     }
 
+    /// A worker has finished its stage.
     mutating func workerFreed() -> [Action] {
-        precondition(running > 0, "a worker was freed that had no stage")
+        precondition(running > 0, "a worker became free although none was busy")
         running -= 1
         return phase == .stopping ? endIfIdle() : claimIfPossible()
     }
 
+    /// No more stages are to be claimed. ``Action/end`` follows when the last worker is free.
     mutating func stop() -> [Action] {
         guard phase != .stopping else { return [] }
-        if case .claiming = phase { isClaimAwaited = true }
+        if case .claiming = phase { isClaimPending = true }
         phase = .stopping
         return endIfIdle()
     }
@@ -114,9 +129,9 @@ struct DispatcherState: Sendable {
     private mutating func claimIfPossible() -> [Action] {
         let free = min(workers - running, Limits.claimsAtOnce)
         guard phase == .ready, isWanted, free > 0 else { return [] }
-        phase = .claiming(asked: free)
+        phase = .claiming(requested: free)
         isWanted = false
-        heard = nil
+        dueSinceClaim = nil
         return [.claim(limit: free)]
     }
 
@@ -127,13 +142,13 @@ struct DispatcherState: Sendable {
     }
 
     private mutating func endClaim() -> [Action] {
-        precondition(isClaimAwaited, "a claim was answered that nobody made")
-        isClaimAwaited = false
+        precondition(isClaimPending, "a claim returned although none was in progress")
+        isClaimPending = false
         return endIfIdle()
     }
 
     private func endIfIdle() -> [Action] {
-        running == 0 && !isClaimAwaited ? [.end] : []
+        running == 0 && !isClaimPending ? [.end] : []
     }
 
     private func earliest(_ one: Timestamp?, _ other: Timestamp?) -> Timestamp? {

@@ -1,16 +1,19 @@
 import LongtakeCore
 
-/// Decides which reports of one run are written down: seldom enough that a log stays short, often enough that its reader sees it move.
+/// Decides which reports of one attempt are stored. Few enough keep the event log short, and enough
+/// of them keep its readers informed.
 ///
-/// Two reports are at least an interval apart; the one that completes the stage is excepted. A run that would use up
-/// ``Limits/reportsPerStage`` before its end has its interval stretched instead, so that it never falls silent.
+/// Two reports are at least an interval apart. The report that completes the stage is exempt. If an
+/// attempt would use up ``Limits/reportsPerStage`` before its end, its interval becomes longer, so
+/// that reports continue until the end.
 struct ReportPacer: Sendable {
     private let interval: Duration
     private let limit: Int
     private let checkpoint: Progress
     private var sent = 0
     private var lastSent: Duration?
-    /// Whether a report is on its way to the journal. There is one at a time, so that none can overtake another.
+    /// Whether the journal still handles a report. Only one is sent at a time, so that none can
+    /// overtake another.
     private var isSending = false
 
     init(interval: Duration, limit: Int = Limits.reportsPerStage, checkpoint: Progress = .none) {
@@ -19,11 +22,12 @@ struct ReportPacer: Sendable {
         self.checkpoint = checkpoint
     }
 
-    /// Whether to send a report that is made `elapsed` after the run began. When it is, ``didSend()`` must follow.
+    /// Whether to send a report that is made `elapsed` after the attempt began. If so,
+    /// ``didSend()`` must follow.
     mutating func shouldSend(_ progress: Progress, at elapsed: Duration) -> Bool {
         guard !isSending else { return false }
         if progress < .complete {
-            // The last place is kept for the report that completes the stage.
+            // The last report is reserved for the one that completes the stage.
             guard sent < limit - 1 else { return false }
             if let lastSent, elapsed - lastSent < max(interval, stretched(progress, at: elapsed)) { return false }
         } else if sent >= limit {
@@ -37,7 +41,8 @@ struct ReportPacer: Sendable {
 
     mutating func didSend() { isSending = false }
 
-    /// The time that is left, spread over the reports that are left. A run that has not moved is expected to take as long again.
+    /// The expected remaining time, divided by the remaining reports. An attempt without progress
+    /// is expected to take as long again.
     private func stretched(_ progress: Progress, at elapsed: Duration) -> Duration {
         let done = progress.value - checkpoint.value
         let rest = done > 0 ? elapsed * ((1 - progress.value) / done) : elapsed

@@ -1,7 +1,7 @@
 import LongtakeCore
 import Synchronization
 
-/// Turns the end of an attempt into what is written down: whether there is another attempt, and after how long.
+/// Decides what to store when an attempt ends, and whether and when the stage is retried.
 final class RetryPolicy: Sendable {
     private let randomness: Mutex<any RandomNumberGenerator & Sendable>
 
@@ -9,7 +9,7 @@ final class RetryPolicy: Sendable {
         self.randomness = Mutex(randomness)
     }
 
-    /// `nil` where nothing is to be written.
+    /// The outcome to store; `nil` if nothing can be stored.
     func outcome(of end: AttemptEnd, for claim: Claim) -> StageOutcome? {
         switch end {
         case .succeeded(let output): .succeeded(output: output)
@@ -21,18 +21,38 @@ final class RetryPolicy: Sendable {
 
     private func outcome(of failure: StageFailure, for claim: Claim) -> StageOutcome {
         let error = JobError(
-            code: failure.code, message: failure.message.cut(toBytes: Limits.errorMessageBytes), stage: claim.stage.name
-        )
+            code: failure.code, message: failure.message.truncated(toBytes: Limits.errorMessageBytes),
+            stage: claim.stage.name)
         guard failure.isRetryable, claim.attempt < Limits.attempts else { return .failed(error) }
         return .retry(error: error, delay: delay(afterAttempt: claim.attempt))
     }
 
-    /// Doubles from attempt to attempt and varies by ``Limits/retryJitter``; whole milliseconds, as it is shown in seconds with three decimals.
+    /// The delay doubles with each attempt and varies by ``Limits/retryJitter``. It is a whole
+    /// number of milliseconds, because events show it in seconds with three decimals.
     private func delay(afterAttempt attempt: Int) -> Duration {
         let jitter = randomness.withLock { generator in
             Double.random(in: -Limits.retryJitter...Limits.retryJitter, using: &generator)
         }
         let seconds = Backoff.attempts.delay(afterFailures: attempt) / .seconds(1)
         return .milliseconds(Int64((seconds * (1 + jitter) * 1000).rounded()))
+    }
+}
+
+/// An exponential backoff: each delay is twice the previous one, up to a maximum.
+struct Backoff: Hashable, Sendable {
+    let first: Duration
+    let maximum: Duration
+
+    /// Between calls to a journal that cannot store anything now, for example because the disk is
+    /// full.
+    static let persisting = Backoff(first: Limits.persistRetryDelay, maximum: Limits.persistRetryDelayMost)
+    /// Between two attempts of a stage.
+    static let attempts = Backoff(first: Limits.retryDelay, maximum: Limits.retryDelayMost)
+
+    /// The delay after a number of consecutive failures, which is at least 1.
+    func delay(afterFailures failures: Int) -> Duration {
+        var delay = first
+        for _ in 1..<max(1, failures) where delay < maximum { delay *= 2 }
+        return min(delay, maximum)
     }
 }

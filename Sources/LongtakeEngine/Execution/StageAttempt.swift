@@ -1,13 +1,15 @@
 import Logging
 import LongtakeCore
+import Synchronization
 
-/// One run of a stage against its time limit. A thin shell: it carries out what ``AttemptState`` decides.
+/// Runs one attempt of a stage within its time limit. ``AttemptState`` decides, and this type
+/// performs its actions.
 struct StageAttempt: Sendable {
     let claim: Claim
     let runner: any StageRunner
     let clock: any Clock<Duration>
     let limit: Duration
-    /// How long a runner that was told to stop may take to end.
+    /// How long a runner may take to end after it was asked to stop.
     let grace: Duration
     let reporter: StageReporter
     let abandoned: AbandonedAttempts
@@ -16,31 +18,32 @@ struct StageAttempt: Sendable {
     private enum Event: Sendable {
         case ended(AttemptEnd)
         case limitPassed
-        case toldToStop
+        case stopRequested
         case graceOver
     }
 
-    /// Runs to the end; cancelling the task that this is called in stops the run.
+    /// Runs the attempt to its end. To stop it, cancel the task that calls this.
     ///
-    /// It returns after the grace even if the runner ignores that it was told to stop. So the run is a task of its own: a task group would
-    /// wait for it.
+    /// It returns after the grace period even if the runner ignores the cancellation. So the runner
+    /// has an unstructured task: a task group would wait for it.
     func run() async -> AttemptEnd {
         let (events, send) = AsyncStream<Event>.makeStream()
-        reporter.observeStop { send.yield(.toldToStop) }
-        // Unstructured, because iterating a stream ends when its task is cancelled, and this has to go on then.
+        reporter.observeStop { send.yield(.stopRequested) }
+        // Unstructured, because the loop over the events must go on after the caller's task is
+        // cancelled.
         let attempt = Task { await follow(events, send) }
         return await withTaskCancellationHandler {
             await attempt.value
         } onCancel: {
-            send.yield(.toldToStop)
+            send.yield(.stopRequested)
         }
     }
 
     private func follow(_ events: AsyncStream<Event>, _ send: AsyncStream<Event>.Continuation) async -> AttemptEnd {
-        // Unstructured, so that nobody has to wait for a runner that does not end.
+        // Unstructured, so that the attempt can end before a runner that does not stop.
         let run = Task { send.yield(.ended(await runStage())) }
         let limit = Task {
-            if (try? await TimeLimit(limit: self.limit, clock: clock).pass()) != nil { send.yield(.limitPassed) }
+            if (try? await TimeLimit(limit: self.limit, clock: clock).wait()) != nil { send.yield(.limitPassed) }
         }
         var grace: Task<Void, Never>?
         defer {
@@ -55,39 +58,41 @@ struct StageAttempt: Sendable {
                 end = ended
                 action = state.ended()
             case .limitPassed: action = state.limitPassed()
-            case .toldToStop: action = state.toldToStop()
+            case .stopRequested: action = state.stopRequested()
             case .graceOver: action = state.graceOver()
             }
             switch action {
             case .nothing: break
             case .stop:
                 run.cancel()
-                // Unstructured, like the limit: it is cancelled when this returns.
+                // Unstructured, like the limit. It is cancelled when this function returns.
                 grace = Task {
-                    if (try? await TimeLimit(limit: self.grace, clock: clock).pass()) != nil { send.yield(.graceOver) }
+                    if (try? await TimeLimit(limit: self.grace, clock: clock).wait()) != nil { send.yield(.graceOver) }
                 }
-            case .end: return outcome(end, isLate: state.isLate)
-            case .abandon: return outcome(abandon(), isLate: state.isLate)
+            case .end: return outcome(end, isTimedOut: state.isTimedOut)
+            case .abandon: return outcome(abandon(), isTimedOut: state.isTimedOut)
             }
         }
         return end
     }
 
-    /// What the limit stopped reads as stopped. An end of its own that came just before stays what it is.
-    private func outcome(_ end: AttemptEnd, isLate: Bool) -> AttemptEnd {
-        guard isLate, case .stopped = end else { return end }
+    /// An attempt that its time limit stopped counts as failed. If the runner ended by itself just
+    /// before the stop, its own result counts.
+    private func outcome(_ end: AttemptEnd, isTimedOut: Bool) -> AttemptEnd {
+        guard isTimedOut, case .stopped = end else { return end }
         let seconds = Int(limit / .seconds(1))
         return .failed(
             StageFailure(code: "stage_timed_out", message: "the stage took more than \(seconds) s", isRetryable: true))
     }
 
-    /// From here on the runner's reports are refused here, and by the journal, because the claim ends.
+    /// Ends the attempt without its runner. From here on the reporter rejects the runner's reports.
+    /// The journal rejects them too, because the claim ends.
     private func abandon() -> AttemptEnd {
         let isLost = reporter.stop == .lost
         reporter.close()
         abandoned.add()
         logger.error(
-            "a runner did not stop when it was told to; its attempt is abandoned and its worker is free",
+            "a runner did not stop within the grace period; its attempt was abandoned and its worker is free",
             metadata: ["grace_seconds": "\(grace.inSeconds)"])
         return isLost ? .lost : .stopped
     }
@@ -105,13 +110,34 @@ struct StageAttempt: Sendable {
         switch reporter.stop {
         case .lost: return .lost
         case .canceling: return .stopped
-        // Whatever a run throws after it was told to stop is the stop's doing, and burns no attempt.
+        // An error after the stop was requested is a consequence of the stop. It does not count as
+        // a failed attempt.
         case nil where Task.isCancelled: return .stopped
         case nil: break
         }
         if let failure = error as? StageFailure { return .failed(failure) }
-        // Only the log gets the details: they may hold paths, and mean nothing to whoever submitted the job.
-        logger.error("a stage failed with an error of no known kind", metadata: ["error": "\(error)"])
+        // Only the operator sees the details, because they may contain paths of this machine.
+        logger.error("a stage failed with an unexpected error", metadata: ["error": "\(error)"])
         return .failed(StageFailure(message: "the stage failed unexpectedly", isRetryable: true))
     }
+}
+
+/// How an attempt ended, before its result is stored.
+enum AttemptEnd: Sendable {
+    case succeeded(output: JSONValue?)
+    case failed(StageFailure)
+    /// It was stopped, because the daemon shuts down or because the job is to be canceled.
+    case stopped
+    /// The claim is lost or the journal is closed, so no result can be stored.
+    case lost
+}
+
+/// Counts the attempts that were abandoned since the start, because their runner did not stop
+/// within the grace period.
+final class AbandonedAttempts: Sendable {
+    private let total = Atomic(0)
+
+    var count: Int { total.load(ordering: .relaxed) }
+
+    func add() { total.add(1, ordering: .relaxed) }
 }

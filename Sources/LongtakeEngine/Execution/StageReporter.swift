@@ -2,13 +2,14 @@ import Logging
 import LongtakeCore
 import Synchronization
 
-/// The way of one run's reports to the journal: paced, cut, one at a time, and at an end as soon as the journal says so.
+/// Sends the reports of one attempt to the journal: at limited rate, truncated, and one at a time.
+/// It stops as soon as the journal answers that the attempt must end.
 final class StageReporter: Sendable {
-    /// Why no more reports are taken.
+    /// Why the reporter accepts no more reports.
     enum Stop: Hashable, Sendable {
         /// The job is to be canceled.
         case canceling
-        /// The claim does not hold any more, or the journal has ended.
+        /// The claim is lost, or the journal is closed.
         case lost
     }
 
@@ -17,7 +18,7 @@ final class StageReporter: Sendable {
     private let timeline: Timeline
     private let logger: Logger
     private let state: Mutex<(pacer: ReportPacer, stop: Stop?)>
-    private let whenStopped = Mutex<(@Sendable () -> Void)?>(nil)
+    private let stopObserver = Mutex<(@Sendable () -> Void)?>(nil)
 
     init(claim: Claim, store: any WorkStore, interval: Duration, timeline: Timeline, logger: Logger) {
         self.claim = claim
@@ -29,55 +30,71 @@ final class StageReporter: Sendable {
 
     var stop: Stop? { state.withLock { $0.stop } }
 
-    /// Passes a report on, or drops it when it comes too early: a newer one follows.
-    /// - Throws: `CancellationError` when the stage is to be given up.
+    /// Sends a report. It drops a report that comes too early, because a newer one follows.
+    /// - Throws: `CancellationError` if the attempt must end.
     func report(_ report: StageReport) async throws {
         try Task.checkCancellation()
         let elapsed = timeline.elapsed
-        let (isWanted, stop) = state.withLock { state in
+        let (isDue, stop) = state.withLock { state in
             (state.stop == nil && state.pacer.shouldSend(report.progress, at: elapsed), state.stop)
         }
         guard stop == nil else { throw CancellationError() }
-        guard isWanted else { return }
+        guard isDue else { return }
         defer { state.withLock { $0.pacer.didSend() } }
-        let message = report.message.cut(toBytes: Limits.reportMessageBytes)
+        let message = report.message.truncated(toBytes: Limits.reportMessageBytes)
         do {
             let answer = try await store.report(
-                StageReport(progress: report.progress, message: message, checkpoint: bounded(report.checkpoint)),
+                StageReport(progress: report.progress, message: message, checkpoint: accepted(report.checkpoint)),
                 for: claim)
             switch answer {
             case .goOn: return
-            case .canceling: give(up: .canceling)
-            case .lost: give(up: .lost)
+            case .canceling: endAttempt(.canceling)
+            case .lost: endAttempt(.lost)
             }
         } catch JournalError.overloaded, JournalError.cannotPersist {
-            // A report may be lost where a later one can follow; the stage goes on.
-            logger.debug("a report was dropped, since the journal cannot persist it at present")
+            // A lost report does no harm, because a later one can follow. The attempt goes on.
+            logger.debug("dropped a progress report, because the journal cannot store it now")
         } catch let error as JournalError {
-            logger.notice("the stage is given up", metadata: ["error": "\(error)"])
-            give(up: .lost)
+            logger.notice(
+                "stopped an attempt, because the journal rejected its report", metadata: ["error": "\(error)"])
+            endAttempt(.lost)
         }
         if self.stop != nil { throw CancellationError() }
     }
 
-    /// A checkpoint within its limit; the one before is kept instead of one that is larger.
-    private func bounded(_ checkpoint: JSONValue?) -> JSONValue? {
+    /// The checkpoint; `nil` if it is larger than ``Limits/checkpointBytes``. Then the journal
+    /// keeps the previous one.
+    private func accepted(_ checkpoint: JSONValue?) -> JSONValue? {
         guard let checkpoint, let bytes = try? JSONText.encode(checkpoint).utf8.count else { return nil }
         if bytes <= Limits.checkpointBytes { return checkpoint }
         logger.warning(
-            "a checkpoint is too large and was not kept",
+            "a checkpoint is too large and was not stored; the previous one is kept",
             metadata: ["bytes": "\(bytes)", "limit": "\(Limits.checkpointBytes)"])
         return nil
     }
 
-    /// Calls `observer` when the journal says that the stage is to be given up.
-    func observeStop(_ observer: @escaping @Sendable () -> Void) { whenStopped.withLock { $0 = observer } }
+    /// Calls `observer` when the journal answers that the attempt must end.
+    func observeStop(_ observer: @escaping @Sendable () -> Void) { stopObserver.withLock { $0 = observer } }
 
-    /// Takes no report any more: nobody waits for this run.
+    /// Rejects all further reports, because the attempt was abandoned.
     func close() { state.withLock { $0.stop = .lost } }
 
-    private func give(up stop: Stop) {
-        state.withLock { $0.stop = stop }
-        whenStopped.withLock { $0 }?()
+    private func endAttempt(_ reason: Stop) {
+        state.withLock { $0.stop = reason }
+        stopObserver.withLock { $0 }?()
+    }
+}
+
+extension String {
+    /// The longest prefix that has at most `limit` bytes in UTF-8 and ends between two characters.
+    func truncated(toBytes limit: Int) -> String {
+        guard utf8.count > limit else { return self }
+        var (end, bytes) = (startIndex, 0)
+        for index in indices {
+            bytes += self[index].utf8.count
+            guard bytes <= limit else { break }
+            end = self.index(after: index)
+        }
+        return String(self[..<end])
     }
 }

@@ -1,22 +1,23 @@
 import Logging
 import LongtakeCore
 
-/// Takes one claim from its beginning to its end in the journal.
+/// Runs the stage of one claim and stores its result.
 struct StageWorker: Sendable {
     let store: any WorkStore
     let runners: StageRunners
     let clock: any Clock<Duration>
-    let executions: Executions
+    let attempts: ActiveAttempts
     let retries: RetryPolicy
-    /// Of simulated time, where the job has none of its own.
+    /// The speed of simulated work for jobs that set no speed of their own.
     let speed: Double
     let reportInterval: Duration
-    /// How long a runner that was told to stop may take to end.
+    /// How long a runner may take to end after it was asked to stop.
     let stopGrace: Duration
     let abandoned: AbandonedAttempts
     let logger: Logger
 
-    /// Runs the stage and returns when its end is written, or known to be impossible to write.
+    /// Runs the stage. Returns when its result is stored, or when it is certain that it cannot be
+    /// stored.
     func work(_ claim: Claim) async {
         var logger = logger
         logger[metadataKey: "job"] = "\(claim.job)"
@@ -28,30 +29,31 @@ struct StageWorker: Sendable {
             reporter: StageReporter(
                 claim: claim, store: store, interval: reportInterval, timeline: Timeline(on: clock), logger: logger),
             abandoned: abandoned, logger: logger)
-        let run = executions.begin(claim) { await attempt.run() }
+        let run = attempts.begin(claim) { await attempt.run() }
         let end = await run?.value ?? .stopped
         if let outcome = retries.outcome(of: end, for: claim) {
             await finish(claim, with: outcome, logger: logger)
         }
-        executions.end(claim)
+        attempts.end(claim)
     }
 
-    /// Tries until it is written, for as long as this task lives: it is cancelled only when the time of a drain is over.
+    /// Retries until the result is stored or this task is cancelled, which happens only when the
+    /// drain's deadline passes.
     private func finish(_ claim: Claim, with outcome: StageOutcome, logger: Logger) async {
         for failures in 1... {
             do {
                 _ = try await store.finish(claim, with: outcome)
                 return
             } catch JournalError.overloaded, JournalError.cannotPersist {
-                logger.warning("cannot write the end of a stage, will try again", metadata: ["tries": "\(failures)"])
+                logger.warning("cannot store the result of a stage; will retry", metadata: ["tries": "\(failures)"])
             } catch {
-                logger.error("the end of a stage is not written", metadata: ["error": "\(error)"])
+                logger.error("the result of a stage was not stored", metadata: ["error": "\(error)"])
                 return
             }
             do {
                 try await clock.sleep(for: Backoff.persisting.delay(afterFailures: failures))
             } catch {
-                logger.error("the end of a stage is not written, since the time to stop is over")
+                logger.error("the result of a stage was not stored, because the shutdown deadline passed")
                 return
             }
         }

@@ -1,21 +1,26 @@
 import LongtakeCore
 
-/// What an attempt may take, of the time in which it could work.
+/// Limits how long an attempt may take, not counting time in which the machine or the process was
+/// paused.
 ///
-/// A machine that is paused, or a process that is stopped, wakes up with all its deadlines behind it. So the limit is slept in parts, and a part that
-/// ends late by more than ``Limits/pauseNoticed`` is slept anew: a pause costs nobody an attempt, and lengthens the limit by a part at most.
+/// When a paused machine or process resumes, all its deadlines have passed. So the limit is divided
+/// into parts. If a part ends more than ``Limits/pauseNoticed`` late, the process was paused, and
+/// the part starts again. A pause costs no job an attempt. It makes the limit longer by at most one
+/// part.
 struct TimeLimit: Sendable {
     let limit: Duration
     let clock: any Clock<Duration>
 
     static let parts = 4
-    /// So often a part is slept anew. A machine that is late more often than that is not paused but overrun.
-    static let pauses = 100
+    /// How often a part may start again. A machine that is late more often is overloaded, not
+    /// paused.
+    static let maxPauses = 100
 
-    /// Returns when it is used up.
-    func pass() async throws {
+    /// Returns when the limit is reached.
+    /// - Throws: `CancellationError` if the task is cancelled.
+    func wait() async throws {
         let timeline = Timeline(on: clock)
-        var (due, left, pauses) = (Duration.zero, Self.parts, Self.pauses)
+        var (due, left, pauses) = (Duration.zero, Self.parts, Self.maxPauses)
         while left > 0 {
             due += limit / Self.parts
             try await timeline.sleep(until: due)
@@ -26,5 +31,15 @@ struct TimeLimit: Sendable {
                 left -= 1
             }
         }
+    }
+}
+
+extension Claim {
+    /// The time limit of this attempt: the one in the pipeline, or else a multiple of the expected
+    /// time at the speed in force.
+    func timeLimit(atSpeed speed: Double) -> Duration {
+        let expected = stage.expectedSeconds / (simulation?.speed ?? speed)
+        let seconds = stage.timeLimitSeconds ?? max(Limits.timeLimitLeastSeconds, Limits.timeLimitFactor * expected)
+        return .seconds(min(seconds, Limits.timeLimitMostSeconds))
     }
 }

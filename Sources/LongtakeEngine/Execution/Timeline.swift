@@ -1,13 +1,14 @@
-/// Time since a moment, on whichever clock was injected.
+/// Measures time from a starting point on an injected clock.
 ///
-/// An `any Clock<Duration>` can sleep, but its instants have no type that could be kept; this keeps one where its type is known.
+/// Code that has an `any Clock<Duration>` cannot store its instants, because their type is unknown
+/// there. A timeline captures the starting instant in closures that know its type.
 struct Timeline: Sendable {
     private let elapsedNow: @Sendable () -> Duration
     private let sleepUntil: @Sendable (Duration) async throws -> Void
 
-    /// Begins now.
+    /// Starts now.
     init(on clock: any Clock<Duration>) {
-        self = Self.begin(on: clock)
+        self = Self.start(on: clock)
     }
 
     private init(
@@ -17,7 +18,7 @@ struct Timeline: Sendable {
         sleepUntil = sleep
     }
 
-    private static func begin<Source: Clock<Duration>>(on clock: Source) -> Timeline {
+    private static func start<Source: Clock<Duration>>(on clock: Source) -> Timeline {
         let start = clock.now
         return Timeline(
             elapsed: { start.duration(to: clock.now) },
@@ -26,6 +27,6 @@ struct Timeline: Sendable {
 
     var elapsed: Duration { elapsedNow() }
 
-    /// Sleeps until so much time has passed since the beginning; at once where it has.
+    /// Sleeps until ``elapsed`` is at least `elapsed`. It returns at once if that time has passed.
     func sleep(until elapsed: Duration) async throws { try await sleepUntil(elapsed) }
 }

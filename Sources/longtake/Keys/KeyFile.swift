@@ -4,13 +4,15 @@ import LongtakeCore
 import LongtakeHTTP
 import LongtakeSQLite
 
-/// The file of the keys: API keys without their secrets, and what tickets are signed with. Only its owner may read it.
+/// The key file. It contains hashes of the API keys and the secrets for signing tickets, so only
+/// its owner may read it.
 ///
-/// It is replaced as a whole, so that whoever reads it sees it before or after a change; and those who change it wait for each other.
+/// Each change replaces the whole file, so a reader sees it either before or after the change. A
+/// lock file serializes changes.
 struct KeyFile {
     let path: String
 
-    /// What is in it.
+    /// The content of the file.
     struct Content: Codable, Hashable {
         var keys: [KeyRecord] = []
         var signingKeys: [SigningKey] = []
@@ -25,34 +27,38 @@ struct KeyFile {
         let description: String
     }
 
-    private static let patience = Duration.seconds(5)
+    /// How long a change waits for the lock.
+    private static let lockTimeout = Duration.seconds(5)
 
-    /// What is in the file; nothing where there is none.
-    /// - Throws: ``Failure`` for a file that is there and cannot be read, or is none of ours.
+    /// Reads the file. If it does not exist, the content is empty.
+    /// - Throws: ``Failure`` if the file exists but cannot be read or is invalid.
     func read() throws -> Content {
         var status = stat()
-        // Only a file that is not there is none. One behind a directory that may not be entered is one that cannot be read.
+        // Only ENOENT means that the file does not exist. Behind a directory that may not be
+        // entered it may exist.
         guard lstat(path, &status) == 0 || errno != ENOENT else { return Content() }
         let bytes: [UInt8]
         do {
             bytes = try ReadableFile.read(path)
         } catch {
-            throw Failure(description: "\(error). Make it readable for the user of the daemon and for nobody else.")
+            throw Failure(description: "\(error). Make it readable for the daemon's user only.")
         }
         do {
             return try JSONText.decode(Content.self, fromUTF8: Data(bytes))
         } catch {
-            throw Failure(description: "\(path): is no file of keys: \("\(error)".onOneLine)")
+            throw Failure(description: "\(path) is not a valid key file: \("\(error)".onOneLine)")
         }
     }
 
-    /// Whether others than its owner may read it.
+    /// Whether users other than the owner may access it.
     var isOpenToOthers: Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & 0o077 != 0
     }
 
-    /// Changes what is in the file, and returns when that is on the disk.
+    /// Changes the content. Returns when the change is on the disk.
+    /// - Throws: ``Failure`` if the file cannot be read, locked or written, or the error of
+    ///   `change`.
     func update<Value>(_ change: (inout Content) throws -> Value) throws -> Value {
         let lock = try takeLock()
         defer { close(lock) }
@@ -60,7 +66,7 @@ struct KeyFile {
         let value = try change(&content)
         let new = path + ".new"
         do {
-            // What an earlier change left behind that was cut off.
+            // A change that was interrupted may have left this file behind.
             unlink(new)
             try SyncedFile.make(new, holding: Array(try JSONText.data(content)) + [0x0a], for: owner)
             try SyncedFile.rename(new, to: path)
@@ -78,32 +84,37 @@ struct KeyFile {
         } catch {
             throw Failure(description: "\(error)")
         }
-        let deadline = ContinuousClock.now + Self.patience
+        let deadline = ContinuousClock.now + Self.lockTimeout
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
             guard .now < deadline else {
                 close(descriptor)
-                throw Failure(description: "\(name): another program changes the keys")
+                throw Failure(description: "another program is changing the keys and has locked \(name). Try again.")
             }
             poll(nil, 0, 10)
         }
         return descriptor
     }
 
-    /// Root makes keys for the daemon's user, whose the directory is.
+    /// The owner of the directory. If root changes the keys, the daemon's user must be able to read
+    /// them.
     private var owner: FileOwner? { FileOwner(ofDirectory: SyncedFile.directory(of: path)) }
 }
 
 extension KeyFile.Content {
-    /// Adds a key for signing and lets go of those that no valid ticket can have been signed with any more.
+    /// Adds a secret for signing tickets, and removes the secrets whose tickets have all expired.
     mutating func rotate(at time: Timestamp, keepingOld: Bool) {
         let longest = Duration.seconds(Limits.ticketSeconds.upperBound)
         let sorted = signingKeys.sorted { $0.createdAt < $1.createdAt }
-        // The newest signs, so the new one is that also where the clock was set back since the last was made.
-        let made = sorted.last.map { max(time, $0.createdAt.advanced(by: .milliseconds(1))) } ?? time
-        // One signed until the next was made; tickets of that time are good for so long.
-        let kept = zip(sorted, sorted.dropFirst().map(\.createdAt) + [made]).filter { time < $1.advanced(by: longest) }
+        // The newest secret signs. So the new one must be the newest even if the clock was set
+        // back.
+        let createdAt = sorted.last.map { max(time, $0.createdAt.advanced(by: .milliseconds(1))) } ?? time
+        // A secret signed tickets until the next one was created. They are valid for at most
+        // `longest` after that.
+        let kept = zip(sorted, sorted.dropFirst().map(\.createdAt) + [createdAt]).filter {
+            time < $1.advanced(by: longest)
+        }
         signingKeys = keepingOld ? kept.map(\.0) : []
-        signingKeys.append(SigningKey(at: made, random: Self.random))
+        signingKeys.append(SigningKey(at: createdAt, random: Self.random))
     }
 
     static func random() -> UInt64 {

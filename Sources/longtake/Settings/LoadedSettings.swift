@@ -2,28 +2,29 @@ import FoundationEssentials
 import LongtakeCore
 import Yams
 
-/// The settings in force, and the pipelines that go with them.
+/// The settings in force and the pipelines.
 struct LoadedSettings: Sendable {
     let settings: Settings
     let catalog: PipelineCatalog
-    /// The settings' file, `nil` where the built-in defaults run.
+    /// The settings file; `nil` if there is none.
     let file: String?
-    /// The pipelines' file, `nil` where the built-in ones serve.
+    /// The file of the pipelines; `nil` for the built-in pipelines.
     let pipelinesFile: String?
-    /// Variables that look like settings and come from Kubernetes.
+    /// Variables that look like settings but were set by Kubernetes.
     let ignoredVariables: [String]
-    private let places: [String: SettingsPlace]
+    private let sources: [String: SettingSource]
 
-    /// What the operator has to change to give a key another value.
-    func place(of key: String) -> String { (places[key] ?? .builtIn).described(key) }
+    /// What the operator has to change to set another value, for example `--port`.
+    func source(of key: String) -> String { (sources[key] ?? .builtIn).described(key) }
 
-    /// Defaults, then the file, then the environment, then the flags.
-    static func load(flags: SettingsOptions, environment: [String: String]) throws(SettingsMistake) -> LoadedSettings {
+    /// Loads the settings from the defaults, the file, the environment and the flags. Later sources
+    /// override earlier ones.
+    static func load(flags: SettingsOptions, environment: [String: String]) throws(SettingsError) -> LoadedSettings {
         var tree = SettingsTree()
         let file = flags.config ?? environment["LONGTAKE_CONFIG"]
         if let file {
-            let place = flags.config == nil ? SettingsPlace.variable("LONGTAKE_CONFIG") : .flag("--config")
-            let text = try read(file, "config", place, orElse: "leave it out to use the defaults")
+            let source = flags.config == nil ? SettingSource.variable("LONGTAKE_CONFIG") : .flag("--config")
+            let text = try read(file, "config", source, orElse: "omit it to use the defaults")
             try tree.apply(file: file, text: text)
         }
         try tree.apply(environment: environment)
@@ -34,68 +35,72 @@ struct LoadedSettings: Sendable {
         try tree.apply(flag: "--data", "storage.path", flags.data)
         try tree.apply(flag: "--speed", "simulation.speed", flags.speed)
         try tree.apply(flag: "--log-level", "log.level", flags.logLevel)
-        try tree.settings.checkAccess(tree.place)
+        try tree.settings.checkAccess(tree.source)
         let (catalog, pipelinesFile) = try pipelines(
-            tree.settings.pipelines, beside: file, tree.place(of: "pipelines"))
+            tree.settings.pipelines, beside: file, tree.source(of: "pipelines"))
         try tree.applyQueueVariables(catalog.definitions.flatMap { $0.stages.map(\.queue.description) })
         return LoadedSettings(
             settings: tree.settings, catalog: catalog, file: file, pipelinesFile: pipelinesFile,
-            ignoredVariables: tree.ignoredVariables, places: tree.places)
+            ignoredVariables: tree.ignoredVariables, sources: tree.sources)
     }
 
-    /// A file that is named must be there; the default name may be missing, and then the built-in copy serves.
+    /// Loads the pipelines. A file that a source names must exist. If the default file does not
+    /// exist, the built-in copy is used.
     private static func pipelines(
-        _ name: String, beside file: String?, _ place: SettingsPlace
-    ) throws(SettingsMistake) -> (PipelineCatalog, String?) {
+        _ name: String, beside file: String?, _ source: SettingSource
+    ) throws(SettingsError) -> (PipelineCatalog, String?) {
         let folder = file.map {
             $0.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
         }
         let path = name.hasPrefix("/") || folder == nil || folder == "" ? name : "\(folder ?? "")/\(name)"
         let isNamed = name != Settings().pipelines
-        let isThere = (file != nil || isNamed) && FileManager.default.fileExists(atPath: path)
-        guard isThere || isNamed else {
-            return (try decode(BuiltInPipelines.text, source: "built-in pipelines"), nil)
+        let exists = (file != nil || isNamed) && FileManager.default.fileExists(atPath: path)
+        guard exists || isNamed else {
+            return (try decode(builtInPipelines, location: "built-in pipelines"), nil)
         }
-        let text = try read(path, "pipelines", place, orElse: "leave the setting out to use the built-in pipelines")
-        return (try decode(text, source: path), path)
+        let text = try read(path, "pipelines", source, orElse: "omit the setting to use the built-in pipelines")
+        return (try decode(text, location: path), path)
     }
 
-    private static func decode(_ text: String, source: String) throws(SettingsMistake) -> PipelineCatalog {
+    /// The copy of `config/pipelines.yaml` in the executable, for a daemon without files.
+    private static let builtInPipelines = String(decoding: PackageResources.pipelines_yaml, as: UTF8.self)
+
+    private static func decode(_ text: String, location: String) throws(SettingsError) -> PipelineCatalog {
         do {
             return try YAMLDecoder().decode(PipelineCatalog.self, from: text)
         } catch let error as DecodingError {
-            let (path, reason) = error.place
-            throw SettingsMistake(source: source, key: path, reason: reason)
+            let (path, reason) = error.pathAndReason
+            throw SettingsError(location: location, key: path, reason: reason)
         } catch {
-            throw SettingsMistake(source: source, key: "", reason: "is not YAML: \(error)")
+            throw SettingsError(location: location, key: "", reason: "is not valid YAML: \(error)")
         }
     }
 
     /// - Parameters:
-    ///   - key: the setting that names the file, and `place` where that was set.
-    ///   - remedy: what the operator can do besides naming another file.
+    ///   - key: the setting that names the file. `source` is where it was set.
+    ///   - remedy: what the operator can do instead of choosing another file.
     private static func read(
-        _ path: String, _ key: String, _ place: SettingsPlace, orElse remedy: String
-    ) throws(SettingsMistake) -> String {
+        _ path: String, _ key: String, _ source: SettingSource, orElse remedy: String
+    ) throws(SettingsError) -> String {
         let bytes: [UInt8]
         do throws(ReadableFile.Failure) {
             bytes = try ReadableFile.read(path)
         } catch {
-            throw place.mistake(key, "\(error). Name a file that can be read, or \(remedy).")
+            throw source.error(key, "\(error). Choose a file that can be read, or \(remedy).")
         }
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw SettingsMistake(source: path, key: "", reason: "is not UTF-8")
+            throw SettingsError(location: path, key: "", reason: "is not valid UTF-8")
         }
         return text
     }
 
-    /// The queues that a pipeline uses and that have no workers, in order.
+    /// The queues that a pipeline uses and that have no workers, sorted.
     var idleQueues: [QueueName] {
         let used = Set(catalog.definitions.flatMap { $0.stages.map(\.queue) })
         return used.filter { settings.queues[$0.description]?.workers ?? 0 == 0 }.sorted()
     }
 
-    /// What is in force, as YAML that could be a settings' file, with where it comes from.
+    /// The settings in force as a valid settings file, with comments that name the sources.
     func described() throws -> String {
         var lines = [
             "# settings: \(file ?? "built-in defaults"), environment, flags",
@@ -122,14 +127,14 @@ struct LoadedSettings: Sendable {
             let mark = definition.name == catalog.defaultPipeline ? " (default)" : ""
             lines.append("# \(definition.name)\(mark): \(definition.stages.count) stages, \(Int(seconds)) s at speed 1")
         }
-        lines += idleQueues.map { "# warning: queue \($0) has no workers, so jobs will wait there" }
+        lines += idleQueues.map { "# warning: queue \($0) has no workers, so its jobs will wait" }
         return lines.joined(separator: "\n") + "\n"
     }
 }
 
 extension DecodingError {
-    /// The path of keys, and the reason in a sentence.
-    fileprivate var place: (path: String, reason: String) {
+    /// The path of the key and the reason of the error.
+    fileprivate var pathAndReason: (path: String, reason: String) {
         func text(_ path: [any CodingKey]) -> String {
             path.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".").replacing(
                 ".[", with: "[")

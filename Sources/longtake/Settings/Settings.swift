@@ -2,13 +2,14 @@ import Logging
 import LongtakeCore
 import LongtakeHTTP
 
-/// All settings, with their defaults. `config/longtake.yaml` documents each; a test holds the two together.
+/// All settings with their defaults. `config/longtake.yaml` documents them, and a test compares the
+/// two.
 struct Settings: Hashable, Sendable {
     var http = HTTP()
     var storage = Storage()
     var stream = Stream()
     var queues: [String: Queue] = ["cpu": Queue(workers: 4), "gpu": Queue(workers: 2), "io": Queue(workers: 8)]
-    /// The file of the pipelines, beside the settings' file.
+    /// The file of the pipelines. A relative path starts at the directory of the settings file.
     var pipelines = "pipelines.yaml"
     var reports = Reports()
     var simulation = SimulationSettings()
@@ -18,17 +19,20 @@ struct Settings: Hashable, Sendable {
     var log = Log()
 
     struct HTTP: Hashable, Sendable {
-        /// Host names and addresses, each of which the daemon listens on; never empty.
+        /// The host names and addresses on which the daemon listens. Never empty.
         var hosts = ["127.0.0.1"]
-        /// Of each of ``hosts``; 0 for one that is free on all of them.
+        /// The port on each of ``hosts``. 0 chooses a port that is free on all of them.
         var port = 8080
-        /// Empty for none.
+        /// The path of the Unix socket. Empty for none.
         var unixSocket = ""
-        /// In octal.
+        /// The permissions of the Unix socket, in octal.
         var unixSocketMode = "0660"
-        /// Empty for that of the daemon's user, or of the directory if that passes its group on.
+        /// The group of the Unix socket. If it is empty, the system chooses: the group of the
+        /// daemon's user, or of the directory if its setgid bit is set.
         var unixSocketGroup = ""
-        /// The permissions that a text gives in octal, with or without `0o` before it; `nil` for any other text.
+
+        /// Parses permissions in octal, with or without the prefix `0o`. Returns `nil` for any
+        /// other text.
         static func permissions(_ text: String) -> UInt32? {
             let digits = text.hasPrefix("0o") ? text.dropFirst(2) : text[...]
             guard digits.utf8.allSatisfy({ (0x30...0x37).contains($0) }), let mode = UInt32(digits, radix: 8) else {
@@ -37,36 +41,36 @@ struct Settings: Hashable, Sendable {
             return mode <= 0o777 ? mode : nil
         }
 
-        /// See ``AllowedHosts``; `*` with keys only.
+        /// See ``AllowedHosts``. `*` is allowed with ``AccessMode/keys`` only.
         var allowedHosts: [String] = []
-        /// The address at which clients reach the daemon; empty if links are to stay relative.
+        /// The URL at which clients reach the daemon. If it is empty, links are relative.
         var publicURL = ""
-        /// Addresses and networks of proxies, and `unix` for peers on a Unix domain socket.
+        /// Addresses and networks of trusted proxies. `unix` stands for clients on the Unix socket.
         var trustedProxies: [String] = []
-        /// Origins whose pages may use the daemon; `*` for all.
+        /// Origins whose web pages may use the daemon. `*` stands for all.
         var corsOrigins: [String] = []
     }
 
     struct Storage: Hashable, Sendable {
         var path = ".longtake"
-        /// Empty for `backups` in ``path``.
+        /// The directory of the backups. Empty for `backups` in ``path``.
         var backupPath = ""
-        /// From the finish of a job on; 0 for ever.
+        /// How long a finished job is kept. 0 means forever.
         var retentionHours = 168
-        /// Of 10⁹ bytes; 0 for no bound.
+        /// The maximum size of the database, in units of 10⁹ bytes. 0 means no limit.
         var maxGigabytes = 20.0
     }
 
     struct Stream: Hashable, Sendable {
         var heartbeatSeconds = 10
         var maxStreams = 20_000
-        /// Of one API key and its tickets.
+        /// The limit for one API key together with its tickets.
         var maxStreamsPerKey = 1_000
-        /// 0 for no limit.
+        /// 0 means no limit.
         var maxAgeSeconds = 0
     }
 
-    /// Of each queue.
+    /// The number of workers of each queue.
     var workers: [QueueName: Int] {
         Dictionary(uniqueKeysWithValues: queues.map { (QueueName(unchecked: $0.key), $0.value.workers) })
     }
@@ -85,47 +89,77 @@ struct Settings: Hashable, Sendable {
 
     struct Auth: Hashable, Sendable {
         var mode = AccessMode.none
-        /// Lets a daemon without keys listen beyond loopback.
+        /// Allows a daemon without API keys to listen on addresses beyond loopback.
         var allowAnonymous = false
-        /// Empty for `keys.json` in ``Storage/path``.
+        /// The key file. Empty for `keys.json` in ``Storage/path``.
         var keysFile = ""
     }
 
     struct SettableLimits: Hashable, Sendable {
         var queuedJobsPerTenant = Limits.queuedJobsPerTenantDefault
-        /// 0 for no limit.
+        /// 0 means no limit.
         var requestsPerSecondPerKey = 0
     }
 
-    /// The file of the keys.
+    /// The path of the key file.
     var keysPath: String { auth.keysFile.isEmpty ? storage.path + "/keys.json" : auth.keysFile }
 
     struct Shutdown: Hashable, Sendable {
         var graceSeconds = 10
     }
 
+    /// Settings of the logger.
     struct Log: Hashable, Sendable {
         var level = Logger.Level.info
         var format = Format.auto
         var access = AccessLogMode.off
 
         enum Format: String, Hashable, Sendable, CaseIterable, Codable {
-            /// Text on a terminal, JSON otherwise.
+            /// Text if standard error is a terminal, otherwise JSON.
             case auto
             case json, text
         }
     }
 }
 
-/// What is wrong with the settings: where, which key, and why. It goes to the operator as one line.
-struct SettingsMistake: Error, CustomStringConvertible, Hashable {
-    /// A file's path, `environment` or `command line`.
-    let source: String
+extension Settings {
+    /// Rejects combinations that would give access to more clients than the operator intends.
+    /// - Parameter source: returns where a key was set.
+    func checkAccess(_ source: (String) -> SettingSource) throws(SettingsError) {
+        guard auth.mode == .none else { return }
+        let open = http.hosts.first { !ListenAddress.tcp(host: $0, port: http.port).isLoopback }
+        if let open, !auth.allowAnonymous {
+            throw source("http.host").error(
+                "http.host",
+                "\(open) can be reached from other machines, but the daemon requires no API key. Set auth.mode to keys and create keys with longtake keys create, or use --allow-anonymous if every client may do everything."
+            )
+        }
+        guard !http.allowedHosts.contains("*") else {
+            throw source("http.allowed_hosts").error(
+                "http.allowed_hosts",
+                "* would let every web page control a daemon that requires no API key, because a page can point its own host name to this machine. List the host names, or set auth.mode to keys."
+            )
+        }
+        // Any page can give itself the origin “null” with a sandboxed frame.
+        guard !http.corsOrigins.contains(where: { $0 == "*" || $0.lowercased() == "null" }) else {
+            throw source("http.cors_origins").error(
+                "http.cors_origins",
+                "* and null would let every web page control a daemon that requires no API key. List the origins, or set auth.mode to keys."
+            )
+        }
+    }
+}
+
+/// An error in the settings: where it is, which key it concerns, and what to do. It is printed as
+/// one line.
+struct SettingsError: Error, CustomStringConvertible, Hashable {
+    /// The path of a file, `environment` or `command line`.
+    let location: String
     let key: String
     let reason: String
 
     /// `EX_CONFIG` of sysexits.h.
     static let exitStatus: Int32 = 78
 
-    var description: String { key.isEmpty ? "\(source): \(reason)" : "\(source): \(key): \(reason)" }
+    var description: String { key.isEmpty ? "\(location): \(reason)" : "\(location): \(key): \(reason)" }
 }

@@ -1,17 +1,20 @@
 import Logging
 import LongtakeCore
 import LongtakeHTTP
+import NIOCore
 
-/// One scalar setting: its key, its rule in words, and how it is read into ``Settings`` and shown.
+/// One setting: its key, its rule, and functions that parse and print its value.
 struct SettingsKey: Sendable {
     let name: String
+    /// The rule for a value, as the end of a sentence with “must be”.
     let rule: String
-    /// `false` where the text breaks the rule.
+    /// Parses a value into the settings. Returns `false` if the value violates the rule.
     var read: @Sendable (String, inout Settings) -> Bool
+    /// The value as YAML.
     var show: @Sendable (Settings) -> String
-    /// Whether it is a list in a file; elsewhere the items have commas between them.
+    /// Whether the value is a list. Environment variables and flags separate its items by commas.
     var isList = false
-    /// A better reason than the rule for refusing a text; `nil` if there is none.
+    /// A more helpful message than the rule for an invalid value; `nil` if there is none.
     var advice: @Sendable (String) -> String? = { _ in nil }
 
     static let all: [SettingsKey] = [
@@ -21,19 +24,19 @@ struct SettingsKey: Sendable {
         text(
             "http.unix_socket_mode", \.http.unixSocketMode, "permissions in octal, such as 0660",
             { Settings.HTTP.permissions($0) != nil }),
-        text("http.unix_socket_group", \.http.unixSocketGroup, "the name of a group", { !$0.contains("\0") }),
+        text("http.unix_socket_group", \.http.unixSocketGroup, "a group name", { !$0.contains("\0") }),
         list(
             "http.allowed_hosts", \.http.allowedHosts,
-            "host names without a port, such as longtake.example.org or *.example.org, or * with keys",
+            "host names without a port, such as longtake.example.org or *.example.org, or * if auth.mode is keys",
             AllowedHosts.isEntry),
         list(
             "http.cors_origins", \.http.corsOrigins, "origins such as https://app.example.org, or *", isOrigin),
         text(
-            "http.public_url", \.http.publicURL, "an address such as https://video.example.org/longtake, or empty",
+            "http.public_url", \.http.publicURL, "a URL such as https://video.example.org/longtake, or empty",
             { $0.isEmpty || PublicURL($0) != nil }),
         list(
             "http.trusted_proxies", \.http.trustedProxies,
-            "addresses and networks such as 10.0.0.0/8, and unix for Unix sockets", { TrustedProxies([$0]) != nil }),
+            "addresses and networks such as 10.0.0.0/8, or unix for Unix sockets", { TrustedProxies([$0]) != nil }),
         text("storage.path", \.storage.path, "a directory", { !$0.isEmpty }),
         text("storage.backup_path", \.storage.backupPath, "a directory", { _ in true }),
         integer("storage.retention_hours", \.storage.retentionHours, 0...87_600),
@@ -59,31 +62,34 @@ struct SettingsKey: Sendable {
 
     static func find(_ name: String) -> SettingsKey? { all.first { $0.name == name } }
 
-    /// The key of a variable's name without its prefix, in lower case: the dots of a key are written `_` there.
+    /// Finds the key of an environment variable. Variables contain `_` in place of the dots of a
+    /// key.
+    /// - Parameter variable: the name without its prefix, in lower case.
     static func find(variable: String) -> String? {
         all.first { $0.name.replacing(".", with: "_") == variable }?.name
     }
 
-    /// The queue in the name of a variable such as `queues_gpu_workers`. Each `_` of it may stand for a `-`.
+    /// The queue in the name of a variable such as `queues_gpu_workers`. Each `_` in it may stand
+    /// for `-`.
     static func queue(variable: String) -> String? {
         guard variable.hasPrefix("queues_"), variable.hasSuffix("_workers") else { return nil }
         return String(variable.dropFirst(7).dropLast(8))
     }
 
-    /// The queue's name in `queues.NAME.workers`.
+    /// The name of the queue in `queues.NAME.workers`.
     static func queue(in key: String) -> String? {
         let parts = key.split(separator: ".", omittingEmptySubsequences: false)
         return parts.count == 3 && parts[0] == "queues" && parts[2] == "workers" ? String(parts[1]) : nil
     }
 
-    /// Whether a known key is at or below this path.
+    /// Whether the path is a known key or a prefix of one.
     static func isPrefix(_ path: [String]) -> Bool {
         if path[0] == "queues" { return path.count <= 2 || path == ["queues", path[1], "workers"] }
         let key = path.joined(separator: ".")
         return all.contains { $0.name == key || $0.name.hasPrefix(key + ".") }
     }
 
-    /// The keys right below a path, for telling what would have been right.
+    /// The known keys directly below a path, for error messages.
     static func names(under path: [String]) -> [String] {
         if path.first == "queues" { return path.count == 1 ? ["any queue"] : ["workers"] }
         let names = (all.map(\.name) + ["queues.x"]).map { $0.split(separator: ".").map(String.init) }
@@ -162,16 +168,18 @@ struct SettingsKey: Sendable {
             isList: true)
     }
 
-    /// An item between two commas is there, and empty: the item's rule refuses it.
+    /// The items of a list. Nothing between two commas is an empty item, which the item's rule
+    /// rejects.
     private static func items(in text: String) -> [String] {
         text.isEmpty
             ? [] : text.split(separator: ",", omittingEmptySubsequences: false).map { String($0.trimmingSpaces) }
     }
 
-    /// One value or a list. A daemon that listens nowhere is not meant, so the list is never empty.
+    /// One value or a list. An empty list is an error, because the daemon would not listen on any
+    /// address.
     private static let hosts: SettingsKey = {
         var key = list(
-            "http.host", \.http.hosts, "host names or addresses, each named once", { ListenHost.isValid($0) })
+            "http.host", \.http.hosts, "host names or addresses without duplicates", { ListenHost.isValid($0) })
         let (read, show) = (key.read, key.show)
         key.read = { text, settings in
             let hosts = items(in: text)
@@ -180,7 +188,7 @@ struct SettingsKey: Sendable {
         key.show = { $0.http.hosts.count == 1 ? $0.http.hosts[0] : show($0) }
         key.advice = { text in
             if items(in: text).isEmpty {
-                return "is empty, so the daemon would listen nowhere. Name a host name or an address."
+                return "is empty, so the daemon would not listen on any address. Set a host name or an address."
             }
             return items(in: text).lazy.compactMap(ListenHost.advice).first
         }
@@ -195,12 +203,12 @@ struct SettingsKey: Sendable {
         key.advice = { path in
             guard path.utf8.count > UnixSocketFile.longestPath else { return nil }
             return
-                "“\(path)” has \(path.utf8.count) bytes. The system allows \(UnixSocketFile.longestPath) for the path of a Unix socket, so choose a shorter one."
+                "“\(path)” has \(path.utf8.count) bytes. The system allows \(UnixSocketFile.longestPath) bytes for the path of a Unix socket. Choose a shorter path."
         }
         return key
     }()
 
-    /// A scheme, a host and perhaps a port (RFC 6454 §6.2), with nothing behind them.
+    /// Whether the text is a scheme, a host and an optional port (RFC 6454 §6.2), and nothing else.
     private static func isOrigin(_ text: String) -> Bool {
         if text == "*" || text == "null" { return true }
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
@@ -229,5 +237,46 @@ extension Substring {
         while text.first == " " { text.removeFirst() }
         while text.last == " " { text.removeLast() }
         return text
+    }
+}
+
+/// Validates an item of `http.host`: a host name, or an IP address without brackets and port.
+enum ListenHost {
+    static func isValid(_ text: String) -> Bool {
+        let name = text.hasSuffix(".") ? text.dropLast() : text[...]
+        return AllowedHosts.isHostName(name) || isAddress(text)
+    }
+
+    /// Explains what to write instead of an invalid text; `nil` if the intention is unclear.
+    static func advice(_ text: String) -> String? {
+        if text.contains("://") { return "“\(text)” is a URL. Write only its host." }
+        if text.contains("/") { return "“\(text)” is a path. Use http.unix_socket (--unix-socket) for a Unix socket." }
+        if text.contains("*") { return "“\(text)” is not an address. Write 0.0.0.0 for all IPv4 addresses, or ::." }
+        let (host, port) = parts(text)
+        guard host != text, isValid(host) else { return nil }
+        guard !port.isEmpty else { return "“\(text)” has brackets. Write \(host)." }
+        return "“\(text)” contains a port. Write \(host), and set http.port (--port) to \(port)."
+    }
+
+    /// Splits a text such as `[::1]`, `[::1]:80` or `127.0.0.1:80` into its host and its port. The
+    /// port may be empty.
+    private static func parts(_ text: String) -> (host: String, port: String) {
+        guard let colon = text.lastIndex(of: ":"), case let port = text[text.index(after: colon)...],
+            !port.isEmpty, port.allSatisfy(\.isNumber), text[..<colon].last != ":",
+            text.hasPrefix("[") == (text[..<colon].last == "]")
+        else { return (unbracketed(text[...]), "") }
+        return (unbracketed(text[..<colon]), String(port))
+    }
+
+    private static func unbracketed(_ text: Substring) -> String {
+        text.hasPrefix("[") && text.hasSuffix("]") ? String(text.dropFirst().dropLast()) : String(text)
+    }
+
+    /// Whether the text is an IP address. An IPv6 address may have a zone (RFC 4007 §11), as in
+    /// `fe80::1%eth0`.
+    private static func isAddress(_ text: String) -> Bool {
+        let parts = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
+        let isZone = parts.count == 1 || parts[0].contains(":") && AllowedHosts.isHostName(parts[1])
+        return isZone && (try? SocketAddress(ipAddress: String(parts[0]), port: 0)) != nil
     }
 }

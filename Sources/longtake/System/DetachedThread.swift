@@ -1,7 +1,8 @@
 import Dispatch
 import Glibc
 
-/// A thread of its own for work that may block, so that neither the cooperative pool nor Dispatch's workers wait with it.
+/// Runs work that may block on a new thread, so that it blocks neither the cooperative pool nor
+/// Dispatch's threads.
 enum DetachedThread {
     private final class Work: Sendable {
         let run: @Sendable () -> Void
@@ -9,7 +10,7 @@ enum DetachedThread {
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
     }
 
-    /// Runs `work` on a new thread, which ends with it.
+    /// Runs `work` on a new thread, which ends when `work` returns.
     static func start(_ work: @escaping @Sendable () -> Void) {
         var thread = pthread_t()
         let argument = Unmanaged.passRetained(Work(work)).toOpaque()
@@ -20,14 +21,15 @@ enum DetachedThread {
                 return nil
             }, argument)
         guard result == 0 else {
-            // No thread is to be had. Dispatch may still have one, and the end of a process has to go on.
+            // The system cannot create a thread. Dispatch may still have one, and a shutdown must
+            // go on.
             Unmanaged<Work>.fromOpaque(argument).release()
             return DispatchQueue.global().async(execute: work)
         }
         pthread_detach(thread)
     }
 
-    /// Blocks the calling thread for `duration`, whatever signals come.
+    /// Blocks the calling thread for `duration`. Signals do not shorten it.
     static func sleep(for duration: Duration) {
         let end = ContinuousClock.now + duration
         while true {

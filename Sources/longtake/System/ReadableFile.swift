@@ -1,8 +1,8 @@
 import Glibc
 
-/// Reads a small file whole, and says in words why it cannot.
+/// Reads a small file. Its errors say in plain words why the file cannot be read.
 enum ReadableFile {
-    /// A sentence without its full stop, such as `/etc/longtake.yaml does not exist`.
+    /// A sentence without its final period, such as `/etc/longtake.yaml does not exist`.
     struct Failure: Error, CustomStringConvertible {
         let description: String
 
@@ -11,7 +11,7 @@ enum ReadableFile {
             case ENOENT: description = "\(path) does not exist"
             case EACCES, EPERM: description = "this user may not read \(path)"
             case EISDIR: description = "\(path) is a directory"
-            case ENOTDIR: description = "\(path) does not exist, since a part of its path is a file"
+            case ENOTDIR: description = "\(path) does not exist, because a part of its path is a file"
             default: description = "\(path) cannot be read: \(String(cString: strerror(code)))"
             }
         }

@@ -1,9 +1,10 @@
 import Glibc
 
-/// Tells the service manager how the daemon is, one datagram a message (sd_notify(3)). Without a manager it does nothing.
+/// Sends the daemon's status to the service manager, one datagram per message (sd_notify(3)).
+/// Without a service manager it does nothing.
 struct ServiceManager: Sendable {
     private let path: String?
-    /// How often the manager wants a sign of life; `nil` where it wants none.
+    /// The watchdog interval; `nil` if the watchdog is off.
     let watchdogInterval: Duration?
 
     init(environment: [String: String]) {
@@ -19,14 +20,16 @@ struct ServiceManager: Sendable {
         let descriptor = socket(AF_UNIX, CInt(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
-        // A manager that does not read must not hold up the daemon: the message is lost instead.
-        var patience = timeval(tv_sec: 0, tv_usec: 250_000)
-        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        // If the service manager does not read, the message is lost after 250 ms, and the daemon
+        // goes on.
+        var timeout = timeval(tv_sec: 0, tv_usec: 250_000)
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         var bytes = Array(path.utf8)
         guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { return }
-        // An abstract socket's name begins with a zero byte, written “@” (unix(7)).
+        // The name of an abstract socket begins with a zero byte, which is written as “@”
+        // (unix(7)).
         if bytes.first == 0x40 { bytes[0] = 0 }
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
         let length = socklen_t(MemoryLayout<sa_family_t>.size + bytes.count)
@@ -36,5 +39,25 @@ struct ServiceManager: Sendable {
                 _ = sendto(descriptor, message, message.count, CInt(MSG_NOSIGNAL), $0, length)
             }
         }
+    }
+}
+
+/// Listening sockets that the service manager opened for the daemon (sd_listen_fds(3)).
+enum InheritedSockets {
+    /// The first inherited descriptor.
+    private static let first: CInt = 3
+
+    /// Returns the sockets. Child processes do not inherit them, and the variables that describe
+    /// them are removed.
+    static func take(environment: [String: String]) -> [CInt] {
+        defer {
+            for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] { unsetenv(name) }
+        }
+        guard environment["LISTEN_PID"].flatMap({ Int32($0) }) == getpid(),
+            let count = environment["LISTEN_FDS"].flatMap({ CInt($0) }), (1...64).contains(count)
+        else { return [] }
+        let descriptors = Array(first..<(first + count))
+        for descriptor in descriptors { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+        return descriptors
     }
 }

@@ -1,7 +1,8 @@
 import Glibc
 import LongtakeCore
 
-/// The machine's clocks. One value serves a whole boot: its steady time counts from the moment when it was made.
+/// The clocks of the machine. A boot uses one value throughout, because its steady time starts when
+/// the value is made.
 struct SystemClock: WallClock {
     private let bootTime = Self.wallTime()
     private let boot = ContinuousClock.now

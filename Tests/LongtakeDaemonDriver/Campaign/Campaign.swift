@@ -2,31 +2,33 @@ import Glibc
 import Synchronization
 import Testing
 
-/// One fault against a real daemon under load, over and over: who drives, and what is checked when it is over.
+/// Injects one fault repeatedly into a real daemon under load, and checks the result.
 ///
-/// Short and with a fixed seed by default. `LONGTAKE_SOAK_SECONDS` has each fault go on for so long, with fresh data and a seed of its own each
-/// time; `LONGTAKE_SEED` sets the first seed.
+/// By default it is short and has a fixed seed. `LONGTAKE_SOAK_SECONDS` repeats each fault for this
+/// time, with fresh data and a new seed each time. `LONGTAKE_SEED` sets the first seed.
 package struct Campaign: Sendable {
-    /// F1 to F15, as docs/reliability.md counts them.
+    /// F1 to F15, as in docs/reliability.md.
     package let fault: String
     package var arguments: [String] = ["--speed", "100"]
     package var environment: [String] = []
     package var wrapper: [String] = []
-    /// The file system that the data is on, with so few megabytes that it can be filled; `nil` for the machine's own.
+    /// The file system of the data and its size in megabytes, so that it can be filled; `nil` for
+    /// the machine's own.
     package var disk: (kind: SmallDisk.Kind, megabytes: Int)?
-    /// How often the fault comes in one season.
+    /// The number of faults per season.
     package var rounds: Int
     package var submitters = 2
     package var followers = 12
-    /// Jobs in a season, at most.
+    /// The maximum number of jobs per season.
     package var jobs = 200
-    /// Milliseconds between two submissions of one client, at most.
+    /// The maximum number of milliseconds between two submissions of one client.
     package var pause = 900
-    /// Seconds within which an answer or a sign of life has to come. A bound on hanging, not on being slow.
+    /// The timeout of responses and heartbeats, in seconds. It detects a daemon that hangs, not one
+    /// that is slow.
     package var silence = 20.0
-    /// Whether the daemon is paused for longer than an answer may take.
+    /// Whether the daemon is paused for longer than the response timeout.
     package var mayBeSilent = false
-    /// Seconds that the jobs may take to their end once the faults are over.
+    /// The maximum number of seconds until all jobs end after the faults.
     package var patience = 40.0
 
     package init(_ fault: String, rounds: Int) {
@@ -34,19 +36,19 @@ package struct Campaign: Sendable {
         self.rounds = rounds
     }
 
-    /// What a fault is injected into.
+    /// The daemon under test and its load.
     package final class Site {
         package let daemon: DaemonProcess
         package let control: FaultControl
-        /// That the data is on, where the campaign asks for one.
+        /// The file system of the data, if the campaign has one.
         package private(set) var disk: SmallDisk?
         package let history: History
         package let checker: Checker
         package var generator: SeededGenerator
         package var round = 0
-        /// How often the fault was injected.
+        /// The number of injected faults.
         package var injections = 0
-        /// How long the starts took until the daemon was ready.
+        /// The time of each start until the daemon was ready.
         package var starts: [Duration] = []
 
         init(_ campaign: Campaign, seed: UInt64) throws {
@@ -71,12 +73,12 @@ package struct Campaign: Sendable {
 
         deinit {
             daemon.kill()
-            // Unmounted first.
+            // The file system is unmounted first.
             disk = nil
             DaemonProcess.remove(daemon.directory)
         }
 
-        /// Starts the daemon again, and looks at once whether all that runs has an owner.
+        /// Restarts the daemon and checks at once that every running stage has an owner.
         package func restart(_ more: String...) throws {
             checker.checkLogSize()
             let begin = Timestamp.now
@@ -84,23 +86,23 @@ package struct Campaign: Sendable {
             checker.checkOwners(since: begin)
         }
 
-        /// `kill -9`, of a process that has not died of something else before.
+        /// Sends SIGKILL, after a check that the process has not exited by itself.
         package func kill() {
             daemon.kill()
             expectKilled()
         }
 
-        /// That the last life ended as it was made to end.
+        /// Checks that the process ended as intended.
         package func expectKilled() {
             guard daemon.lastStatus != 128 + SIGKILL else { return }
-            history.violated(.goesOn, "it ended by itself, with \(daemon.lastStatus ?? -1)")
+            history.violated(.goesOn, "it exited by itself, with \(daemon.lastStatus ?? -1)")
         }
 
-        /// Lets the work go on for a while that is drawn.
+        /// Lets the load run for a random time.
         package func rest(_ milliseconds: ClosedRange<Int>) { poll(nil, 0, CInt(generator.draw(milliseconds))) }
     }
 
-    /// Runs seasons until the time is over, one at least.
+    /// Runs seasons until the time is over, at least one.
     package func run(_ inject: @escaping @Sendable (Site) throws -> Void) async throws {
         try await onOwnThread { try runBlocking(inject) }
     }
@@ -164,12 +166,12 @@ package struct Campaign: Sendable {
         load.stop()
         #expect(load.wait(Deadline(60)), "all submissions have an end")
         if !readers.wait(Deadline(patience)) {
-            site.history.violated(.goesOn, "a reader never came to the end of its job")
+            site.history.violated(.goesOn, "a client never received the end of its job")
         }
         let deadline = Deadline(20)
         while let job = unfed(site.history) {
             if deadline.isOver {
-                site.history.violated(.resume, "the feed never gave the whole log of \(job)")
+                site.history.violated(.resume, "the feed never contained all events of \(job)")
                 break
             }
             poll(nil, 0, 20)
@@ -179,13 +181,13 @@ package struct Campaign: Sendable {
         try site.checker.checkAll(within: patience, using: &site.generator)
     }
 
-    /// A job whose log the feed has not given as far as its own reader has it.
+    /// A job of which the feed has fewer events than its own follower.
     private func unfed(_ history: History) -> String? {
         let (whole, feed) = (history.whole, history.feed)
         return history.jobs.keys.first { (feed[$0] ?? 0) < (whole[$0] ?? .max) }
     }
 
-    /// Does what has no load beside it: once, and in the long form until the time is over.
+    /// Runs a test without load: once, or in the long form until the time is over.
     package static func repeated(_ fault: String, _ body: @escaping @Sendable () throws -> Void) async throws {
         try await onOwnThread {
             let deadline = Deadline(seconds)
@@ -198,11 +200,35 @@ package struct Campaign: Sendable {
         }
     }
 
-    /// How long each fault goes on.
+    /// The time of each fault.
     private static var seconds: Double { variable("LONGTAKE_SOAK_SECONDS").flatMap(Double.init) ?? 0 }
 
     /// Whether this is the long form.
     package static var isLong: Bool { variable("LONGTAKE_SOAK_SECONDS") != nil }
 
     static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014). The same seed gives the same faults at the same points of
+/// the plan.
+package struct SeededGenerator: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+
+    package init(seed: UInt64) { state = seed }
+
+    package mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var bits = state
+        bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        bits = (bits ^ (bits >> 27)) &* 0x94d0_49bb_1331_11eb
+        return bits ^ (bits >> 31)
+    }
+
+    /// A separate generator for another thread.
+    package mutating func split() -> SeededGenerator { SeededGenerator(seed: next()) }
+
+    package mutating func draw(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
+
+    /// Returns `true` with this probability in percent.
+    package mutating func percent(_ share: Int) -> Bool { draw(0...99) < share }
 }

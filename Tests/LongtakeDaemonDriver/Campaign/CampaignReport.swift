@@ -1,7 +1,7 @@
 import FoundationEssentials
 import Glibc
 
-/// What a campaign against one fault has done, for those who watch it and for docs/reliability.md.
+/// The result of a campaign, for people and for docs/reliability.md.
 struct CampaignReport {
     let fault: String
     let firstSeed: UInt64
@@ -31,7 +31,7 @@ struct CampaignReport {
         counts.events += more.events
     }
 
-    /// A line of progress.
+    /// One line of progress.
     func tell(isOver: Bool) {
         let seconds = Int((ContinuousClock.now - began) / .seconds(1))
         let sorted = starts.sorted()
@@ -46,7 +46,7 @@ struct CampaignReport {
 
     private static func milliseconds(_ duration: Duration) -> Int { Int(duration / .milliseconds(1)) }
 
-    /// Adds a line of JSON to the file that `LONGTAKE_CAMPAIGN_LOG` names.
+    /// Appends a line of JSON to the file that `LONGTAKE_CAMPAIGN_LOG` names.
     func write() {
         guard let path = Campaign.variable("LONGTAKE_CAMPAIGN_LOG") else { return }
         let sorted = starts.map(Self.milliseconds).sorted()

@@ -1,32 +1,33 @@
 import Synchronization
 
-/// Everything that any client of a daemon was told, over all of its lives: what the daemon may never take back.
+/// Records what the daemon told its clients across all its processes. It must never contradict that
+/// later.
 package final class History: Sendable {
-    /// A job that was answered for.
+    /// A job whose submission was acknowledged.
     package struct Acknowledged: Sendable {
         package let prompt: String
         package let key: String?
-        /// As it was sent.
+        /// The input as sent.
         package let body: String
-        /// Whether its simulation was asked to fail, so that attempts are its own fault.
+        /// Whether its simulation is to fail, so that several attempts are expected.
         package let fails: Bool
-        /// Whether anybody asked to cancel it.
+        /// Whether a client requested to cancel it.
         package var isCancelAsked = false
-        /// Whether a request to cancel it was answered with 202.
+        /// Whether a cancel request returned 202.
         package var isCanceled = false
-        /// The final state that somebody was told, where somebody was.
+        /// The final state that a client received, if any.
         package var end: String?
     }
 
     package struct Counts: Sendable {
         package var submitted = 0
-        /// Answered with an error that says that nothing was accepted.
+        /// Requests whose response said that nothing was accepted.
         package var refused = 0
-        /// Without an answer: the job may be there or not.
+        /// Requests without a response: the job may or may not exist.
         package var unanswered = 0
-        /// Answers to a key that had been sent before.
+        /// Responses to repeated keys.
         package var replayed = 0
-        /// Times that a reader was cut off, or cut itself off, and came back.
+        /// The number of reconnects.
         package var resumed = 0
         package var events = 0
     }
@@ -34,11 +35,11 @@ package final class History: Sendable {
     private struct State {
         var jobs: [String: Acknowledged] = [:]
         var keys: [String: String] = [:]
-        /// By job, then by number in its log: the line that somebody was told.
+        /// The lines that clients received, by job and number.
         var lines: [String: [Int: String]] = [:]
-        /// How many lines a reader had pieced together of a job's log when it was told that this is all.
+        /// The number of lines that a client had received of a job when the stream ended.
         var whole: [String: Int] = [:]
-        /// How far the feed of all jobs has given each log.
+        /// The last number of each job in the feed.
         var feed: [String: Int] = [:]
         var counts = Counts()
         var violations: [Violation] = []
@@ -55,19 +56,19 @@ package final class History: Sendable {
     package var feed: [String: Int] { state.withLock { $0.feed } }
 
     package func lines(of job: String) -> [Int: String] { state.withLock { $0.lines[job] ?? [:] } }
-    /// All jobs of whose log anybody was told a line.
+    /// All jobs of which a client received a line.
     package var told: Set<String> { state.withLock { Set($0.lines.keys) } }
 
     package func count(_ change: (inout Counts) -> Void) { state.withLock { change(&$0.counts) } }
 
     package func violated(_ oracle: Oracle, _ text: String) {
         state.withLock { state in
-            // One broken thing may be seen by thousands.
+            // One bug may cause thousands of violations.
             if state.violations.count < 50 { state.violations.append(Violation(oracle, text)) }
         }
     }
 
-    /// A submission was answered with 201, or with 200 for a key that was known.
+    /// A submission returned 201, or 200 for a known key.
     package func acknowledged(_ job: String, _ submission: Acknowledged, isReplay: Bool) {
         state.withLock { state in
             state.counts.submitted += isReplay ? 0 : 1
@@ -87,7 +88,7 @@ package final class History: Sendable {
 
     package func canceled(_ job: String) { state.withLock { $0.jobs[job]?.isCanceled = true } }
 
-    /// A job's document or its log told that it has ended.
+    /// A job's document or event log says that the job has ended.
     package func ended(_ job: String, as end: String) {
         state.withLock { state in
             if let known = state.jobs[job]?.end, known != end {
@@ -97,7 +98,7 @@ package final class History: Sendable {
         }
     }
 
-    /// A reader was told a line of a job's log.
+    /// A client received a line of a job.
     package func read(_ line: String, number: Int, of job: String) {
         state.withLock { state in
             state.counts.events += 1
@@ -108,9 +109,9 @@ package final class History: Sendable {
         }
     }
 
-    /// A reader that had taken so many lines of a job's log was told that there are no more.
+    /// A client with this many lines of a job received the end of the stream.
     package func readWhole(_ job: String, count: Int) { state.withLock { $0.whole[job] = count } }
 
-    /// The feed has given a job's log up to this number.
+    /// The feed contains a job's events up to this number.
     package func fed(_ job: String, through number: Int) { state.withLock { $0.feed[job] = number } }
 }

@@ -1,19 +1,19 @@
 import Glibc
 
-/// A client that brings work: with keys and without, some of it to be canceled, some of it to fail.
+/// A client that submits jobs, with and without keys. It cancels some jobs, and some are to fail.
 package struct Submitter: Sendable {
     let daemon: DaemonProcess
     let history: History
     let crew: Crew
-    /// Where the jobs go that somebody is to follow.
+    /// Receives the jobs that followers shall follow.
     let found: @Sendable (String) -> Void
     let name: String
-    /// Milliseconds between two submissions, at most.
+    /// The maximum number of milliseconds between two submissions.
     let pause: Int
-    /// Jobs in all.
+    /// The total number of jobs.
     let limit: Int
     let silence: Double
-    /// Whether the daemon is paused for longer than an answer may take.
+    /// Whether the daemon is paused for longer than the response timeout.
     let mayBeSilent: Bool
 
     package func run(_ seed: UInt64) {
@@ -33,7 +33,7 @@ package struct Submitter: Sendable {
         let simulation =
             fails ? #","simulation":{"fail_stage":"keyframes","fail_times":\#(generator.draw(1...3))}"# : ""
         let body = #"{"input":{"prompt":"\#(prompt)","duration_seconds":\#(generator.draw(1...4))}\#(simulation)}"#
-        // Without a key a second try might make a second job, so there is none.
+        // Without a key a retry might create a second job, so there is no retry.
         for attempt in 0..<(key == nil ? 1 : 40) {
             if attempt > 0 { poll(nil, 0, 50) }
             guard let answer = post("/v1/jobs", body, key) else {
@@ -68,7 +68,8 @@ package struct Submitter: Sendable {
         }
     }
 
-    /// `nil` without an answer, which is the fault's doing unless the daemon kept silent.
+    /// Returns `nil` if there is no response. That is caused by the fault, unless the daemon did
+    /// not close the connection.
     private func post(_ path: String, _ body: String, _ key: String?) -> Exchange? {
         do {
             return try daemon.post(path, body, key.map { "Idempotency-Key: \($0)" }, within: silence)
@@ -80,7 +81,7 @@ package struct Submitter: Sendable {
 }
 
 extension DaemonProcess {
-    /// One POST with JSON on a connection of its own.
+    /// Sends one POST with JSON on a new connection.
     package func post(_ path: String, _ body: String, _ field: String?, within seconds: Double = 10) throws -> Exchange
     {
         let extra = field.map { $0 + "\r\n" } ?? ""

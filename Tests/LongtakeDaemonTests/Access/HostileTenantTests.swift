@@ -1,14 +1,15 @@
 import LongtakeDaemonDriver
 import Testing
 
-/// The hostile list again, from a tenant with a key of its own, on a daemon that keeps something for another.
+/// Sends the list of hostile inputs as a tenant with its own key, to a daemon that stores a job of
+/// another tenant.
 @Suite(.serialized) struct HostileTenantTests {
-    // Seen to fail with routes that read as the other tenant.
-    @Test("nothing that one tenant sends shows what is another's, or touches it", arguments: HostileGroup.all)
+    // This test failed when routes read the data of the other tenant.
+    @Test("no input of one tenant reveals or changes another tenant's data", arguments: HostileGroup.all)
     func group(_ group: HostileGroup) async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(
-                // A stream goes on for whoever ends only his own side, so each ends by its age.
+                // A half-closed stream continues, so each one ends by its maximum age.
                 environment: ["LONGTAKE_AUTH_MODE=keys", "LONGTAKE_STREAM_MAX_AGE_SECONDS=1"]
                     + ["CPU", "GPU", "IO"].map { "LONGTAKE_QUEUES_\($0)_WORKERS=0" })
             let owner = try Visitor.make(daemon, tenant: "owner").visitor
@@ -17,7 +18,7 @@ import Testing
             let job = try owner.submit(body, "Idempotency-Key: k")
             for input in group.inputs {
                 let socket = try daemon.connect()
-                // What is cut early may not be taken whole.
+                // The daemon may close the connection before it has read the whole input.
                 try? socket.send(Self.signed(input.bytes, stranger.fields[0]))
                 socket.finishSending()
                 let answer = String(decoding: (try? socket.readToEnd()) ?? [], as: UTF8.self)
@@ -31,7 +32,7 @@ import Testing
         }
     }
 
-    /// With the key in each of the requests that are well enough formed to have a `Host`.
+    /// Adds the key to each request that contains a `Host` header.
     private static func signed(_ bytes: [UInt8], _ field: String) -> [UInt8] {
         let mark = Array("Host: localhost\r\n".utf8)
         var (signed, index) = ([UInt8](), 0)

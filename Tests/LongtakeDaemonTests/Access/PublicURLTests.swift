@@ -1,12 +1,13 @@
 import LongtakeDaemonDriver
 import Testing
 
-/// Links, pages and origins behind a proxy, by `http.public_url` and `http.trusted_proxies`.
+/// `http.public_url` and `http.trusted_proxies`: links, the home page and origins behind a proxy.
 @Suite struct PublicURLTests {
     private static let url = "https://video.example.org/longtake"
 
-    // Seen to fail with an empty `linkBase` in HTTPServer.
-    @Test("all links begin with the public address: jobs, lists, snapshots, Location, the page and the document")
+    // This test failed with an empty `linkBase` in HTTPServer.
+    @Test(
+        "all links begin with the public URL: jobs, lists, snapshots, Location, the home page and the OpenAPI document")
     func links() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "1000", environment: ["LONGTAKE_HTTP_PUBLIC_URL=\(Self.url)/"])
@@ -31,7 +32,7 @@ import Testing
         }
     }
 
-    @Test("without a public address links are paths, and the page's commands name the address that it was asked at")
+    @Test("without a public URL, links are paths, and the home page shows commands with the requested address")
     func relative() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_HTTP_TRUSTED_PROXIES=127.0.0.1"])
@@ -52,8 +53,8 @@ import Testing
         }
     }
 
-    // Seen to fail without the escape in HomeRoutes.
-    @Test("a Host cannot bring markup or commands into the page")
+    // This test failed without the escaping in HomeRoutes.
+    @Test("the Host header cannot inject markup or commands into the home page")
     func markup() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_AUTH_MODE=keys"])
@@ -64,7 +65,7 @@ import Testing
     }
 
     @Test(
-        "a setting that is no public address or no proxy stops the start",
+        "an invalid public URL or proxy makes startup fail",
         arguments: [
             "LONGTAKE_HTTP_PUBLIC_URL=video.example.org",
             "LONGTAKE_HTTP_PUBLIC_URL=https://x?q",
@@ -78,8 +79,8 @@ import Testing
         }
     }
 
-    // Seen to fail where OriginPolicy compares Host only.
-    @Test("pages of the public address may use a daemon without keys, and a trusted proxy's request id is taken over")
+    // This test failed when OriginPolicy compared only the Host header.
+    @Test("accepts pages of the public URL without keys, and the request id of a trusted proxy")
     func origins() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(

@@ -2,10 +2,10 @@ import FoundationEssentials
 import LongtakeDaemonDriver
 import Testing
 
-/// Tickets, as a page's `EventSource` uses them.
+/// Tickets, as the `EventSource` of a web page uses them.
 @Suite(.serialized) struct TicketTests {
-    // Seen to fail with a route table that lets a ticket through to every job.
-    @Test("a ticket reads its jobs and nothing else, as often as wanted, also after a restart")
+    // This test failed when the route table accepted a ticket for every job.
+    @Test("a ticket allows any number of reads of its jobs and nothing else, also after a restart")
     func scope() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(
@@ -38,13 +38,13 @@ import Testing
             for broken in ["", "x", String(ticket.dropLast(4)), "a.b.c", ticket + "x"] {
                 #expect(try page.get("/v1/jobs/\(one)?ticket=\(broken)").status == 401, "\(broken)")
             }
-            // Neither it, nor a part of it, is in the log, which tells of every request.
+            // The log lines name every request, but contain no part of the ticket.
             #expect(daemon.log.contains("/v1/jobs/\(one)/events"))
             #expect(!daemon.log.contains(ticket.suffix(20)) && !daemon.log.contains("ticket="))
         }
     }
 
-    @Test("a job that is submitted comes with a link that a browser can open, where that is asked for")
+    @Test("a submission can request a link that a browser can open")
     func link() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "100", environment: ["LONGTAKE_AUTH_MODE=keys"])
@@ -61,8 +61,9 @@ import Testing
         }
     }
 
-    // Seen to fail without the owner's `lifetime` in the stream's deadlines, and with `isAuthorized` that does not look at what signed.
-    @Test("a ticket expires, and all of them with the secret that signed them")
+    // This test failed without `lifetime` in the stream's deadlines, and when `isAuthorized` did not
+    // check which secret signed the ticket.
+    @Test("a ticket expires, and removing a secret invalidates all its tickets")
     func end() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "100", environment: ["LONGTAKE_AUTH_MODE=keys"])
@@ -72,7 +73,7 @@ import Testing
             let short = try owner.ticket([job], seconds: 1)
             let deadline = Deadline(20)
             while try page.get("/v1/jobs/\(job)?ticket=\(short)").status == 200 { try #require(!deadline.isOver) }
-            // A feed has no end of its own, and a ticket has.
+            // A feed has no end, so the expiry of the ticket ends it.
             let expiring = try page.stream("/v1/events?ticket=\(try owner.ticket([job], seconds: 1))")
             #expect(try expiring.rest(within: 20).last?.data == #"{"type":"stream.end","reason":"unauthorized"}"#)
             let expired = try page.get("/v1/jobs/\(job)?ticket=\(short)")
@@ -80,7 +81,7 @@ import Testing
 
             let ticket = try owner.ticket([job])
             #expect(try Visitor.run(daemon, "rotate").status == 0)
-            try Visitor.reload(daemon) { daemon.log.contains("the keys were read again") }
+            try Visitor.reload(daemon) { daemon.log.contains("reloaded the API keys") }
             let deadlineOfNew = Deadline(20)
             while try owner.ticket([job]).prefix(12) == ticket.prefix(12) { try #require(!deadlineOfNew.isOver) }
             #expect(try page.get("/v1/jobs/\(job)?ticket=\(ticket)").status == 200)
@@ -97,8 +98,8 @@ import Testing
         }
     }
 
-    // Seen to fail where the new secret was stamped with the clock's time: the old one went on signing.
-    @Test("a new secret signs also where the clock was set back since the last was made")
+    // This test failed when the new secret had the time of the clock: the old secret still signed.
+    @Test("a new secret signs even if the clock was set back since the previous one")
     func clockSetBack() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "100", environment: ["LONGTAKE_AUTH_MODE=keys"])
@@ -118,7 +119,7 @@ import Testing
     }
 
     @Test(
-        "what is wrong with the wish for one is told",
+        "a rejected ticket request names the error",
         arguments: [
             ("{}", "/jobs"), (#"{"jobs":[]}"#, "/jobs"), (#"{"jobs":["x"]}"#, "/jobs/0"),
             (#"{"jobs":["job_00000000000000000000000000"]}"#, "/jobs/0"),
@@ -134,7 +135,7 @@ import Testing
     }
 }
 
-/// One for the tests that leave nothing behind in it.
+/// One daemon for all tests that leave no data in it.
 enum SharedDaemon {
     private static let daemon = Result { try DaemonProcess("--speed", "100") }
 

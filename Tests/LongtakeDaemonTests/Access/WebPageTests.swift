@@ -1,10 +1,10 @@
 import LongtakeDaemonDriver
 import Testing
 
-/// What a page in a browser on the same machine can do.
+/// What a web page in a browser on the same machine can do.
 @Suite(.serialized) struct WebPageTests {
-    // Seen to fail without the call of `OriginPolicy.refusal` in `RequestService`.
-    @Test("a page of another site cannot drive a daemon without keys, whatever name it has lead here")
+    // This test failed without the call of `OriginPolicy.refusal` in `RequestService`.
+    @Test("a page of another site cannot control a daemon without keys, not even with its own host name")
     func guarded() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_HTTP_CORS_ORIGINS=https://app.example.org"])
@@ -23,8 +23,8 @@ import Testing
         }
     }
 
-    // Seen to fail without `Sender.isProbe`, and without the refusal of `*` in `Settings.checkAccess`.
-    @Test("answers probes under any Host, and other routes under the names of http.allowed_hosts only")
+    // This test failed without `Sender.isProbe`, and when `Settings.checkAccess` accepted `*`.
+    @Test("answers probes for any Host, and other routes only for the names in http.allowed_hosts")
     func allowedHosts() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(
@@ -49,7 +49,7 @@ import Testing
         }
     }
 
-    @Test("a page that may use it is told so with every answer, errors and streams too, and beforehand")
+    @Test("every response to an allowed page has CORS headers, including errors, streams and preflights")
     func cors() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(
@@ -71,7 +71,7 @@ import Testing
             #expect(asked.status == 204)
             #expect(asked["access-control-allow-headers"]?.contains("Authorization") == true)
             #expect(asked["access-control-allow-credentials"] == nil)
-            // Refused before a route has seen it.
+            // This request is rejected before it reaches a route.
             let large = try page.ask(
                 "POST", "/v1/jobs", ["Content-Type: application/json"], String(repeating: "a", count: 70_000))
             #expect(large.status == 413)
@@ -83,10 +83,12 @@ import Testing
         }
     }
 
-    /// The headers that a response may have several of (RFC 9110 §5.3); none of ours does.
-    // Seen to fail with `append` in place of the assignments in `OriginPolicy.dress`: the preflight has two Access-Control-Allow-Origin.
+    /// The headers that may occur several times in a response (RFC 9110 §5.3). The daemon sends
+    /// none of them twice.
+    // This test failed with `append` in place of the assignments in `OriginPolicy.dress`: the
+    // preflight response had two Access-Control-Allow-Origin headers.
     @Test(
-        "no response has a header twice, nor a name twice in Vary: preflights, 204, 304, errors, streams, soft refusals"
+        "no response repeats a header or a name in Vary: preflights, 204, 304, errors, streams, streams that end at once"
     )
     func once() async throws {
         try await onOwnThread {
@@ -128,7 +130,7 @@ import Testing
         }
     }
 
-    @Test("a preflight allows the headers of the API and those that tracing and HTTP libraries add")
+    @Test("a preflight allows the headers of the API, of tracing and of HTTP libraries")
     func preflightHeaders() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_HTTP_CORS_ORIGINS=https://app.example.org"])
@@ -145,7 +147,7 @@ import Testing
         }
     }
 
-    @Test("every answer says to take it for nothing else, to show it in no frame, and to tell nobody its address")
+    @Test("every response forbids content sniffing, frames and referrers")
     func headers() async throws {
         try await onOwnThread {
             let daemon = try SharedDaemon.get()
@@ -163,7 +165,7 @@ import Testing
         }
     }
 
-    @Test("a daemon that asks nobody for a key does not start beyond loopback unless it is told to")
+    @Test("without keys, startup fails on an address beyond loopback unless --allow-anonymous is set")
     func loopback() async throws {
         try await onOwnThread {
             for host in ["0.0.0.0", "::", "127.example.org", "192.0.2.1"] {
@@ -175,7 +177,7 @@ import Testing
                 #expect(all.status == 78 && all.output.contains("every web page"), "\(all.output)")
             }
             let daemon = try DaemonProcess("--host", "0.0.0.0", "--allow-anonymous")
-            #expect(daemon.log.contains("nobody is asked for a key"))
+            #expect(daemon.log.contains("the daemon requires no API key"))
             #expect(try daemon.get("/healthz").status == 200)
             let keyed = try DaemonProcess("--host", "0.0.0.0", environment: ["LONGTAKE_AUTH_MODE=keys"])
             #expect(try keyed.get("/v1/jobs").status == 401)

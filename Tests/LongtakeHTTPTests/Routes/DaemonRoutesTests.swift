@@ -46,12 +46,22 @@ struct ReadinessProbeTests {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await probe.run() }
             for await _ in begun { break }
-            for _ in 1...50 { group.addTask { try await probe.run() } }
-            for _ in 1...1_000 { await Task.yield() }
+            let callers = Counter()
+            for _ in 1...50 {
+                group.addTask {
+                    callers.count.add(1, ordering: .relaxed)
+                    try await probe.run()
+                }
+            }
+            await until { callers.count.load(ordering: .relaxed) == 50 }
             release.finish()
             try await group.waitForAll()
         }
         #expect(disk.writes.load(ordering: .relaxed) == 1)
+    }
+
+    private final class Counter: Sendable {
+        let count = Atomic(0)
     }
 
     private final class CountedDisk: Sendable {

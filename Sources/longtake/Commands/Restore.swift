@@ -1,0 +1,43 @@
+import ArgumentParser
+import LongtakeSQLite
+
+/// `longtake restore`
+struct Restore: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Restores a backup into a data directory that no daemon uses.",
+        discussion: """
+            The backup is verified first, as by `longtake check --data`. If it contains errors, nothing is changed. Jobs that were running
+            when the backup was made continue at the next start. Clients whose cursors are newer than the backup get stream.reset.
+
+            Examples:
+              longtake restore backup-20261121T114502123Z.db --data /var/lib/longtake
+              longtake restore backup-20261121T114502123Z.db --data /var/lib/longtake --replace
+
+            Run it as the user of the daemon or as root. As root, the files get the owner of the directory. Exit status: 0 if the backup
+            was restored, 1 if not.
+            """)
+
+    @Argument(help: ArgumentHelp("The file that POST /v1/backups made.", valueName: "backup"))
+    var backup: String
+    @Option(name: .long, help: ArgumentHelp("The directory of the database.", valueName: "directory"))
+    var data: String
+    @Flag(name: .long, help: "Move an existing database aside first.")
+    var replace = false
+
+    func run() async throws {
+        let progress = ProgressLine("verifying the backup")
+        do {
+            let outcome = try StorageRestore(into: data, clock: SystemClock())
+                .run(backup, replaces: replace, inspector: StorageInspector(progress: progress.show))
+            progress.clear()
+            let moved = outcome.replaced.map { "The previous database was moved to \($0).\n" } ?? ""
+            StandardStreams.write(
+                "Restored \(outcome.inspection.jobs) jobs with \(outcome.inspection.events) events into \(data).\n\(moved)",
+                to: .output)
+        } catch {
+            progress.clear()
+            StandardStreams.write("longtake: \(error)\n", to: .error)
+            throw ExitCode(1)
+        }
+    }
+}

@@ -1,0 +1,231 @@
+import ArgumentParser
+import Glibc
+import Logging
+import LongtakeCore
+import LongtakeEngine
+import LongtakeHTTP
+import LongtakeSQLite
+import NIOCore
+import NIOPosix
+
+/// Makes the parts of the daemon and connects them. This is the only file that knows all modules.
+extension Daemon {
+    /// The parts of a running daemon.
+    struct Parts: Sendable {
+        let journal: SQLiteJournal
+        let backups: SQLiteBackups
+        let pruner: Pruner
+        let engine: Engine
+        let keys: ReloadableKeys
+        let loops: MultiThreadedEventLoopGroup
+        let server: HTTPServer
+        /// The addresses on which the server listens.
+        let addresses: [String]
+        /// The maximum number of open descriptors.
+        let descriptors: Int
+    }
+
+    /// Opens the database, loads the keys and starts to listen.
+    /// - Throws: `ExitCode` after the reason is logged. The database is closed by then.
+    func makeParts() async throws -> Parts {
+        let descriptors = DescriptorLimit.raise()
+        let journal = try await openJournal()
+        let backups = makeBackups(journal)
+        let engine = makeEngine(journal)
+        // Not the shared group, because the shutdown has to stop it. Its descriptors are open from
+        // here on, so that the connection limit takes them into account.
+        let loops = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
+        do {
+            let keys = try loadKeys()
+            let server = try makeServer(loops, journal, engine, backups, keys, descriptors)
+            return Parts(
+                journal: journal, backups: backups, pruner: makePruner(journal), engine: engine, keys: keys,
+                loops: loops, server: server, addresses: try await listen(server), descriptors: descriptors)
+        } catch {
+            // Without this the next start would take this exit for a crash that lost the WAL.
+            await close(journal)
+            try? await loops.shutdownGracefully()
+            throw error
+        }
+    }
+
+    private func openJournal() async throws -> SQLiteJournal {
+        let (logger, output, settings) = (logger, output, loaded.settings)
+        let path = settings.storage.path
+        let configuration = SQLiteConfiguration(queuedJobsPerTenant: settings.limits.queuedJobsPerTenant)
+        do {
+            return try await SQLiteJournal.open(
+                directory: path, clock: clock, logger: logger, configuration: configuration
+            ) { reason in
+                // The outcome of the last commit is unknown, so the daemon must not send any more
+                // events. The next boot reads what is on the disk.
+                logger.critical("the disk failed", metadata: ["error": "\(reason)"])
+                // Shorter than in a shutdown, because clients may read uncertain data until the
+                // exit.
+                output.flush(within: .milliseconds(100))
+                _exit(1)
+            }
+        } catch {
+            throw failed("cannot open the database in \(path)", error, setting: "storage.path")
+        }
+    }
+
+    /// Closes the database after another part failed to start. That failure is logged already.
+    private func close(_ journal: SQLiteJournal) async {
+        do {
+            try await journal.close()
+        } catch {
+            logger.error("cannot close the database", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func makeBackups(_ journal: SQLiteJournal) -> SQLiteBackups {
+        let storage = loaded.settings.storage
+        return SQLiteBackups(
+            journal: journal, directory: storage.backupPath.isEmpty ? storage.path + "/backups" : storage.backupPath,
+            clock: clock, logger: logger)
+    }
+
+    private func makePruner(_ journal: SQLiteJournal) -> Pruner {
+        let storage = loaded.settings.storage
+        let retention = Retention(
+            age: storage.retentionHours > 0 ? .seconds(storage.retentionHours * 3600) : nil,
+            maxBytes: storage.maxGigabytes > 0 ? Int64(storage.maxGigabytes * 1e9) : nil)
+        return Pruner(
+            journal: journal, retention: retention, clock: ContinuousClock(), wallClock: journal.clock, logger: logger)
+    }
+
+    private func makeEngine(_ journal: SQLiteJournal) -> Engine {
+        let settings = loaded.settings
+        let interval = Duration.milliseconds(settings.reports.intervalMilliseconds)
+        return Engine(
+            configuration: EngineConfiguration(
+                workers: settings.workers, speed: settings.simulation.speed, reportInterval: interval),
+            store: journal,
+            runners: StageRunners([
+                .simulated: SimulatedRunner(
+                    speed: settings.simulation.speed, clock: ContinuousClock(), reportInterval: interval)
+            ]),
+            clock: ContinuousClock(), wallClock: journal.clock, logger: logger)
+    }
+
+    private func loadKeys() throws -> ReloadableKeys {
+        let settings = loaded.settings
+        let keys = ReloadableKeys(path: settings.keysPath, mode: settings.auth.mode, clock: clock, logger: logger)
+        do {
+            try keys.load()
+        } catch {
+            throw failed(
+                "cannot read the keys", error,
+                setting: settings.auth.keysFile.isEmpty ? "storage.path" : "auth.keys_file")
+        }
+        return keys
+    }
+
+    private func makeServer(
+        _ loops: MultiThreadedEventLoopGroup, _ journal: SQLiteJournal, _ engine: Engine, _ backups: SQLiteBackups,
+        _ keys: ReloadableKeys, _ descriptors: Int
+    ) throws -> HTTPServer {
+        let settings = loaded.settings
+        let budget = DescriptorLimit.budget(in: descriptors)
+        let maxAge = settings.stream.maxAgeSeconds
+        let begin = ContinuousClock.now
+        return HTTPServer(
+            configuration: HTTPServerConfiguration(
+                addresses: try listenAddresses(), heartbeat: .seconds(settings.stream.heartbeatSeconds),
+                maxStreams: min(settings.stream.maxStreams, budget.streams),
+                maxConnections: budget.connections,
+                queues: settings.workers, maxAge: maxAge > 0 ? .seconds(maxAge) : nil,
+                access: accessConfiguration(keys), accessLog: settings.log.access,
+                maxStreamsPerKey: settings.stream.maxStreamsPerKey, version: DaemonVersion.text,
+                uptime: { .now - begin },
+                random: {
+                    var generator = SystemRandomNumberGenerator()
+                    return generator.next()
+                },
+                releaseMemory: OwnProcess.releaseMemory,
+                abandonedAttempts: { engine.abandonedAttempts },
+                process: { [startedAt] in OwnProcess.usage(startedAt: startedAt) },
+                droppedLogLines: { [output] in output.dropped }),
+            group: loops, journal: journal, backups: backups, catalog: loaded.catalog, clock: journal.clock,
+            logger: logger)
+    }
+
+    private func accessConfiguration(_ keys: ReloadableKeys) -> AccessConfiguration {
+        let settings = loaded.settings
+        return AccessConfiguration(
+            mode: settings.auth.mode, keys: keys.keys, tickets: keys.tickets,
+            requestsPerSecondPerKey: settings.limits.requestsPerSecondPerKey,
+            hosts: settings.http.allowedHosts + settings.http.hosts,
+            publicURL: PublicURL(settings.http.publicURL),
+            trustedProxies: TrustedProxies(settings.http.trustedProxies) ?? .none,
+            corsOrigins: settings.http.corsOrigins)
+    }
+
+    /// The inherited sockets, or else the addresses in the settings.
+    /// - Throws: `ExitCode` 78 if an inherited socket can be reached from other machines and no key
+    ///   is required.
+    private func listenAddresses() throws -> [ListenAddress] {
+        let settings = loaded.settings
+        var addresses = InheritedSockets.take(environment: environment).map { ListenAddress.inherited(descriptor: $0) }
+        if addresses.isEmpty {
+            addresses += settings.http.hosts.map { .tcp(host: $0, port: settings.http.port) }
+            if let socket = try unixSocket(settings.http) { addresses.append(socket) }
+        }
+        guard settings.auth.mode == .keys || settings.auth.allowAnonymous || addresses.allSatisfy(\.isLoopback) else {
+            logger.critical(
+                "an inherited socket can be reached from other machines, but the daemon requires no API key; set auth.mode to keys, or use --allow-anonymous"
+            )
+            throw ExitCode(SettingsError.exitStatus)
+        }
+        return addresses
+    }
+
+    /// - Throws: `ExitCode` 78 if the group of the socket does not exist.
+    private func unixSocket(_ http: Settings.HTTP) throws -> ListenAddress? {
+        guard !http.unixSocket.isEmpty, let mode = Settings.HTTP.permissions(http.unixSocketMode) else { return nil }
+        guard !http.unixSocketGroup.isEmpty else { return .unix(path: http.unixSocket, mode: mode) }
+        guard let group = getgrnam(http.unixSocketGroup)?.pointee.gr_gid else {
+            let key = "http.unix_socket_group"
+            logger.critical(
+                "cannot listen",
+                metadata: [
+                    "error":
+                        "This machine has no group \(http.unixSocketGroup). Create it, or choose another group in \(key).",
+                    "setting": "\(loaded.source(of: key))",
+                ])
+            throw ExitCode(SettingsError.exitStatus)
+        }
+        return .unix(path: http.unixSocket, mode: mode, group: group)
+    }
+
+    private func listen(_ server: HTTPServer) async throws -> [String] {
+        do {
+            return try await server.start()
+        } catch {
+            throw failed("cannot listen", error, setting: error.subject.setting)
+        }
+    }
+
+    /// Logs why the daemon cannot start.
+    /// - Parameter setting: the setting that caused the failure. The record says where it was set.
+    private func failed(_ message: String, _ error: any Error, setting: String? = nil) -> ExitCode {
+        var metadata: Logger.Metadata = ["error": "\(error)"]
+        if let setting { metadata["setting"] = "\(loaded.source(of: setting))" }
+        logger.critical("\(message)", metadata: metadata)
+        return ExitCode(1)
+    }
+}
+
+extension ListenFailure.Subject {
+    /// The key of the setting; `nil` for an inherited socket.
+    fileprivate var setting: String? {
+        switch self {
+        case .host: "http.host"
+        case .port: "http.port"
+        case .unixSocket: "http.unix_socket"
+        case .unixSocketGroup: "http.unix_socket_group"
+        case .inherited: nil
+        }
+    }
+}

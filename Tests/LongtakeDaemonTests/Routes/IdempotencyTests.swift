@@ -1,0 +1,53 @@
+import LongtakeDaemonDriver
+import Testing
+
+/// `Idempotency-Key`: a repeated request has no further effect.
+@Suite(.serialized) struct IdempotencyTests {
+    /// This test failed when a submission did not look up its key in its own transaction.
+    @Test("fifty concurrent submissions with one key create one job, also after a kill")
+    func concurrent() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
+            let request = DaemonProcess.submission(key: "k")
+            var ids: Set<String> = []
+            for life in 1...2 {
+                let sockets = try (0..<50).map { _ in try daemon.connect() }
+                for socket in sockets { try socket.send(request) }
+                let answers = try sockets.map { try $0.readResponse() }
+                for answer in answers {
+                    ids.insert(try answer.text("id"))
+                    let isReplay = answer["idempotent-replayed"] == "true"
+                    #expect(answer.status == (isReplay ? 200 : 201), "\(answer.body)")
+                    #expect(try answer["location"] == "/v1/jobs/\(answer.text("id"))")
+                }
+                #expect(answers.count { $0.status == 201 } == (life == 1 ? 1 : 0))
+                daemon.kill()
+                try daemon.start()
+            }
+            #expect(ids.count == 1)
+            let listed = try #require(try daemon.get("/v1/jobs").object()["jobs"] as? [Any])
+            #expect(listed.count == 1)
+        }
+    }
+
+    // This test failed when the quotes were part of the key.
+    @Test("a key with and without quotes is the same, for submissions and retries")
+    func quoted() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess()
+            let bare = try daemon.connect().exchange(DaemonProcess.submission(key: "order 1042"))
+            #expect(bare.status == 201, "\(bare.body)")
+            let quoted = try daemon.connect().exchange(DaemonProcess.submission(key: "\"order 1042\""))
+            #expect(quoted.status == 200 && quoted["idempotent-replayed"] == "true", "\(quoted.body)")
+            #expect(try quoted.text("id") == bare.text("id"))
+            #expect(try daemon.connect().exchange(DaemonProcess.submission(key: "\"order")).status == 400)
+            let id = try bare.text("id")
+            #expect(try daemon.request("POST", "/v1/jobs/\(id)/cancel").status < 300)
+            #expect(try daemon.get("/v1/jobs/\(id)", "Prefer: wait=20").text("state") == "canceled")
+            let first = try daemon.request("POST", "/v1/jobs/\(id)/retry", "Idempotency-Key: again")
+            let second = try daemon.request("POST", "/v1/jobs/\(id)/retry", "Idempotency-Key: \"again\"")
+            #expect(first.status == 201 && second.status == 200)
+            #expect(try first.text("id") == second.text("id"))
+        }
+    }
+}

@@ -1,0 +1,132 @@
+import FoundationEssentials
+import LongtakeDaemonDriver
+import Testing
+
+/// `POST /v1/jobs/{id}/retry`.
+@Suite(.serialized) struct RetryTests {
+    private static let lost = #"""
+        {"input":{"prompt":"a boat","fps":30},"priority":3,"metadata":{"order":"7"},
+        "simulation":{"fail_stage":"moderate","fatal":true,"speed":10000}}
+        """#
+
+    @Test("retries a failed job as a new job with the same input, priority, metadata and simulation")
+    func retry() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess("--speed", "10000")
+            let old = try daemon.submit(Self.lost)
+            #expect(try daemon.wholeLog(of: old).types.last == "job.failed")
+            let answer = try daemon.request("POST", "/v1/jobs/\(old)/retry")
+            #expect(answer.status == 201)
+            let new = try answer.text("id")
+            #expect(new != old && answer["location"] == "/v1/jobs/\(new)")
+            #expect(try answer.text("retry_of") == old)
+            let kept = [
+                #""pipeline":"text-to-video""#, #""fps":30"#, #""prompt":"a boat""#, #""priority":3"#,
+                #""metadata":{"order":"7"}"#, #""state":"queued""#,
+            ]
+            for text in kept { #expect(answer.body.contains(text), "\(answer.body)") }
+            // The simulated fault is kept, so the new job fails in the same stage.
+            #expect(try daemon.wholeLog(of: new).types.last == "job.failed")
+            let again = try daemon.request("POST", "/v1/jobs/\(new)/retry")
+            #expect(try again.status == 201 && again.text("retry_of") == new, "a retry can be done again, too")
+
+            let good = try daemon.submit()
+            #expect(try daemon.wholeLog(of: good).types.last == "job.succeeded")
+            let refused = try daemon.request("POST", "/v1/jobs/\(good)/retry")
+            #expect(refused.status == 409 && refused.body.contains("urn:longtake:problem:wrong-state"))
+            #expect(try daemon.request("POST", "/v1/jobs/job_\(String(repeating: "0", count: 26))/retry").status == 404)
+            #expect(try daemon.request("GET", "/v1/jobs/\(old)/retry")["allow"] == "OPTIONS, POST")
+            #expect(try daemon.request("POST", "/v1/jobs/\(old)/retry", "Accept: text/plain").status == 406)
+        }
+    }
+
+    /// This test failed when the key was looked up only after the old job was found.
+    @Test("a retry with a key happens once, also after a kill; the key is a conflict for other requests")
+    func key() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
+            let old = try (0..<2).map { _ in try daemon.submit() }
+            for id in old { _ = try daemon.request("POST", "/v1/jobs/\(id)/cancel") }
+            let first = try daemon.request("POST", "/v1/jobs/\(old[0])/retry", "Idempotency-Key: k")
+            #expect(first.status == 201 && first["idempotent-replayed"] == nil)
+            daemon.kill()
+            try daemon.start()
+            let again = try daemon.request("POST", "/v1/jobs/\(old[0])/retry", "Idempotency-Key: k")
+            #expect(again.status == 200 && again["idempotent-replayed"] == "true")
+            #expect(try again.text("id") == first.text("id") && again["location"] == first["location"])
+            let other = try daemon.request("POST", "/v1/jobs/\(old[1])/retry", "Idempotency-Key: k")
+            #expect(other.status == 422 && other.body.contains("idempotency-conflict"))
+            let plain = try daemon.connect().exchange(DaemonProcess.submission(key: "k"))
+            #expect(plain.status == 422 && plain.body.contains("idempotency-conflict"))
+            #expect(try daemon.request("POST", "/v1/jobs/\(old[0])/retry", "Idempotency-Key: \"a").status == 400)
+
+            // A repeated request gets the same response, even if the old job was deleted.
+            #expect(try daemon.request("DELETE", "/v1/jobs/\(old[0])").status == 204)
+            let late = try daemon.request("POST", "/v1/jobs/\(old[0])/retry", "Idempotency-Key: k")
+            #expect(try late.status == 200 && late.text("id") == first.text("id"))
+            #expect(try late.text("retry_of") == old[0])
+            #expect(try daemon.request("POST", "/v1/jobs/\(old[0])/retry", "Idempotency-Key: l").status == 404)
+        }
+    }
+
+    @Test("a retry uses the current pipeline, and is rejected if the job no longer fits it")
+    func pipeline() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
+            let old = try daemon.submit(Self.lost)
+            _ = try daemon.request("POST", "/v1/jobs/\(old)/cancel")
+            #expect(daemon.stop() == 0)
+            let root = #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
+            let text = try String(contentsOfFile: "/\(root)/config/pipelines.yaml", encoding: .utf8)
+            let path = daemon.directory + "/pipelines.yaml"
+            func configure(_ word: String, with other: String) throws {
+                try text.replacing(word, with: other).write(
+                    toFile: path, atomically: false, encoding: .utf8)
+                try daemon.start("LONGTAKE_PIPELINES=\(path)")
+            }
+            try configure("name: storyboard", with: "name: sketches")
+            let mended = try daemon.request("POST", "/v1/jobs/\(old)/retry")
+            #expect(mended.status == 201 && mended.body.contains("sketches") && !mended.body.contains("storyboard"))
+            #expect(daemon.stop() == 0)
+
+            let changes = [
+                ("maximum: 60, default: 24", "maximum: 25, default: 24", "/input/fps"),
+                ("name: moderate", "name: checks", "/simulation/fail_stage"),
+                ("text-to-video", "text-to-movie", "/pipeline"),
+            ]
+            for (word, other, pointer) in changes {
+                try configure(word, with: other)
+                let refused = try daemon.request("POST", "/v1/jobs/\(old)/retry")
+                #expect(refused.status == 422 && refused.body.contains("outdated-job"), "\(refused.body)")
+                #expect(refused.body.contains(pointer), "\(refused.body)")
+                #expect(daemon.stop() == 0)
+            }
+        }
+    }
+
+    /// This test failed when a submission did not check the count.
+    @Test("returns 429 beyond the limit of queued jobs of a tenant, but answers a known key")
+    func queueLimit() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess(
+                environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0", "LONGTAKE_LIMITS_QUEUED_JOBS_PER_TENANT=3"])
+            let first = try daemon.connect().exchange(DaemonProcess.submission(key: "k"))
+            let rest = try (0..<2).map { _ in try daemon.submit() }
+            let refused = try daemon.connect().exchange(DaemonProcess.submission())
+            #expect(refused.status == 429 && refused["retry-after"] == "10", "\(refused.body)")
+            #expect(refused.body.contains("urn:longtake:problem:too-many-queued"))
+            let known = try daemon.connect().exchange(DaemonProcess.submission(key: "k"))
+            #expect(try known.status == 200 && known.text("id") == first.text("id"))
+            _ = try daemon.request("POST", "/v1/jobs/\(rest[0])/cancel")
+            let retry = try daemon.request("POST", "/v1/jobs/\(rest[0])/retry")
+            #expect(retry.status == 201, "a cancel makes room for one job")
+            #expect(try daemon.request("POST", "/v1/jobs/\(rest[0])/retry").status == 429)
+            daemon.kill()
+            try daemon.start()
+            #expect(
+                try daemon.connect().exchange(DaemonProcess.submission()).status == 429, "they are counted at a start")
+            let listed = try #require(try daemon.get("/v1/jobs?state=queued").object()["jobs"] as? [Any])
+            #expect(listed.count == 3, "nothing was accepted beyond the limit")
+        }
+    }
+}

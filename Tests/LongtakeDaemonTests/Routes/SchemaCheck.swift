@@ -1,0 +1,87 @@
+import LongtakeDaemonDriver
+
+/// Validates JSON against a schema of the OpenAPI document. It supports the part of JSON Schema
+/// that the document uses.
+struct SchemaCheck {
+    private let schemas: [String: Any]
+
+    init(_ document: [String: Any]) {
+        schemas = (document["components"] as? [String: Any])?["schemas"] as? [String: Any] ?? [:]
+    }
+
+    /// The errors with their positions. A member that is not in the schema is an error too, because
+    /// a reader of the document would not know it.
+    func problems(with value: Any, as name: String) -> [String] {
+        check(value, ["$ref": "#/components/schemas/\(name)"], name)
+    }
+
+    private func check(_ value: Any, _ schema: [String: Any], _ place: String) -> [String] {
+        if let reference = schema["$ref"] as? String {
+            guard let target = schemas[String(reference.split(separator: "/").last ?? "")] as? [String: Any] else {
+                return ["\(place): no \(reference)"]
+            }
+            return check(value, target, place)
+        }
+        if let choices = schema["oneOf"] as? [Any] {
+            let fits = choices.compactMap { $0 as? [String: Any] }.filter { check(value, $0, place).isEmpty }
+            return fits.count == 1 ? [] : ["\(place): is \(fits.count) of the choices: \(value)"]
+        }
+        var problems = type(value, schema, place) + word(value, schema, place)
+        if let number = value as? Double {
+            let (least, most) = (schema["minimum"] as? Double ?? number, schema["maximum"] as? Double ?? number)
+            if number < least || number > most { problems.append("\(place): \(number) is out of bounds") }
+        }
+        if let elements = value as? [Any], let items = schema["items"] as? [String: Any] {
+            for (index, element) in elements.enumerated() { problems += check(element, items, "\(place)/\(index)") }
+        }
+        if let members = value as? [String: Any] { problems += object(members, schema, place) }
+        return problems
+    }
+
+    private func object(_ members: [String: Any], _ schema: [String: Any], _ place: String) -> [String] {
+        let known = schema["properties"] as? [String: Any] ?? [:]
+        let other = schema["additionalProperties"]
+        var problems = (schema["required"] as? [Any] ?? []).compactMap { $0 as? String }.filter { members[$0] == nil }
+            .map { "\(place)/\($0): is not there" }
+        for (name, value) in members {
+            if let rule = (known[name] ?? other) as? [String: Any] {
+                problems += check(value, rule, "\(place)/\(name)")
+            } else if !(other as? Bool ?? (known.isEmpty && schema["required"] == nil)) {
+                problems.append("\(place)/\(name): is not in the document")
+            }
+        }
+        return problems
+    }
+
+    private func type(_ value: Any, _ schema: [String: Any], _ place: String) -> [String] {
+        let allowed =
+            (schema["type"] as? String).map { [$0] } ?? (schema["type"] as? [Any])?.compactMap { $0 as? String }
+        guard let allowed else { return [] }
+        let actual =
+            switch value {
+            case is JSON.Null: "null"
+            case is Bool: "boolean"
+            case let number as Double: number == number.rounded() ? "integer" : "number"
+            case is String: "string"
+            case is [Any]: "array"
+            default: "object"
+            }
+        let fits = allowed.contains(actual) || actual == "integer" && allowed.contains("number")
+        return fits ? [] : ["\(place): is \(actual), not \(allowed)"]
+    }
+
+    private func word(_ value: Any, _ schema: [String: Any], _ place: String) -> [String] {
+        if let words = schema["enum"] as? [Any], !words.contains(where: { "\($0)" == "\(value)" }) {
+            return ["\(place): \(value) is none of \(words)"]
+        }
+        if let constant = schema["const"], "\(constant)" != "\(value)" {
+            return ["\(place): \(value), not \(constant)"]
+        }
+        if let pattern = schema["pattern"] as? String, let text = value as? String,
+            (try? Regex(pattern).wholeMatch(in: text)) == nil
+        {
+            return ["\(place): “\(text)” does not match \(pattern)"]
+        }
+        return []
+    }
+}
