@@ -20,7 +20,7 @@ SCRATCH   = $(if $(filter thread,$(SANITIZER)),.build-tsan,.build-asan)
 BUILD_FLAGS = --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-clients soak sanitize sanitize-stop fuzz bench install format lint dependencies
+.PHONY: help run test test-clients soak mutations sanitize sanitize-stop fuzz bench install format lint dependencies
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -37,6 +37,9 @@ soak: dependencies ## inject every fault of docs/reliability.md, with new seeds 
 	$(SWIFT) build $(BUILD_FLAGS) --build-tests
 	LONGTAKE_SCHEDULES=$(SCHEDULES) $(SWIFT) test --skip-build --filter SimulationTests
 	LONGTAKE_SOAK_SECONDS=$$(($(SECONDS) / 22)) $(SWIFT) test --skip-build --filter FaultTests
+
+mutations: dependencies ## break each rule of LongtakeCore once: the simulation must find it (ARGS=head-too-far selects one)
+	python3 Tests/Mutations/mutate.py --swift "$(SWIFT)" $(ARGS)
 
 sanitize: dependencies ## run unit tests and shutdowns under load with AddressSanitizer, which traps at invalid memory accesses (STOPS=300)
 	$(SWIFT) build $(BUILD_FLAGS) $(SANITIZED) --build-tests
@@ -85,8 +88,9 @@ install: dependencies ## install a release build, its configuration and its syst
 format: ## format the source
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
 
-lint: ## list what `make format` would change, and fail if there is any
+lint: ## list what `make format` would change, and fail if there is any, or if Tests/Mutations does not fit the sources
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
+	python3 Tests/Mutations/mutate.py --check
 
 # SQLite is the only library that comes from the system.
 dependencies:
