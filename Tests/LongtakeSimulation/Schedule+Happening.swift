@@ -45,6 +45,9 @@ extension Schedule {
         case .retry: clients.desk.retry(at: boot)
         case .pauseQueue: pause(chance.one(of: [SimulatedJob.cpu, SimulatedJob.gpu]), boot)
         case .resumeQueue: resumeAll(boot)
+        case .reuseKey: clients.desk.reuseKey(at: boot)
+        case .wrongRetry: clients.desk.retryAnything(at: boot)
+        case .twoSteps: twoSteps.goOn(boot, disk, clients.desk, chance, stage, at: time.wall.reading())
         case .ghost: speak(for: oldClaims + boot.journal.claims, to: boot)
         }
     }
