@@ -150,8 +150,8 @@ final class Schedule {
         }
     }
 
-    /// How many stages wait on a queue for a time that has passed. A timer that began late ends late, and a time may have passed when it
-    /// becomes durable. So the last second does not count.
+    /// How many stages wait on a queue for a time that has passed. A timer that began late ends
+    /// late, and a time may have passed when it becomes durable. So the last second does not count.
     private func overdue(on queue: QueueName) -> Int {
         let now = time.wall.steady()
         guard rows.seenAt.advanced(by: .seconds(1)) < now else { return 0 }

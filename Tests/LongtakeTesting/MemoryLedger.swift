@@ -155,7 +155,8 @@ package struct MemoryLedger: Sendable {
             }
             return .created(view(record))
         case .replay:
-            // The judgement has compared the content. A store that compared it again would hide a wrong judgement.
+            // The judgement has compared the content. A store that compared it again would hide a
+            // wrong judgement.
             let known = new.idempotencyKey.flatMap { keys[IdempotencyKey(tenant: new.tenant, text: $0)]?.job }
             guard let view = known.flatMap({ job($0, of: new.tenant) }) else {
                 preconditionFailure("a key that is unknown is replayed")

@@ -81,7 +81,8 @@ final class JobDesk: @unchecked Sendable {
         }
     }
 
-    /// `nil` if the submission failed. An answer that the tenant has too many queued jobs must be true.
+    /// `nil` if the submission failed. An answer that the tenant has too many queued jobs must be
+    /// true.
     private func answer(to submission: Submission, at boot: Boot) async -> SubmissionOutcome? {
         let tenant = submission.tenant
         let old = Set(stage.book.jobs.keys)
@@ -91,7 +92,8 @@ final class JobDesk: @unchecked Sendable {
         do {
             return try await boot.journal.submit(submission)
         } catch JournalError.tooManyQueued where boot.isAlive {
-            // At most these were queued when the daemon judged: what was queued before, came since, or is on its way.
+            // At most these were queued when the daemon judged: what was queued before, came since,
+            // or is on its way.
             let new = stage.book.jobs.filter { !old.contains($0.key) && $0.value.entries[0].event.tenant == tenant }
             stage.verdict.check(
                 queued + new.count + (underWay[tenant] ?? 0) - 1 >= queuedMost, .honesty,
@@ -119,7 +121,8 @@ final class JobDesk: @unchecked Sendable {
         }
     }
 
-    /// Somebody wants any job done again, perhaps another tenant's. Granted only if the job has failed or was canceled.
+    /// Somebody wants any job done again, perhaps another tenant's. Granted only if the job has
+    /// failed or was canceled.
     func retryAnything(at boot: Boot) {
         let jobs = acknowledged
         lastNumber += 1

@@ -1,9 +1,11 @@
 import LongtakeCore
 import LongtakeTesting
 
-/// Commands that are judged in one transaction and executed in a later one, as a store with several writers does it.
+/// Commands that are judged in one transaction and executed in a later one, as a store with several
+/// writers does it.
 ///
-/// Between the two, anything may happen to the job. Then the plan must be stale, and the command is judged again.
+/// Between the two, anything may happen to the job. Then the plan must be stale, and the command is
+/// judged again.
 struct TwoStepCommands {
     private struct Judged {
         let plan: LedgerPlan
@@ -87,7 +89,8 @@ struct TwoStepCommands {
         stage.verdict.check(ledger.execute(plan) == .done, .goesOn, "a plan about \(facts.id) is stale at once")
     }
 
-    /// Nobody works on a stage that was claimed here, so it goes back to its queue in the same transaction.
+    /// Nobody works on a stage that was claimed here, so it goes back to its queue in the same
+    /// transaction.
     private static func giveBack(
         _ command: Judged, _ ledger: inout MemoryLedger, _ stage: Stagehand, at moment: ClockReading
     ) throws {

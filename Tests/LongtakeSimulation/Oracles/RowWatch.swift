@@ -1,7 +1,8 @@
 import LongtakeCore
 import LongtakeTesting
 
-/// Whether the rows and the counters of the store agree with the logs (O6), as `longtake check` asks of a database.
+/// Whether the rows and the counters of the store agree with the logs (O6), as `longtake check`
+/// asks of a database.
 struct RowWatch {
     private let queuedMost: Int
     /// How many events of the feed were looked at.
@@ -40,7 +41,8 @@ struct RowWatch {
         require((facts.holder == nil) == (owner == nil), "the holder is \(facts.holder.map { "\($0)" } ?? "nobody")")
         if let owner { require(facts.fence == owner.fence, "the fence is \(facts.fence.rawValue)") }
         guard let wait = chronicle.wait else { return require(facts.dueAt == nil, "it waits for a time") }
-        // The delay began when the command was judged: after the transaction before, and before now.
+        // The delay began when the command was judged: after the transaction before, and before
+        // now.
         let times = seenAt.advanced(by: wait)...now.advanced(by: wait)
         require(facts.dueAt.map { times.contains($0) } ?? false, "it does not wait for \(wait)")
     }
