@@ -27,10 +27,18 @@ struct TwoStepCommands {
             guard let (facts, author, judge) = draw(boot, disk, desk, chance) else { return }
             guard let plan = try? judge(facts, moment) else { return }
             judged.append(Judged(plan: plan, author: author, boot: disk.boots, judge: judge))
+            // Somebody pauses the queue before the plan is executed.
+            if let queue = Self.claimedQueue(plan), chance.isOne(in: 2) { pause(queue, boot, stage) }
         } else if !judged.isEmpty {
             let next = judged.remove(at: chance.below(judged.count))
             execute(next, boot, stage)
         }
+    }
+
+    private func pause(_ queue: QueueName, _ boot: Boot, _ stage: Stagehand) {
+        stage.trace.tell("pause \(queue)")
+        // Unstructured: a request is its own client's.
+        Task { try? await boot.journal.pause(queue) }
     }
 
     private typealias Judge = (JobFacts, ClockReading) throws -> LedgerPlan
@@ -40,26 +48,24 @@ struct TwoStepCommands {
     ) -> (JobFacts, ClaimID?, Judge)? {
         let jobs = desk.acknowledged.compactMap { disk.durable.facts(of: $0.id) }
         let holder = disk.holder
-        switch chance.below(3) {
-        case 0:
-            guard !jobs.isEmpty else { return nil }
-            return (chance.one(of: jobs), nil, { try LedgerPlan.cancel($0, at: $1) })
-        case 1:
-            let paused = disk.durable.queues(of: nil).filter(\.isPaused).map(\.name)
-            let ready = jobs.filter { $0.isReady && !paused.contains($0.stage.queue) }
-            guard !ready.isEmpty else { return nil }
+        let paused = disk.durable.queues(of: nil).filter(\.isPaused).map(\.name)
+        let ready = jobs.filter { $0.isReady && !paused.contains($0.stage.queue) }
+        // Stages seldom wait for long.
+        if !ready.isEmpty, !chance.isOne(in: 4) {
             let facts = chance.one(of: ready)
             let author = ClaimID(job: facts.id, stageIndex: facts.life.stageIndex, fence: facts.fence.next)
             return (facts, author, { try LedgerPlan.claim(by: holder, on: $0, at: $1) })
-        default:
-            let running = jobs.filter { $0.holder == holder }
-            guard !running.isEmpty else { return nil }
+        }
+        let running = jobs.filter { $0.holder == holder }
+        if !running.isEmpty, chance.isOne(in: 2) {
             let facts = chance.one(of: running)
             let claim = ClaimID(job: facts.id, stageIndex: facts.life.stageIndex, fence: facts.fence)
             // Says less than the worker has said, so that the worker's checkpoint stays.
             let report = JobCommand.report(StageReport(progress: .none, message: "late"))
             return (facts, claim, { try LedgerPlan.work(report, by: claim, of: holder, on: $0, at: $1) })
         }
+        guard !jobs.isEmpty else { return nil }
+        return (chance.one(of: jobs), nil, { try LedgerPlan.cancel($0, at: $1) })
     }
 
     private func execute(_ command: Judged, _ boot: Boot, _ stage: Stagehand) {
@@ -81,7 +87,7 @@ struct TwoStepCommands {
         _ command: Judged, on facts: JobFacts, _ ledger: inout MemoryLedger, _ stage: Stagehand, at moment: ClockReading
     ) throws {
         let plan = try command.judge(facts, moment)
-        guard plan.preconditions.openQueue == nil else {
+        guard claimedQueue(plan) == nil else {
             // A store chooses another stage then, so this one is not taken.
             return stage.verdict.check(
                 facts.life.stageState == .queued, .stages, "a stage of \(facts.id) is claimed that does not wait")
@@ -94,7 +100,7 @@ struct TwoStepCommands {
     private static func giveBack(
         _ command: Judged, _ ledger: inout MemoryLedger, _ stage: Stagehand, at moment: ClockReading
     ) throws {
-        guard let queue = command.plan.preconditions.openQueue ?? claimedQueue(command.plan) else { return }
+        guard let queue = claimedQueue(command.plan) else { return }
         let isPaused = ledger.queues(of: nil).contains { $0.name == queue && $0.isPaused }
         stage.verdict.check(!isPaused, .fairness, "\(command.plan.after.id) is handed out of \(queue), which is paused")
         guard let author = command.author, let facts = ledger.facts(of: author.job), let holder = facts.holder else {
@@ -104,7 +110,8 @@ struct TwoStepCommands {
             try LedgerPlan.work(.interrupt(.shutdown), by: author, of: holder, on: facts, at: moment))
     }
 
+    /// The queue from which a plan takes a stage; `nil` if it is no plan of a claim.
     private static func claimedQueue(_ plan: LedgerPlan) -> QueueName? {
-        plan.leavesReady != nil && plan.after.life.stageState == .running ? plan.leavesReady : nil
+        plan.events.contains { [.stageStarted, .jobResumed].contains($0.event.type) } ? plan.after.stage.queue : nil
     }
 }

@@ -20,7 +20,8 @@ struct JobChronicle {
     /// The attempt that the current stage's next start has to have.
     private var nextAttempt = 1
     private var progress = Progress.none
-    private var stageProgress = 0.0
+    /// Of the current stage.
+    private(set) var stageProgress = 0.0
     private var isInterrupted = false
     private var cancelRequested: Moment?
 
@@ -76,14 +77,14 @@ struct JobChronicle {
         case .stageSucceeded(let place, _):
             requireOwner(author, boot, require)
             succeeded.insert(place.stage)
-            (nextAttempt, attempt) = (1, 0)
+            (nextAttempt, attempt, stageProgress) = (1, 0, 0)
             claims = 0
             owner = nil
         case .stageRetrying(_, let attempt, let delay, _):
             requireOwner(author, boot, require)
             nextAttempt += 1
             require(attempt == nextAttempt && attempt <= Limits.attempts, "attempt \(attempt) follows")
-            wait = delay
+            (wait, stageProgress) = (delay, 0)
             owner = nil
         case .interrupted:
             requireOwner(author, boot, require)

@@ -37,6 +37,8 @@ struct RowWatch {
         require((finishedAt != nil) == (chronicle.end != nil), "it ended at \(finishedAt.map { "\($0)" } ?? "no time")")
         guard chronicle.end == nil else { return require(facts.holder == nil, "somebody has a stage of an ended job") }
         require(facts.life.attempt == chronicle.attempt, "attempt \(facts.life.attempt), not \(chronicle.attempt)")
+        let progress = facts.life.stageProgress.value
+        require(progress == chronicle.stageProgress, "its stage is at \(progress), not at \(chronicle.stageProgress)")
         let owner = chronicle.owner.flatMap { $0.boot == disk.boots ? $0.claim : nil }
         require((facts.holder == nil) == (owner == nil), "the holder is \(facts.holder.map { "\($0)" } ?? "nobody")")
         if let owner { require(facts.fence == owner.fence, "the fence is \(facts.fence.rawValue)") }
