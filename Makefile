@@ -19,8 +19,11 @@ SCRATCH   = $(if $(filter thread,$(SANITIZER)),.build-tsan,.build-asan)
 # Every build checks the imports: if a target imports a module that Package.swift does not name for it, the build fails.
 BUILD_FLAGS = --explicit-target-dependency-import-check error
 
+# The tests that start no daemon.
+FAST = ^(Longtake(Core|API|Storage|SQLite|Engine|Stream|HTTP|Simulation|Bench)Tests|StyleTests)\.
+
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-clients soak sanitize sanitize-stop fuzz bench install format lint dependencies
+.PHONY: help run test test-fast test-clients soak mutations sanitize sanitize-stop fuzz bench install format lint dependencies
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -33,7 +36,6 @@ test: dependencies ## build and run all tests
 	$(SWIFT) build $(BUILD_FLAGS) --build-tests
 	$(SWIFT) test --skip-build
 
-# Everything that needs no other process: the rules, the stores, the simulation, and routes in the test's own process.
 test-fast: dependencies ## build, and run the tests that need no daemon (about a minute after the build)
 	$(SWIFT) build $(BUILD_FLAGS) --build-tests
 	$(SWIFT) test --skip-build --filter '$(FAST)'
@@ -43,6 +45,9 @@ soak: dependencies ## inject every fault of docs/reliability.md, with new seeds 
 	$(SWIFT) build $(BUILD_FLAGS) --build-tests
 	LONGTAKE_SCHEDULES=$(SCHEDULES) $(SWIFT) test --skip-build --filter SimulationTests
 	LONGTAKE_SOAK_SECONDS=$$(($(SECONDS) / 13)) $(SWIFT) test --skip-build --filter FaultTests
+
+mutations: dependencies ## break each rule of LongtakeCore once: the simulation must find it (ARGS=head-too-far selects one)
+	python3 Tests/Mutations/mutate.py --swift "$(SWIFT)" $(ARGS)
 
 sanitize: dependencies ## run unit tests and shutdowns under load with AddressSanitizer, which traps at invalid memory accesses (STOPS=300)
 	$(SWIFT) build $(BUILD_FLAGS) $(SANITIZED) --build-tests
@@ -91,8 +96,9 @@ install: dependencies ## install a release build, its configuration and its syst
 format: ## format the source
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
 
-lint: ## list what `make format` would change, and fail if there is any
+lint: ## list what `make format` would change, and fail if there is any, or if Tests/Mutations does not fit the sources
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
+	python3 Tests/Mutations/mutate.py --check
 
 # SQLite is the only library that comes from the system.
 dependencies:

@@ -11,6 +11,11 @@ enum Happening: CaseIterable {
     case flood
     case retry
     case pauseQueue, resumeQueue
+    /// A client uses an idempotency key again for another job, or wants a job to be done again that
+    /// has not failed.
+    case reuseKey, wrongRetry
+    /// A command is judged, or one that was judged before is executed.
+    case twoSteps
 
     /// Known to every schedule, and nothing that holds the daemon up, but for room on the disk.
     var isOrdinary: Bool {

@@ -39,6 +39,10 @@ extension Schedule {
                 continue
             }
             stage.verdict.check(kept.input == job.input, .acknowledgedIsKept, "\(id) has another input")
+            let isSucceeded = kept.state == .succeeded
+            stage.verdict.check(
+                kept.output?["from"]?.text == (isSucceeded ? job.pipeline.stages.last?.name.description : nil),
+                .acknowledgedIsKept, "\(id) has another output")
             let end = chronicle.end.map { "\($0.rawValue)" } ?? "nothing"
             stage.verdict.check(end == "job.\(kept.state.rawValue)", .oneEnd, "\(id) is \(kept.state) after \(end)")
             stage.verdict.check(

@@ -45,6 +45,9 @@ extension Schedule {
         case .retry: clients.desk.retry(at: boot)
         case .pauseQueue: pause(chance.one(of: [SimulatedJob.cpu, SimulatedJob.gpu]), boot)
         case .resumeQueue: resumeAll(boot)
+        case .reuseKey: clients.desk.reuseKey(at: boot)
+        case .wrongRetry: clients.desk.retryAnything(at: boot)
+        case .twoSteps: twoSteps.goOn(boot, disk, clients.desk, chance, stage, at: time.wall.reading())
         case .ghost: speak(for: oldClaims + boot.journal.claims, to: boot)
         }
     }
@@ -72,11 +75,17 @@ extension Schedule {
         let report = StageReport(progress: Progress(0.5), message: "boo")
         let isReport = chance.isOne(in: 2)
         // Unstructured: it is nobody's worker.
-        Task {
+        Task { [stage] in
             if isReport {
                 _ = try await boot.journal.report(report, for: claim)
             } else {
-                _ = try await boot.journal.finish(claim, with: .succeeded(output: nil))
+                do {
+                    _ = try await boot.journal.finish(claim, with: .succeeded(output: nil))
+                } catch JournalError.refused(let refusal) {
+                    // It would try something else then. A claim that is lost is lost for good.
+                    stage.verdict.blame(
+                        .stages, "a ghost of \(claim.job) is told \(refusal), not that it lost its claim")
+                }
             }
         }
     }

@@ -21,6 +21,8 @@ final class Schedule {
     let scheduler: Scheduler
     let disk: Disk
     let clients: Clients
+    private var rows: RowWatch
+    var twoSteps = TwoStepCommands()
     private let happenings: [Happening]
     /// One step in so many is a happening.
     private let pace: Int
@@ -35,9 +37,11 @@ final class Schedule {
         chance = Chance(seed: seed)
         stage = Stagehand(time: time, isTold: isTold)
         scheduler = Scheduler(chance: chance, trace: stage.trace)
-        disk = Disk(stage: stage)
+        let queuedMost = seed.isMultiple(of: 3) ? 3 : 10_000
+        disk = Disk(stage: stage, queuedMost: queuedMost)
+        rows = RowWatch(queuedMost: queuedMost)
         stage.isDiskFine = { [weak disk] in disk?.faults.areOff ?? true }
-        clients = Clients(chance: chance, stage: stage)
+        clients = Clients(chance: chance, stage: stage, queuedMost: queuedMost)
         happenings = Happening.drawn(chance)
         pace = 2 + chance.below(30)
     }
@@ -103,6 +107,7 @@ final class Schedule {
 
     func look() throws {
         try lookAtBoot()
+        rows.look(at: disk, time.wall.steady(), stage)
         guard !leftovers.isEmpty else { return }
         // Only now nobody here holds it any more.
         for names in leftovers.map(\.names) where !names.isEmpty {
@@ -137,10 +142,22 @@ final class Schedule {
         guard let boot, !boot.isStopping, !boot.readsFail, stage.moment.isCalm else { return }
         for connection in clients.connections { connection.lookAtRest() }
         for (queue, workers) in boot.workers {
-            let status = disk.durable.queues(of: nil).first { $0.name == queue } ?? QueueStatus(name: queue)
+            var status = disk.durable.queues(of: nil).first { $0.name == queue } ?? QueueStatus(name: queue)
+            status.waiting += overdue(on: queue)
             stage.verdict.check(
                 status.waiting == 0 || status.isPaused || status.running >= workers, .goesOn,
                 "\(status.waiting) stages wait on \(queue), where \(status.running) of \(workers) workers are busy")
+        }
+    }
+
+    /// How many stages wait on a queue for a time that has passed. A timer that began late ends
+    /// late, and a time may have passed when it becomes durable. So the last second does not count.
+    private func overdue(on queue: QueueName) -> Int {
+        let now = time.wall.steady()
+        guard rows.seenAt.advanced(by: .seconds(1)) < now else { return 0 }
+        return stage.book.jobs.keys.count { job in
+            guard let facts = disk.durable.facts(of: job), let due = facts.dueAt else { return false }
+            return facts.stage.queue == queue && due.advanced(by: .seconds(1)) < now
         }
     }
 

@@ -28,7 +28,24 @@ final class WatchedRunner: StageRunner {
         stage.verdict.check(
             owner.map { $0.claim == claim.id && $0.boot == boot } ?? false, .stages,
             "\(claim.job) runs in the name of a claim that is not durable")
+        lookAtBackground(of: claim)
         defer { running.withLock { $0[claim.job] = nil } }
-        return try await inner.run(claim, report: report)
+        return try await inner.run(claim) { original in
+            let checkpoint = JSONValue.object(["at": .number(original.progress.value)])
+            try await report(
+                StageReport(progress: original.progress, message: original.message, checkpoint: checkpoint))
+        }
+    }
+
+    /// What earlier stages gave back, and the checkpoint of the newest report of this attempt.
+    private func lookAtBackground(of claim: Claim) {
+        let sources = claim.outputs.mapValues { $0["from"]?.text ?? "nothing" }
+        stage.verdict.check(
+            claim.outputs.count == claim.stageIndex && sources.allSatisfy { $0.key.description == $0.value }, .stages,
+            "\(claim.job): stage \(claim.stageIndex + 1) is given the outputs \(sources)")
+        let at = claim.checkpoint.data?["at"]?.double
+        stage.verdict.check(
+            (at ?? 0) == claim.checkpoint.progress.value, .stages,
+            "\(claim.job): the checkpoint at \(claim.checkpoint.progress.value) has the data of \(at ?? 0)")
     }
 }

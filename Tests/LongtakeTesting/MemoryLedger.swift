@@ -23,6 +23,8 @@ package struct MemoryLedger: Sendable {
     private var changes: [JobEvent] = []
     /// How many jobs each tenant has queued.
     private var queuedJobs: [TenantName: Int] = [:]
+    /// How many stages of each queue can be claimed, counted as the plans say.
+    private var readyStages: [QueueName: Int] = [:]
 
     /// Of one tenant.
     private let queuedMost: Int
@@ -93,6 +95,12 @@ package struct MemoryLedger: Sendable {
         return facts
     }
 
+    /// What the plans have counted.
+    package func queuedJobs(of tenant: TenantName) -> Int { queuedJobs[tenant] ?? 0 }
+
+    /// What the plans have counted.
+    package func readyStages(on queue: QueueName) -> Int { readyStages[queue] ?? 0 }
+
     package func isGone(_ holder: HolderID) -> Bool { gone.contains(holder) }
 
     /// Executes a plan about a job that exists, if its preconditions hold.
@@ -128,8 +136,14 @@ package struct MemoryLedger: Sendable {
             changes.append(planned.event)
             feed.append(event)
         }
-        if let queue = plan.leavesReady { waiting[queue]?.remove(facts.id) }
-        if let queue = plan.entersReady { waiting[queue, default: []].insert(facts.id) }
+        if let queue = plan.leavesReady {
+            waiting[queue]?.remove(facts.id)
+            readyStages[queue, default: 0] -= 1
+        }
+        if let queue = plan.entersReady {
+            waiting[queue, default: []].insert(facts.id)
+            readyStages[queue, default: 0] += 1
+        }
         if case .later(let queue, _) = plan.wake { waiting[queue, default: []].insert(facts.id) }
         if facts.life.stageState != .queued { waiting[facts.stage.queue]?.remove(facts.id) }
         queuedJobs[facts.tenant, default: 0] += plan.queuedJobs
@@ -148,8 +162,13 @@ package struct MemoryLedger: Sendable {
             }
             return .created(view(record))
         case .replay:
-            return replay(of: new.idempotencyKey ?? "", tenant: new.tenant, fingerprint: submission.fingerprint ?? "")
-                ?? .conflict
+            // The judgement has compared the content. A store that compared it again would hide a
+            // wrong judgement.
+            let known = new.idempotencyKey.flatMap { keys[IdempotencyKey(tenant: new.tenant, text: $0)]?.job }
+            guard let view = known.flatMap({ job($0, of: new.tenant) }) else {
+                preconditionFailure("a key that is unknown is replayed")
+            }
+            return .replayed(view)
         case .conflict: return .conflict
         }
     }

@@ -4,10 +4,15 @@ import LongtakeCore
 final class JobDesk: @unchecked Sendable {
     private(set) var jobs: [SimulatedJob] = []
     private var lastNumber = 0
+    /// Submissions of each tenant that wait for their answer.
+    private var underWay: [TenantName: Int] = [:]
+    /// How many jobs of one tenant may be queued.
+    private let queuedMost: Int
     private let chance: Chance
     private let stage: Stagehand
 
-    init(chance: Chance, stage: Stagehand) {
+    init(chance: Chance, stage: Stagehand, queuedMost: Int) {
+        self.queuedMost = queuedMost
         self.chance = chance
         self.stage = stage
     }
@@ -58,7 +63,7 @@ final class JobDesk: @unchecked Sendable {
         job.isUnderWay = true
         // Unstructured: a request is its own client's.
         Task { [self] in
-            let outcome = try? await boot.journal.submit(job.submission(id))
+            let outcome = await answer(to: job.submission(id), at: boot)
             job.isUnderWay = false
             guard boot.isAlive, let outcome else { return }
             guard let answer = outcome.job else {
@@ -76,6 +81,67 @@ final class JobDesk: @unchecked Sendable {
         }
     }
 
+    /// `nil` if the submission failed. An answer that the tenant has too many queued jobs must be
+    /// true.
+    private func answer(to submission: Submission, at boot: Boot) async -> SubmissionOutcome? {
+        let tenant = submission.tenant
+        let old = Set(stage.book.jobs.keys)
+        let queued = stage.book.queued(of: tenant)
+        underWay[tenant, default: 0] += 1
+        defer { underWay[tenant, default: 0] -= 1 }
+        do {
+            return try await boot.journal.submit(submission)
+        } catch JournalError.tooManyQueued where boot.isAlive {
+            // At most these were queued when the daemon judged: what was queued before, came since,
+            // or is on its way.
+            let new = stage.book.jobs.filter { !old.contains($0.key) && $0.value.entries[0].event.tenant == tenant }
+            stage.verdict.check(
+                queued + new.count + (underWay[tenant] ?? 0) - 1 >= queuedMost, .honesty,
+                "\(tenant) is said to have too many queued jobs, and had \(queued)")
+            return nil
+        } catch {
+            return nil
+        }
+    }
+
+    /// A client uses a key that has made a job for another job.
+    func reuseKey(at boot: Boot) {
+        let known = acknowledged.filter { $0.job.key != nil }
+        lastNumber += 1
+        guard !known.isEmpty, !boot.isStopping, let id = SimulatedJob.id(lastNumber) else { return }
+        let (first, job) = chance.one(of: known)
+        var submission = job.submission(id)
+        (submission.input, submission.retryOf) = (.object(["prompt": .string("another job")]), nil)
+        stage.trace.tell("the key of \(first) for another job")
+        // Unstructured, as above.
+        Task { [self, submission] in
+            guard let outcome = await answer(to: submission, at: boot), boot.isAlive else { return }
+            stage.verdict.check(
+                outcome == .conflict, .acknowledgedIsKept, "the key of \(first) is accepted with another content")
+        }
+    }
+
+    /// Somebody wants any job done again, perhaps another tenant's. Granted only if the job has
+    /// failed or was canceled.
+    func retryAnything(at boot: Boot) {
+        let jobs = acknowledged
+        lastNumber += 1
+        guard !jobs.isEmpty, !boot.isStopping, let id = SimulatedJob.id(lastNumber) else { return }
+        let (origin, job) = chance.one(of: jobs)
+        let tenant = chance.one(of: SimulatedJob.tenants)
+        let submission = Submission(
+            id: id, tenant: tenant, pipeline: job.pipeline, input: job.input, priority: job.priority, retryOf: origin)
+        stage.trace.tell("\(tenant) retries \(origin)")
+        // Unstructured, as above.
+        Task { [self] in
+            guard await answer(to: submission, at: boot) != nil, boot.isAlive else { return }
+            let end = stage.book.jobs[origin]?.end
+            stage.verdict.check(
+                tenant == job.tenant && (end == .jobFailed || end == .jobCanceled), .honesty,
+                "\(tenant) has retried \(origin) of \(job.tenant), which ended as \(end?.rawValue ?? "nothing")")
+        }
+    }
+
     func cancel(at boot: Boot) {
         let jobs = acknowledged
         guard !jobs.isEmpty, !boot.isStopping else { return }
@@ -86,6 +152,9 @@ final class JobDesk: @unchecked Sendable {
             let answer = try await boot.journal.cancel(id, of: job.tenant)
             guard boot.isAlive else { return }
             if let answer, answer.cancelRequested { job.isCanceled = true }
+            stage.verdict.check(
+                answer.map { $0.cancelRequested || $0.state.isFinal } ?? true, .oneEnd,
+                "\(id): a cancel is answered, and the job is not to be canceled")
             stage.verdict.check(answer != nil, .acknowledgedIsKept, "\(id) is unknown to a cancel")
         }
     }

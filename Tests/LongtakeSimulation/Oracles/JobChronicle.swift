@@ -8,16 +8,25 @@ struct JobChronicle {
     private(set) var owner: (claim: ClaimID, boot: Int)?
     /// How often the current stage was claimed.
     private var claims: Int64 = 0
+    /// As the job was submitted.
+    private var stages: [StageName] = []
     private var succeeded: Set<StageName> = []
+    /// Of the current stage; 0 before its first start.
+    private(set) var attempt = 0
+    /// Whether no worker has ever claimed the job, and it goes on.
+    var isQueued: Bool { attempt == 0 && succeeded.isEmpty && end == nil }
+    /// How long the wait for the next attempt takes.
+    private(set) var wait: Duration?
     /// The attempt that the current stage's next start has to have.
     private var nextAttempt = 1
-    private var progress = 0.0
-    private var stageProgress = 0.0
+    private var progress = Progress.none
+    /// Of the current stage.
+    private(set) var stageProgress = 0.0
     private var isInterrupted = false
     private var cancelRequested: Moment?
 
     mutating func append(
-        _ entry: LogBook.Entry, _ change: JobEvent.Change, by author: ClaimID?, in boot: Int, at moment: Moment,
+        _ entry: LogBook.Entry, _ made: JobEvent, by author: ClaimID?, in boot: Int, at moment: Moment,
         _ verdict: Verdict
     ) {
         let event = entry.event
@@ -25,12 +34,22 @@ struct JobChronicle {
         verdict.check(event.sequence.rawValue == Int64(entries.count) + 1, .log, "\(name) leaves a gap")
         verdict.check((event.type == .jobQueued) == entries.isEmpty, .log, "\(name) is not where a log begins")
         verdict.check(end == nil, .oneEnd, "\(name) follows a final event")
+        verdict.check(entries.last.map { $0.event.at <= event.at } ?? true, .log, "\(name) was before the event before")
+        verdict.check(made.progress >= progress, .log, "\(name): the progress of the job goes back")
+        verdict.check(
+            (made.progress == .complete) == (event.type == .jobSucceeded), .log,
+            "\(name) with progress \(made.progress.value)")
+        verdict.check(
+            cancelRequested == nil || event.type == .jobCanceled, .oneEnd, "\(name) follows a request to cancel")
+        progress = made.progress
         entries.append(entry)
         if event.type.isFinal { end = event.type }
         func require(_ isKept: Bool, _ text: String) { verdict.check(isKept, .stages, "\(name): \(text)") }
 
-        switch change {
-        case .queued, .started:
+        switch made.change {
+        case .queued(_, let stages, _):
+            self.stages = stages
+        case .started:
             break
         case .cancelRequested:
             cancelRequested = moment
@@ -39,6 +58,7 @@ struct JobChronicle {
             require(place.index == succeeded.count + 1, "not the stage behind those that succeeded")
             require(!succeeded.contains(place.stage), "the stage has succeeded")
             require(attempt == nextAttempt, "attempt \(attempt) in place of \(nextAttempt)")
+            self.attempt = attempt
             take(event, in: boot)
             stageProgress = 0
         case .resumed(let reason, let stage, let progress):
@@ -57,20 +77,22 @@ struct JobChronicle {
         case .stageSucceeded(let place, _):
             requireOwner(author, boot, require)
             succeeded.insert(place.stage)
-            nextAttempt = 1
+            (nextAttempt, attempt, stageProgress) = (1, 0, 0)
             claims = 0
             owner = nil
-        case .stageRetrying(_, let attempt, _, _):
+        case .stageRetrying(_, let attempt, let delay, _):
             requireOwner(author, boot, require)
             nextAttempt += 1
             require(attempt == nextAttempt && attempt <= Limits.attempts, "attempt \(attempt) follows")
+            (wait, stageProgress) = (delay, 0)
             owner = nil
         case .interrupted:
             requireOwner(author, boot, require)
             isInterrupted = true
             owner = nil
-        case .succeeded:
-            require(owner == nil && !succeeded.isEmpty, "a stage is not over")
+        case .succeeded(let output, _):
+            require(owner == nil && succeeded.count == stages.count, "a stage is not over")
+            require(output["from"]?.text == stages.last?.description, "it has the output \(output)")
         case .failed:
             requireOwner(author, boot, require)
         case .canceled:
@@ -86,6 +108,7 @@ struct JobChronicle {
             ClaimID(job: event.job, stageIndex: succeeded.count, fence: Fence(rawValue: claims)), boot
         )
         isInterrupted = false
+        wait = nil
     }
 
     private func requireOwner(_ author: ClaimID?, _ boot: Int, _ require: (Bool, String) -> Void) {

@@ -42,13 +42,18 @@ final class LogBook {
                 feedBlock: Array("id: \(feedID)\n".utf8) + text)
             feed.append(entry)
             jobs[event.job, default: JobChronicle()].append(
-                entry, events[index].change, by: authors[index], in: boot, at: moment, verdict)
+                entry, events[index], by: authors[index], in: boot, at: moment, verdict)
         }
     }
 
     func entry(of job: JobID, _ sequence: Int64) -> Entry? {
         guard let entries = jobs[job]?.entries, sequence >= 1, sequence <= entries.count else { return nil }
         return entries[Int(sequence) - 1]
+    }
+
+    /// How many jobs of a tenant wait for the first claim.
+    func queued(of tenant: TenantName) -> Int {
+        jobs.values.count { $0.isQueued && $0.entries[0].event.tenant == tenant }
     }
 
     /// The position of the last event that `filter` lets through to this tenant; 0 where there is none.

@@ -25,6 +25,8 @@ final class Verdict {
         case stages = "O5 stages"
         /// What is not durable is not acknowledged. Broken by a journal that answers before its COMMIT (1).
         case honesty = "O7 honesty"
+        /// The rows and counters of the store say what the logs say.
+        case storage = "O6 storage"
         /// Tenants take turns on a queue, and a paused one hands out nothing. Broken where the first tenant by name is served first (seed 1 to
         /// 200: 26).
         case fairness = "O9 fairness"

@@ -13,9 +13,10 @@ final class Disk {
     /// How often somebody opened it.
     private(set) var boots = 0
 
-    init(stage: Stagehand) {
+    /// - Parameter queuedMost: how many jobs of one tenant may be queued.
+    init(stage: Stagehand, queuedMost: Int) {
         self.stage = stage
-        durable = MemoryLedger(epoch: Epoch(rawValue: 0x7f3a_09c2))
+        durable = MemoryLedger(epoch: Epoch(rawValue: 0x7f3a_09c2), queuedJobsPerTenant: queuedMost)
     }
 
     /// A boot begins with the recovery, which is durable before anything else happens.

@@ -1,0 +1,117 @@
+import LongtakeCore
+import LongtakeTesting
+
+/// Commands that are judged in one transaction and executed in a later one, as a store with several
+/// writers does it.
+///
+/// Between the two, anything may happen to the job. Then the plan must be stale, and the command is
+/// judged again.
+struct TwoStepCommands {
+    private struct Judged {
+        let plan: LedgerPlan
+        /// In whose name the events are written.
+        let author: ClaimID?
+        let boot: Int
+        let judge: (JobFacts, ClockReading) throws -> LedgerPlan
+    }
+
+    private var judged: [Judged] = []
+
+    /// Judges a command, or executes one that was judged before.
+    mutating func goOn(
+        _ boot: Boot, _ disk: Disk, _ desk: JobDesk, _ chance: Chance, _ stage: Stagehand, at moment: ClockReading
+    ) {
+        judged.removeAll { $0.boot != disk.boots }
+        guard !boot.isStopping else { return }
+        if judged.count < 4, chance.isOne(in: 2) {
+            guard let (facts, author, judge) = draw(boot, disk, desk, chance) else { return }
+            guard let plan = try? judge(facts, moment) else { return }
+            judged.append(Judged(plan: plan, author: author, boot: disk.boots, judge: judge))
+            // Somebody pauses the queue before the plan is executed.
+            if let queue = Self.claimedQueue(plan), chance.isOne(in: 2) { pause(queue, boot, stage) }
+        } else if !judged.isEmpty {
+            let next = judged.remove(at: chance.below(judged.count))
+            execute(next, boot, stage)
+        }
+    }
+
+    private func pause(_ queue: QueueName, _ boot: Boot, _ stage: Stagehand) {
+        stage.trace.tell("pause \(queue)")
+        // Unstructured: a request is its own client's.
+        Task { try? await boot.journal.pause(queue) }
+    }
+
+    private typealias Judge = (JobFacts, ClockReading) throws -> LedgerPlan
+
+    private func draw(
+        _ boot: Boot, _ disk: Disk, _ desk: JobDesk, _ chance: Chance
+    ) -> (JobFacts, ClaimID?, Judge)? {
+        let jobs = desk.acknowledged.compactMap { disk.durable.facts(of: $0.id) }
+        let holder = disk.holder
+        let paused = disk.durable.queues(of: nil).filter(\.isPaused).map(\.name)
+        let ready = jobs.filter { $0.isReady && !paused.contains($0.stage.queue) }
+        // Stages seldom wait for long.
+        if !ready.isEmpty, !chance.isOne(in: 4) {
+            let facts = chance.one(of: ready)
+            let author = ClaimID(job: facts.id, stageIndex: facts.life.stageIndex, fence: facts.fence.next)
+            return (facts, author, { try LedgerPlan.claim(by: holder, on: $0, at: $1) })
+        }
+        let running = jobs.filter { $0.holder == holder }
+        if !running.isEmpty, chance.isOne(in: 2) {
+            let facts = chance.one(of: running)
+            let claim = ClaimID(job: facts.id, stageIndex: facts.life.stageIndex, fence: facts.fence)
+            // Says less than the worker has said, so that the worker's checkpoint stays.
+            let report = JobCommand.report(StageReport(progress: .none, message: "late"))
+            return (facts, claim, { try LedgerPlan.work(report, by: claim, of: holder, on: $0, at: $1) })
+        }
+        guard !jobs.isEmpty else { return nil }
+        return (chance.one(of: jobs), nil, { try LedgerPlan.cancel($0, at: $1) })
+    }
+
+    private func execute(_ command: Judged, _ boot: Boot, _ stage: Stagehand) {
+        let job = command.plan.after.id
+        stage.trace.tell("a plan about \(job) is executed that was judged before")
+        let write = WriteCommand(kind: .other, author: command.author) { ledger, moment in
+            if ledger.execute(command.plan) == .done {
+                try Self.giveBack(command, &ledger, stage, at: moment)
+            } else if let facts = ledger.facts(of: job) {
+                try Self.judgeAgain(command, on: facts, &ledger, stage, at: moment)
+            }
+            return {}
+        } fail: { _ in
+        }
+        boot.journal.writer.add(write)
+    }
+
+    private static func judgeAgain(
+        _ command: Judged, on facts: JobFacts, _ ledger: inout MemoryLedger, _ stage: Stagehand, at moment: ClockReading
+    ) throws {
+        let plan = try command.judge(facts, moment)
+        guard claimedQueue(plan) == nil else {
+            // A store chooses another stage then, so this one is not taken.
+            return stage.verdict.check(
+                facts.life.stageState == .queued, .stages, "a stage of \(facts.id) is claimed that does not wait")
+        }
+        stage.verdict.check(ledger.execute(plan) == .done, .goesOn, "a plan about \(facts.id) is stale at once")
+    }
+
+    /// Nobody works on a stage that was claimed here, so it goes back to its queue in the same
+    /// transaction.
+    private static func giveBack(
+        _ command: Judged, _ ledger: inout MemoryLedger, _ stage: Stagehand, at moment: ClockReading
+    ) throws {
+        guard let queue = claimedQueue(command.plan) else { return }
+        let isPaused = ledger.queues(of: nil).contains { $0.name == queue && $0.isPaused }
+        stage.verdict.check(!isPaused, .fairness, "\(command.plan.after.id) is handed out of \(queue), which is paused")
+        guard let author = command.author, let facts = ledger.facts(of: author.job), let holder = facts.holder else {
+            return
+        }
+        _ = ledger.execute(
+            try LedgerPlan.work(.interrupt(.shutdown), by: author, of: holder, on: facts, at: moment))
+    }
+
+    /// The queue from which a plan takes a stage; `nil` if it is no plan of a claim.
+    private static func claimedQueue(_ plan: LedgerPlan) -> QueueName? {
+        plan.events.contains { [.stageStarted, .jobResumed].contains($0.event.type) } ? plan.after.stage.queue : nil
+    }
+}
