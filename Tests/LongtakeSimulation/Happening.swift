@@ -11,6 +11,8 @@ enum Happening: CaseIterable {
     case flood
     case retry
     case pauseQueue, resumeQueue
+    /// The pruner removes something.
+    case maintain
 
     /// Known to every schedule, and nothing that holds the daemon up, but for room on the disk.
     var isOrdinary: Bool {

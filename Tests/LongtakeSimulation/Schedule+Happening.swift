@@ -45,6 +45,9 @@ extension Schedule {
         case .retry: clients.desk.retry(at: boot)
         case .pauseQueue: pause(chance.one(of: [SimulatedJob.cpu, SimulatedJob.gpu]), boot)
         case .resumeQueue: resumeAll(boot)
+        case .maintain:
+            // Unstructured: nobody waits for it.
+            Task { try? await boot.journal.maintain() }
         case .ghost: speak(for: oldClaims + boot.journal.claims, to: boot)
         }
     }
