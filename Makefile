@@ -51,7 +51,7 @@ mutations: dependencies ## break each rule of LongtakeCore once: the simulation 
 
 sanitize: dependencies ## run unit tests and shutdowns under load with AddressSanitizer, which traps at invalid memory accesses (STOPS=300)
 	$(SWIFT) build $(BUILD_FLAGS) $(SANITIZED) --build-tests
-	$(SANITIZE) $(SWIFT) test $(SANITIZED) --skip-build --filter 'Longtake(Core|API|SQLite|Stream|HTTP|Engine)Tests|stoppedWhileRead'
+	$(SANITIZE) $(SWIFT) test $(SANITIZED) --skip-build --filter 'Longtake(Core|API|Storage|SQLite|Stream|HTTP|Engine)Tests|stoppedWhileRead'
 
 # The short form: only the daemon is built with the sanitizer. The tests from `make test` stop it under load.
 sanitize-stop: dependencies

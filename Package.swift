@@ -30,6 +30,7 @@ let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let httpTypesHTTP1: Target.Dependency = .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
+let storage: Target.Dependency = "LongtakeStorage"
 let structuredFields: Target.Dependency = .product(
     name: "RawStructuredFieldValues", package: "swift-http-structured-headers")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
@@ -58,8 +59,9 @@ let package = Package(
     targets: [
         .target(name: "LongtakeCore", swiftSettings: strict),
         .target(name: "LongtakeAPI", dependencies: [core], swiftSettings: strict),
+        .target(name: "LongtakeStorage", dependencies: [core], swiftSettings: strict),
         .target(
-            name: "LongtakeSQLite", dependencies: [core, grdb, grdbSQLite, logging],
+            name: "LongtakeSQLite", dependencies: [core, storage, grdb, grdbSQLite, logging],
             swiftSettings: strict + crashPoints),
         .target(name: "LongtakeEngine", dependencies: [core, logging], swiftSettings: strict),
         .target(name: "LongtakeStream", dependencies: [api, core, logging, nioCore], swiftSettings: strict),
@@ -100,8 +102,10 @@ let package = Package(
 
         .testTarget(name: "LongtakeAPITests", dependencies: [api, core], swiftSettings: strict),
         .testTarget(name: "LongtakeCoreTests", dependencies: [core, testing], swiftSettings: strict),
+        .testTarget(name: "LongtakeStorageTests", dependencies: [core, storage], swiftSettings: strict),
         .testTarget(
-            name: "LongtakeSQLiteTests", dependencies: [core, testing, "LongtakeSQLite", grdb, grdbSQLite, logging],
+            name: "LongtakeSQLiteTests",
+            dependencies: [core, storage, testing, "LongtakeSQLite", grdb, grdbSQLite, logging],
             swiftSettings: strict),
         .testTarget(
             name: "LongtakeEngineTests", dependencies: [core, testing, "LongtakeEngine", logging], swiftSettings: strict
@@ -124,7 +128,7 @@ let package = Package(
         .executableTarget(
             name: "longtake-simulation",
             dependencies: [
-                core, testing, "LongtakeEngine", "LongtakeStream", argumentParser, logging, nioCore,
+                core, storage, testing, "LongtakeEngine", "LongtakeStream", argumentParser, logging, nioCore,
             ],
             path: "Tests/LongtakeSimulation", swiftSettings: strict),
         .testTarget(

@@ -124,7 +124,7 @@ public enum Limits {
     /// Rows that one transaction of pruning deletes: what a submission may have to wait for. Measured in docs/decisions/0005.
     public static let rowsPerPrune = 1_000
     /// Other transactions that go before one of pruning while commands wait: it gives way, and still gets on.
-    public static let commitsPerChore = 8
+    public static let commitsPerMaintenance = 8
     /// After a transaction of pruning, so many times as long as its deletes took, the sync of its commit not counted.
     public static let prunePauses = 4
     /// Between two looks, so that jobs that become due in a row are removed together.

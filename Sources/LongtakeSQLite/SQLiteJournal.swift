@@ -2,6 +2,7 @@ import Dispatch
 import GRDB
 public import Logging
 public import LongtakeCore
+import LongtakeStorage
 import Synchronization
 
 /// The journal in one SQLite database: a group-commit writer, and readers beside it.
@@ -12,7 +13,7 @@ public final class SQLiteJournal: Journal {
     /// Of the database file.
     let path: String
     private let pool: DatabasePool
-    private let wal: WALPages
+    private let checkpoints: WALCheckpoints
     private let configuration: SQLiteConfiguration
     private let writer: GroupCommitWriter
     private let reads: ReadQueue
@@ -26,7 +27,7 @@ public final class SQLiteJournal: Journal {
     private let isClosing = Atomic(false)
 
     private init(
-        path: String, pool: DatabasePool, wal: WALPages, configuration: SQLiteConfiguration,
+        path: String, pool: DatabasePool, checkpoints: WALCheckpoints, configuration: SQLiteConfiguration,
         writer: GroupCommitWriter, lock: DirectoryLock, epoch: Epoch, boot: BootInfo, clock: ContinuedClock,
         setAside: SetAsideJobs
     ) {
@@ -35,7 +36,7 @@ public final class SQLiteJournal: Journal {
         self.path = path
         self.pool = pool
         reads = ReadQueue(pool: pool, width: configuration.readers)
-        self.wal = wal
+        self.checkpoints = checkpoints
         self.configuration = configuration
         self.writer = writer
         self.lock = Mutex(lock)
@@ -89,9 +90,9 @@ public final class SQLiteJournal: Journal {
             logger.warning(
                 "others than its owner may use a file of the data directory", metadata: ["error": "\(failure)"])
         }
-        let (wal, reserve) = (WALPages(), Reserve(directory: directory))
+        let (checkpoints, reserve) = (WALCheckpoints(), ReserveFile(directory: directory))
         let isLogGone = opening.isLogGone(lock)
-        let pool = try opening.pool(wal, reserve)
+        let pool = try opening.pool(checkpoints, reserve)
         do {
             if isLogGone {
                 // The numbers that were lost with it will be given out again, for other events: no old cursor may meet them.
@@ -106,10 +107,11 @@ public final class SQLiteJournal: Journal {
                 pool: pool, clock: clock, reserve: reserve, queuedJobsPerTenant: configuration.queuedJobsPerTenant,
                 setAside: setAside)
             let writer = GroupCommitWriter(
-                pool: pool, ledger: boot.ledger, wal: wal, reserve: reserve, hasBegun: boot.recoveredStages != nil,
-                logger: logger, onFatal: onFatal)
+                pool: pool, ledger: boot.ledger, checkpoints: checkpoints, reserve: reserve,
+                isRecovered: boot.recoveredStages != nil, logger: logger, onFatal: onFatal)
             return SQLiteJournal(
-                path: opening.path, pool: pool, wal: wal, configuration: configuration, writer: writer, lock: lock,
+                path: opening.path, pool: pool, checkpoints: checkpoints, configuration: configuration, writer: writer,
+                lock: lock,
                 epoch: boot.ledger.epoch,
                 boot: BootInfo(
                     number: boot.number, sqliteVersion: try SQLiteVersion.ofLibrary(pool),
@@ -172,23 +174,25 @@ public final class SQLiteJournal: Journal {
 
     @discardableResult
     public func declareGone(_ holder: HolderID) async throws -> Int {
-        try await writer.perform(as: .vital) { try $0.declareGone(holder, $1) }
+        try await writer.perform(as: .critical) { try $0.declareGone(holder, $1) }
     }
 
     public func finish(_ claim: Claim, with outcome: StageOutcome) async throws -> JobState {
-        let state = try await writer.perform(as: .vital) { try $0.change(claim, by: outcome.command, $1) }
+        let state = try await writer.perform(as: .critical) { try $0.change(claim, by: outcome.command, $1) }
         guard let state else { throw JournalError.notOwner }
         return state
     }
 
     public func cancel(_ job: JobID, of tenant: TenantName) async throws -> Job? {
-        try await writer.perform(as: .vital, for: configuration.cancelPatience) { try $0.cancel(job, of: tenant, $1) }
+        try await writer.perform(as: .critical, for: configuration.cancelPatience) {
+            try $0.cancel(job, of: tenant, $1)
+        }
     }
 
     public func delete(_ job: JobID, of tenant: TenantName) async throws {
         // By the writer and not behind it: whoever asked may have been told that nobody knows, and the rows are to be removed all the same.
         let tell: @Sendable () -> Void = { [self] in for observer in deletionObservers.withLock({ $0 }) { observer() } }
-        try await writer.perform(as: .vital, for: configuration.cancelPatience, whenDurable: tell) {
+        try await writer.perform(as: .critical, for: configuration.cancelPatience, whenDurable: tell) {
             try $0.delete(job, of: tenant, $1)
         }
     }
@@ -218,11 +222,11 @@ public final class SQLiteJournal: Journal {
     }
 
     public func pause(_ queue: QueueName) async throws {
-        try await writer.perform(as: .vital, for: configuration.cancelPatience) { try $0.pause(queue, $1) }
+        try await writer.perform(as: .critical, for: configuration.cancelPatience) { try $0.pause(queue, $1) }
     }
 
     public func resume(_ queue: QueueName) async throws {
-        try await writer.perform(as: .vital, for: configuration.cancelPatience) { try $0.resume(queue, $1) }
+        try await writer.perform(as: .critical, for: configuration.cancelPatience) { try $0.resume(queue, $1) }
     }
 
     /// Writes, since nothing else tells whether the disk would take it.
@@ -277,8 +281,8 @@ public final class SQLiteJournal: Journal {
     private static let leastWriterWait: Duration = .milliseconds(500)
 
     /// Does what nobody waits for, in a transaction of its own between those of callers. What it writes, no observer is told of.
-    func chore<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
-        try await writer.perform(as: .chore) { try body($1) }
+    func maintain<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+        try await writer.perform(as: .maintenance) { try body($1) }
     }
 
     /// Calls `observer` on the writer whenever the database may have grown by some megabytes since the last time.
@@ -291,8 +295,8 @@ public final class SQLiteJournal: Journal {
 
     /// Around a read of minutes, which keeps the write-ahead log from beginning anew: nobody is to wait for its end.
     func whileReadForLong<Value>(_ body: () throws -> Value) rethrows -> Value {
-        wal.readsForLong.add(1, ordering: .relaxed)
-        defer { wal.readsForLong.subtract(1, ordering: .relaxed) }
+        checkpoints.longReads.add(1, ordering: .relaxed)
+        defer { checkpoints.longReads.subtract(1, ordering: .relaxed) }
         return try body()
     }
 

@@ -61,7 +61,7 @@ extension FaultTests.Disks {
     }
 
     /// F5. Whoever waits to be written once the disk has not answered for a while is told so, and so is whoever comes later. Seen to fail without
-    /// what `WaitingCommands` withdraws: the submission and the cancel that were queued got no answer.
+    /// what `CommandQueue` rejects: the submission and the cancel that were queued got no answer.
     @Test("F5: a disk that does not answer for seconds makes the daemon unready, and new work is refused", .tags(.slow))
     func heldForLong() async throws {
         try await Campaign.repeated("F5, unready") {
@@ -101,7 +101,7 @@ extension FaultTests.Disks {
         }
     }
 
-    /// F5. Nobody knows how the commit ends, and its client is told just that. Seen to fail without `abandoned` in `WriterWatch`: no answer.
+    /// F5. Nobody knows how the commit ends, and its client is told just that. Seen to fail without `takeUnanswered` in `WriterWatchdog`: no answer.
     @Test("F5: what is under way on a disk that does not answer is answered after half a minute", .tags(.slow))
     func heldForGood() async throws {
         try await onOwnThread {

@@ -4,7 +4,7 @@ import Testing
 
 extension FaultTests.Disks {
     /// F4, on a file system that is really full. At the brim the reserve takes what ends work; half of the time its room is taken too, and half
-    /// of the time the daemon is killed there and starts without a byte to write. Seen to fail with the reserve not given up (RoomKeeper): a
+    /// of the time the daemon is killed there and starts without a byte to write. Seen to fail with the reserve not given up (DiskReserve): a
     /// cancel was answered with 503, and its job never ended, O7 and O4. And with answers before COMMIT (GroupCommitWriter): a job that was
     /// answered with 201 was answered with 404 afterwards, O1 and O8.
     @Test(

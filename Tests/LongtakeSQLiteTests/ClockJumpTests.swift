@@ -103,6 +103,6 @@ struct ClockJumpTests {
 
     private static func rollBack(_ journal: SQLiteJournal) async throws {
         struct Broken: Error {}
-        _ = try? await journal.chore { _ -> Void in throw Broken() }
+        _ = try? await journal.maintain { _ -> Void in throw Broken() }
     }
 }

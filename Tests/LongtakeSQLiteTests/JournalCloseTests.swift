@@ -64,7 +64,7 @@ struct JournalCloseTests {
         let journal = try await scratch.open()
         let (arrived, disk, ended) = (Signal(), DispatchSemaphore(value: 0), Signal())
         let chore = Task {
-            try await journal.chore { _ in
+            try await journal.maintain { _ in
                 arrived.give()
                 disk.wait()
             }

@@ -125,7 +125,7 @@ struct UnreadableJobTests {
         try journal.inspectWriter { try $0.execute(sql: "UPDATE job SET definition = 'x'") }
         struct Broken: Error {}
         // A transaction that is rolled back empties the writer's cache of jobs.
-        _ = try? await journal.chore { _ -> Void in throw Broken() }
+        _ = try? await journal.maintain { _ -> Void in throw Broken() }
         await #expect(throws: JournalError.notOwner) {
             _ = try await journal.finish(last, with: .succeeded(output: nil))
         }

@@ -1,22 +1,24 @@
 import GRDB
 import LongtakeCore
+import LongtakeStorage
 import LongtakeTesting
 import Synchronization
 import Testing
 
 @testable import LongtakeSQLite
 
-@Suite("a command on its way to the disk")
+@Suite("a command of the writer")
 struct WriteCommandTests {
-    /// The pruner learns so of a deletion whose client was answered 503. Seen to fail where the caller did it once it was told of a success.
-    @Test("what follows from it is done when it is durable, also where its caller was told that nobody knows")
+    /// So the pruner learns of a deletion whose client got a 503. Seen to fail when the caller did this after
+    /// a success.
+    @Test("whenDurable runs even if the caller was told that the outcome is unknown")
     func unanswered() async throws {
         let queue = try DatabaseQueue()
         let ledger = try Self.ledger(queue)
         let done = Counter()
         let caller = FirstResult<Void>()
         let whenDurable: @Sendable () -> Void = { done.count.add(1, ordering: .relaxed) }
-        let command = WriteCommand(.vital, deadline: .now, for: caller, whenDurable: whenDurable) { _, _ in }
+        let command = WriteCommand(.critical, deadline: .now, for: caller, whenDurable: whenDurable) { _, _ in }
         command.fail(JournalError.unanswered)
         try Self.run(command, ledger, queue)
         await #expect(throws: JournalError.unanswered) { try await caller.value() }

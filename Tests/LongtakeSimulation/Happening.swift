@@ -16,6 +16,8 @@ enum Happening: CaseIterable {
     case reuseKey, wrongRetry
     /// A command is judged, or one that was judged before is executed.
     case twoSteps
+    /// The pruner removes something.
+    case maintain
 
     /// Known to every schedule, and nothing that holds the daemon up, but for room on the disk.
     var isOrdinary: Bool {

@@ -48,6 +48,9 @@ extension Schedule {
         case .reuseKey: clients.desk.reuseKey(at: boot)
         case .wrongRetry: clients.desk.retryAnything(at: boot)
         case .twoSteps: twoSteps.goOn(boot, disk, clients.desk, chance, stage, at: time.wall.reading())
+        case .maintain:
+            // Unstructured: nobody waits for it.
+            Task { try? await boot.journal.maintain() }
         case .ghost: speak(for: oldClaims + boot.journal.claims, to: boot)
         }
     }

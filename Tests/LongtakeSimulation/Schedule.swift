@@ -140,6 +140,8 @@ final class Schedule {
     /// Nothing can go on until time passes. Where nothing holds the daemon up, all is done that could be done.
     func lookAtRest() {
         guard let boot, !boot.isStopping, !boot.readsFail, stage.moment.isCalm else { return }
+        boot.journal.writer.lookAtRest()
+        boot.journal.reads.lookAtRest()
         for connection in clients.connections { connection.lookAtRest() }
         for (queue, workers) in boot.workers {
             var status = disk.durable.queues(of: nil).first { $0.name == queue } ?? QueueStatus(name: queue)

@@ -43,7 +43,8 @@ struct StyleRule: Sendable {
             because: "the compiler checks what threads share",
             except: [
                 // Touched on the pool's writer queue only, which the compiler cannot know; each says so.
-                "Sources/LongtakeSQLite/Writer/GroupCommitWriter.swift", "Sources/LongtakeSQLite/Writer/WALPages.swift",
+                "Sources/LongtakeSQLite/Writer/GroupCommitWriter.swift",
+                "Sources/LongtakeSQLite/Writer/WALCheckpoints.swift",
             ]),
         banned(
             ["Task.sleep", "Thread.sleep", "usleep("], in: { $0.path.hasPrefix("Tests/") && $0.module != "StyleTests" },
@@ -107,7 +108,8 @@ enum ImportArrows {
     static let allowed: [String: Set<String>] = [
         "LongtakeCore": ["FoundationEssentials", "Synchronization"],
         "LongtakeAPI": ["LongtakeCore"],
-        "LongtakeSQLite": system.union(["LongtakeCore", "GRDB", "GRDBSQLite", "Logging"]),
+        "LongtakeStorage": ["LongtakeCore"],
+        "LongtakeSQLite": system.union(["LongtakeCore", "LongtakeStorage", "GRDB", "GRDBSQLite", "Logging"]),
         "LongtakeEngine": ["LongtakeCore", "Logging", "Synchronization"],
         "LongtakeStream": ["LongtakeAPI", "LongtakeCore", "Logging", "NIOCore", "Synchronization"],
         "LongtakeHTTP": system.union([

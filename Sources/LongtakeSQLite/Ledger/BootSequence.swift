@@ -11,7 +11,9 @@ struct BootSequence {
     let recoveredStages: Int?
 
     /// - Throws: `DatabaseError`.
-    init(pool: DatabasePool, clock: any WallClock, reserve: Reserve, queuedJobsPerTenant: Int, setAside: SetAsideJobs)
+    init(
+        pool: DatabasePool, clock: any WallClock, reserve: ReserveFile, queuedJobsPerTenant: Int, setAside: SetAsideJobs
+    )
         throws
     {
         let (epoch, number) = try Self.giving(up: reserve) { try pool.write { db in try BootRecord.read(db) } }
@@ -52,7 +54,7 @@ struct BootSequence {
             return try begin(ledger, db)
         } catch {
             ledger.forget()
-            throw CommitFailure.naming(error, on: db, nobodyIsTold: true)
+            throw CommitFailure.naming(error, on: db, mayRepeat: true)
         }
     }
 
@@ -79,10 +81,10 @@ struct BootSequence {
     }
 
     /// Tries again in the room of the reserve.
-    private static func giving<Value>(up reserve: Reserve, _ body: () throws -> Value) throws -> Value {
+    private static func giving<Value>(up reserve: ReserveFile, _ body: () throws -> Value) throws -> Value {
         do {
             return try body()
-        } catch  where CommitFailure.isFull(error) && reserve.giveUp() {
+        } catch  where CommitFailure.isFull(error) && reserve.release() {
             return try body()
         }
     }

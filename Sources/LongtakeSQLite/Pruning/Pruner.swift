@@ -94,7 +94,7 @@ public final class Pruner: Sendable {
 
     private func slice(_ state: PrunerState) async throws -> (outcome: PruneOutcome, worked: Duration) {
         let command = PruneCommand(retention: retention, time: wallClock.steady(), rows: rows)
-        return try await journal.chore { [self] db in
+        return try await journal.maintain { [self] db in
             var outcome = PruneOutcome()
             let worked = try clock.measure { outcome = try command.run(db) }
             awaitsFinish.store(state.isBlocked(outcome), ordering: .relaxed)

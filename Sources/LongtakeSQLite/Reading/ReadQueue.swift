@@ -2,9 +2,10 @@ import Dispatch
 import GRDB
 import GRDBSQLite
 import LongtakeCore
+import LongtakeStorage
 import Synchronization
 
-/// All database reads go through this queue. It schedules them fairly by tenant (``TenantTurns``), and limits the queue's length and each
+/// All database reads go through this queue. It schedules them fairly by tenant (``ReadScheduler``), and limits the queue's length and each
 /// read's waiting time (``Limits/readPeriods``). GRDB's own queue has none of these.
 final class ReadQueue: Sendable {
     /// A read that runs or waits.
@@ -16,11 +17,10 @@ final class ReadQueue: Sendable {
     }
 
     private struct State {
-        var turns: TenantTurns<Read>
+        var scheduler: ReadScheduler<Read>
         /// The connections of reads that run, as the bits of their pointers, by ticket.
         var connections: [Int: UInt] = [:]
         var isTicking = false
-        var isClosed = false
         /// Waits for the last read that runs.
         var whenIdle: CheckedContinuation<Bool, Never>?
 
@@ -31,17 +31,9 @@ final class ReadQueue: Sendable {
         }
     }
 
-    /// What becomes of a read that has just come.
-    private enum Admission {
-        case begins
-        case waits
-        case refused(JournalError)
-    }
-
     private let pool: DatabasePool
     private let deadline = ReadDeadline()
     private let state: Mutex<State>
-    private let most: Int
     private let period: Duration
 
     /// The interval between interrupts while closing. An interrupt before the statement starts has no effect, so `close` repeats it.
@@ -54,13 +46,12 @@ final class ReadQueue: Sendable {
         pool: DatabasePool, width: Int, most: Int = Limits.readsWaiting, period: Duration = Limits.readPeriod
     ) {
         self.pool = pool
-        self.most = most
         self.period = period
-        state = Mutex(State(turns: TenantTurns(width: width)))
+        state = Mutex(State(scheduler: ReadScheduler(width: width, limit: most)))
     }
 
     /// How many reads wait for a connection.
-    var waiting: Int { state.withLock { $0.turns.waiting } }
+    var waiting: Int { state.withLock { $0.scheduler.waiting } }
 
     /// One read transaction.
     /// - Parameter tenant: whose turn it takes; `nil` for the daemon's own reads.
@@ -91,16 +82,15 @@ final class ReadQueue: Sendable {
     /// - Returns: whether no read runs any more. If one still does, the connections must stay open.
     func close(within patience: Duration) async -> Bool {
         state.withLock { state in
-            state.isClosed = true
             // Their callers are refused below.
-            _ = state.turns.removeAll { _ in true }
+            _ = state.scheduler.close()
         }
         deadline.refuseAll(with: JournalError.closed)
         let end = DispatchTime.now() + .milliseconds(Int(patience / .milliseconds(1)))
         return await withCheckedContinuation { caller in
             let isIdle = state.withLock { state in
-                if state.turns.running > 0 { state.whenIdle = caller }
-                return state.turns.running == 0
+                if state.scheduler.running > 0 { state.whenIdle = caller }
+                return state.scheduler.running == 0
             }
             if isIdle { caller.resume(returning: true) } else { interruptAll(until: end) }
         }
@@ -109,25 +99,18 @@ final class ReadQueue: Sendable {
     // MARK: Scheduling
 
     private func admit(_ read: Read) {
-        let (admission, isFirst, displaced) = state.withLock { state -> (Admission, Bool, Read?) in
-            guard !state.isClosed else { return (.refused(.closed), false, nil) }
-            var displaced: Read?
-            if state.turns.running + state.turns.waiting >= most {
-                displaced = state.turns.makeRoom(for: read.tenant)
-                if displaced == nil { return (.refused(.overloaded), false, nil) }
-            }
-            let begins = state.turns.begin(of: read.tenant)
-            if !begins { state.turns.wait(read, of: read.tenant) }
-            defer { state.isTicking = true }
-            return (begins ? .begins : .waits, !state.isTicking, displaced)
+        let (admission, startsTicking) = state.withLock { state in
+            let admission = state.scheduler.admit(read, of: read.tenant)
+            let startsTicking = !state.isTicking && !state.scheduler.isIdle
+            if startsTicking { state.isTicking = true }
+            return (admission, startsTicking)
         }
-        displaced?.run(.failure(JournalError.overloaded))
         switch admission {
-        case .begins: start(read)
-        case .waits: break
-        case .refused(let error): read.run(.failure(error))
+        case .run: start(read)
+        case .wait(let displaced): displaced?.run(.failure(JournalError.overloaded))
+        case .reject(let error): read.run(.failure(error))
         }
-        if isFirst { tickLater() }
+        if startsTicking { tickLater() }
     }
 
     /// Runs a read. When it ends, the next queued read runs on the same connection. A new pool call for each would cost two thread switches.
@@ -165,8 +148,8 @@ final class ReadQueue: Sendable {
     private func ended(_ read: Read) -> Read? {
         let (next, whenIdle) = state.withLock { state -> (Read?, CheckedContinuation<Bool, Never>?) in
             state.connections[read.ticket] = nil
-            let next = state.turns.end(of: read.tenant)?.waiter
-            guard state.turns.running == 0 else { return (next, nil) }
+            let next = state.scheduler.end(of: read.tenant)
+            guard state.scheduler.running == 0 else { return (next, nil) }
             defer { state.whenIdle = nil }
             return (next, state.whenIdle)
         }
@@ -180,7 +163,7 @@ final class ReadQueue: Sendable {
             if let connection = state.connections[ticket] {
                 state.interrupt(connection)
             } else {
-                state.turns.remove(of: tenant) { $0.ticket == ticket }
+                state.scheduler.remove(of: tenant) { $0.ticket == ticket }
             }
         }
     }
@@ -221,7 +204,7 @@ final class ReadQueue: Sendable {
     func tick() {
         deadline.tick()
         let goesOn = state.withLock { state in
-            state.isTicking = state.turns.running + state.turns.waiting > 0
+            state.isTicking = !state.scheduler.isIdle
             return state.isTicking
         }
         if goesOn { tickLater() }

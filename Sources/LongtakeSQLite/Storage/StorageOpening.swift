@@ -49,20 +49,20 @@ struct StorageOpening {
         return true
     }
 
-    func pool(_ wal: WALPages, _ reserve: Reserve) throws -> DatabasePool {
+    func pool(_ checkpoints: WALCheckpoints, _ reserve: ReserveFile) throws -> DatabasePool {
         do {
             do {
-                return try open(wal)
+                return try open(checkpoints)
             } catch let error as DatabaseError where Self.mayNeedRoom(error) {
-                _ = reserve.giveUp()
-                return try open(wal)
+                _ = reserve.release()
+                return try open(checkpoints)
             }
         } catch let error as DatabaseError {
             throw StorageRefusal(reading: path, failed: error)
         }
     }
 
-    private func open(_ wal: WALPages) throws -> DatabasePool {
+    private func open(_ checkpoints: WALCheckpoints) throws -> DatabasePool {
         if let header = try header() {
             if header.isInWALMode { LogFiles(of: path).standIn() }
         } else {
@@ -73,7 +73,7 @@ struct StorageOpening {
             try pool.close()
             pool = try DatabasePool(path: path, configuration: settings())
         }
-        try pool.writeWithoutTransaction { try prepareWriter($0, wal) }
+        try pool.writeWithoutTransaction { try prepareWriter($0, checkpoints) }
         try migrate(pool)
         try openReaders(pool)
         return pool
@@ -127,12 +127,12 @@ struct StorageOpening {
     }
 
     /// After opening, because the pool sets `synchronous = NORMAL` on its writer once `prepareDatabase` has run.
-    private func prepareWriter(_ db: Database, _ wal: WALPages) throws {
+    private func prepareWriter(_ db: Database, _ checkpoints: WALCheckpoints) throws {
         try db.execute(sql: "PRAGMA synchronous = FULL")
         try db.execute(sql: "PRAGMA secure_delete = OFF")
         _ = try Int.fetchOne(db, sql: "PRAGMA wal_autocheckpoint = 0")
         _ = try Int.fetchOne(db, sql: "PRAGMA journal_size_limit = \(64 * 1024 * 1024)")
-        wal.install(on: db)
+        checkpoints.install(on: db)
         guard try Int.fetchOne(db, sql: "PRAGMA synchronous") == 2 else {
             throw StorageRefusal(
                 "SQLite does not keep synchronous = FULL, so a power cut could lose work. Use another SQLite library.")

@@ -2,61 +2,63 @@ import Dispatch
 import GRDB
 import Logging
 import LongtakeCore
+import LongtakeStorage
 import Synchronization
 
-/// Carries out what has gathered in one transaction: judge, write, COMMIT, tell the observers, resume the callers.
+/// Runs the waiting commands as one transaction: plan, write, COMMIT, call the observers, answer the
+/// callers. A ``CommitPolicy`` decides what happens when a transaction fails.
 ///
-/// Unchecked, because the ledger and the backoff are touched on the pool's writer queue only, which is serial.
+/// Unchecked, because only the pool's writer queue, which is serial, touches the ledger and the policy.
 final class GroupCommitWriter: @unchecked Sendable {
     private let pool: DatabasePool
     private let ledger: JobLedger
-    private let wal: WALPages
-    private let room: RoomKeeper
+    private let checkpoints: WALCheckpoints
+    private let reserve: DiskReserve
     private let waiting: WaitingCommands
     private let observers = Mutex<[@Sendable (Commit) -> Void]>([])
     private let growthObservers = Mutex<[@Sendable () -> Void]>([])
+    private let logger: Logger
     private let onFatal: @Sendable (String) -> Void
     private let began = ContinuousClock.now
     private var gathering = GatherPlan()
-    /// Given when gathering is to stop.
-    private let hurry = Bell()
-    private var pauseMilliseconds = 0
-    /// A timer runs for all that is parked.
-    private var isRetryDue = false
-    /// Set when the outcome of a commit became unknown: from then on nothing is carried out or told.
-    private var lost: JournalError?
-    /// `false` while the disk is too full to count the boot and to recover, before which nothing else may be written.
-    private var hasBegun: Bool
-    /// The connection is not to be used any more.
+    /// Ends the wait for more reports.
+    private let hurry = WakeUpPipe()
+    private var policy: CommitPolicy
+    /// The connection must not be used any more.
     private var isClosed = false
 
+    /// - Parameter isRecovered: `false` if the disk was too full for recovery.
     init(
-        pool: DatabasePool, ledger: JobLedger, wal: WALPages, reserve: Reserve, hasBegun: Bool, logger: Logger,
-        onFatal: @escaping @Sendable (String) -> Void
+        pool: DatabasePool, ledger: JobLedger, checkpoints: WALCheckpoints, reserve: ReserveFile, isRecovered: Bool,
+        logger: Logger, onFatal: @escaping @Sendable (String) -> Void
     ) {
         self.pool = pool
         self.ledger = ledger
-        self.wal = wal
-        self.hasBegun = hasBegun
+        self.checkpoints = checkpoints
+        self.logger = logger
         self.onFatal = onFatal
+        policy = CommitPolicy(isRecovered: isRecovered)
         waiting = WaitingCommands(logger: logger)
-        room = RoomKeeper(reserve: reserve, logger: logger)
-        if let obstacle = hasBegun ? room.keep() : RoomKeeper.full { fill(obstacle) }
+        self.reserve = DiskReserve(reserve, logger: logger)
+        if let obstacle = isRecovered ? self.reserve.allocate() : TransactionFailure.diskFull { block(obstacle) }
     }
 
     func observe(_ observer: @escaping @Sendable (Commit) -> Void) { observers.withLock { $0.append(observer) } }
 
-    /// Calls `observer` on the writer whenever the database may have grown by some megabytes since the last time.
+    /// Calls `observer` on the writer when the database may have grown by some megabytes since the last
+    /// call.
     func observeGrowth(_ observer: @escaping @Sendable () -> Void) { growthObservers.withLock { $0.append(observer) } }
 
-    /// Waits until the command is durable; a vital one on a full disk until it is, or for `patience`. What a request asks for does not wait
-    /// for a disk that does not answer: it throws ``JournalError/unanswered`` where it is under way.
+    /// Runs a command and waits until it is durable.
     ///
-    /// `whenDurable` is called on the writer before this returns, and also where it has thrown that and the command is durable later.
-    ///
-    /// Cancelling the caller's task does not take the command back: nobody could tell how far it was.
+    /// If the disk is full, a critical command waits until it is durable, or for `patience`. If a
+    /// transaction has taken a client's command and the disk does not answer, this throws
+    /// ``JournalError/unanswered``. Cancelling the caller's task does not withdraw the command, because the
+    /// writer may be running it.
+    /// - Parameter whenDurable: called on the writer when the command is durable, before this returns, and
+    ///   also if this has thrown ``JournalError/unanswered`` before.
     func perform<Value: Sendable>(
-        as kind: CommandKind = .other, for patience: Duration? = nil,
+        as kind: CommandKind = .normal, for patience: Duration? = nil,
         whenDurable: @escaping @Sendable () -> Void = {},
         _ body: @escaping @Sendable (JobLedger, Database) throws -> Value
     ) async throws -> Value {
@@ -64,34 +66,34 @@ final class GroupCommitWriter: @unchecked Sendable {
         let deadline = patience.map { ContinuousClock.now + $0 }
         let command = WriteCommand(kind, deadline: deadline, for: caller, whenDurable: whenDurable, body)
         do {
-            perform(try waiting.add(command))
+            wake(try waiting.add(command))
         } catch {
             caller.give(.failure(error))
         }
         return try await caller.value()
     }
 
-    private func perform(_ wake: CommandLanes<WriteCommand>.Wake) {
+    private func wake(_ wake: WriterWake) {
         switch wake {
         case .nothing: break
         case .start: schedule()
-        case .hurry: hurry.ring()
+        case .hurry: hurry.signal()
         }
     }
 
-    /// Carries out what waits, then lets the writer's connection be used for the last time.
-    /// - Returns: whether the connection is not used any more; `false` if the disk took longer than `limit`.
+    /// Runs all waiting commands. Afterwards it does not use the connection any more.
+    /// - Returns: `false` if the disk took longer than `limit`, so that the connection is still in use.
     func close(within limit: Duration) async -> Bool {
-        _ = waiting.refuse(with: .closed, abandoning: false)
+        waiting.refuse(with: .closed)
         let ended = FirstResult<Bool>()
         pool.asyncWriteWithoutTransaction { db in
             _ = self.waiting.unpark()
             while self.step(db) {}
-            for command in self.waiting.refuse(with: .closed, abandoning: true) {
+            for command in self.waiting.abandon(with: .closed) {
                 command.fail(JournalError.cannotPersist("the disk was full until the end"))
             }
-            // The last chance to fold the log in; where a reader is in the way, the next boot does it.
-            if self.lost == nil { _ = try? db.checkpoint(.truncate) }
+            // The last checkpoint. If a reader prevents it, the next boot runs it.
+            if self.policy.lost == nil { _ = try? db.checkpoint(.truncate) }
             self.ledger.close()
             self.isClosed = true
             ended.give(.success(true))
@@ -100,7 +102,7 @@ final class GroupCommitWriter: @unchecked Sendable {
         return (try? await ended.value()) ?? false
     }
 
-    /// A batch a turn, so that whatever else needs the writer's connection gets in between.
+    /// One batch per turn, so that other users of the writer's connection run in between.
     private func schedule() {
         pool.asyncWriteWithoutTransaction { db in
             if self.step(db) { self.schedule() }
@@ -110,107 +112,127 @@ final class GroupCommitWriter: @unchecked Sendable {
     /// - Returns: whether there may be more to do.
     private func step(_ db: Database) -> Bool {
         if gathering.isBusy, waiting.gather() {
-            // On the writer's own thread, which has nothing else to do. A ring that came too late shortens a later wait, once.
+            // This blocks the writer's own thread, which has nothing else to do. A late signal shortens a
+            // later wait, once.
             hurry.wait(milliseconds: GatherPlan.pauseMilliseconds)
         }
         let batch = waiting.take()
         guard !batch.isEmpty else { return false }
-        defer { waiting.done() }
-        gathering.took(batch.count, at: began.duration(to: .now))
-        if room.isFull || !hasBegun {
-            carryOutSingly(batch, db)
-            // So that the log begins anew rather than taking what is left of the reserve.
+        defer { waiting.finishBatch() }
+        gathering.record(batch.count, at: began.duration(to: .now))
+        if policy.runsSingly {
+            runSingly(batch, db)
+            // So that SQLite restarts the WAL instead of using up the rest of the reserve.
             _ = try? db.checkpoint(.passive)
-        } else if let error = transact(batch, db) {
-            if CommitFailure.isFull(error) {
-                fill(RoomKeeper.full)
-                room.makeRoom(db)
-                carryOutSingly(batch, db)
-            } else if batch.count == 1 {
-                giveUp(batch[0], error)
-            } else {
-                carryOutSingly(batch, db)
+        } else if let failure = transact(batch, db) {
+            switch policy.next(after: failure, ofBatchOf: batch.count) {
+            case .freeSpace:
+                block(TransactionFailure.diskFull)
+                _ = try? db.checkpoint(.truncate)
+                runSingly(batch, db)
+            case .runSingly: runSingly(batch, db)
+            case .giveUp: giveUp(batch[0], failure)
             }
         }
-        let isGrown = waiting.whileWriting { wal.checkpointIfDue(db) }
-        if isGrown {
+        let hasGrown = waiting.whileAccessingDisk { checkpoints.runIfDue(db) }
+        if hasGrown {
             for observer in growthObservers.withLock({ $0 }) { observer() }
         }
         return true
     }
 
-    /// After a batch has failed, so that one command does not take others with it.
-    private func carryOutSingly(_ batch: [WriteCommand], _ db: Database) {
+    private func runSingly(_ batch: [WriteCommand], _ db: Database) {
         for command in batch {
-            if let lost {
-                command.fail(lost)
-            } else if room.isFull, !command.kind.mayUseReserve {
-                command.fail(JournalError.cannotPersist(room.obstacle ?? RoomKeeper.full))
-            } else if !hasBegun {
-                giveUp(command, DatabaseError(resultCode: .SQLITE_FULL))
-            } else if let error = transact([command], db) {
-                giveUp(command, error)
+            switch policy.single(command.kind) {
+            case .run: if let failure = transact([command], db) { giveUp(command, failure) }
+            case .fail(let error): command.fail(error)
+            case .giveUp(let failure): giveUp(command, failure)
             }
         }
     }
 
-    /// The disk is full, or something else is in the way: from here on only what ends work is written, until it is gone.
-    private func fill(_ obstacle: String) {
-        room.fill(obstacle)
-        waiting.close(because: .cannotPersist(obstacle))
-        lookForRoom()
-    }
-
-    private func lookForRoom() {
-        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(RoomKeeper.retryMilliseconds)) {
-            self.pool.asyncWriteWithoutTransaction { db in
-                guard self.lost == nil, !self.isClosed else { return }
-                if self.takeBackRoom() == RoomKeeper.full { self.giveBackPages(db) }
-                if let obstacle = self.takeBackRoom() ?? self.begin(db) { return self.fill(obstacle) }
-                guard self.lost == nil else { return }
-                self.room.isBack()
-                self.perform(self.waiting.reopen())
+    private func giveUp(_ command: WriteCommand, _ failure: TransactionFailure) {
+        let isExpired = command.deadline.map { .now >= $0 } ?? false
+        switch policy.giveUp(command.kind, failure, isExpired: isExpired) {
+        case .fail(let error): command.fail(error)
+        case .park(let milliseconds):
+            waiting.park(command)
+            guard let milliseconds else { return }
+            DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(milliseconds)) {
+                self.pool.asyncWriteWithoutTransaction { _ in
+                    guard !self.isClosed else { return }
+                    self.policy.retry()
+                    self.wake(self.waiting.unpark())
+                }
             }
         }
     }
 
-    private func takeBackRoom() -> String? { waiting.whileWriting { room.takeBack() } }
+    // MARK: Full disk
 
-    /// Gives what pruning has freed within the file back to the file system.
-    private func giveBackPages(_ db: Database) {
-        let command = WriteCommand(kind: .chore) { _, db in
+    /// From here on, only commands that end work are written, until the storage has space again.
+    private func block(_ reason: String) {
+        reserve.release(because: reason, isNew: policy.block(because: reason))
+        waiting.block(with: .cannotPersist(reason))
+        checkSpaceLater()
+    }
+
+    private func checkSpaceLater() {
+        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(DiskReserve.retryMilliseconds)) {
+            self.pool.asyncWriteWithoutTransaction { self.checkSpace($0) }
+        }
+    }
+
+    private func checkSpace(_ db: Database) {
+        guard policy.lost == nil, !isClosed else { return }
+        if restoreReserve() == TransactionFailure.diskFull { shrink(db) }
+        if let obstacle = restoreReserve() ?? recover(db) { return block(obstacle) }
+        guard policy.lost == nil else { return }
+        policy.unblock()
+        reserve.logRestored()
+        wake(waiting.unblock())
+    }
+
+    private func restoreReserve() -> String? { waiting.whileAccessingDisk { reserve.restore() } }
+
+    /// Returns pages that pruning has freed inside the file to the file system.
+    private func shrink(_ db: Database) {
+        let command = WriteCommand(kind: .maintenance) { _, db in
             try db.execute(sql: "PRAGMA incremental_vacuum(\(Limits.pagesPerShrink))")
             return {}
         } fail: { _ in
         }
-        // Where there is no room even for this, the next look comes.
-        if transact([command], db) == nil { room.makeRoom(db) }
+        // If there is no space even for this, the next check tries again.
+        if transact([command], db) == nil { _ = try? db.checkpoint(.truncate) }
     }
 
-    /// Does what a boot does first, where there was no room for it until now.
-    /// - Returns: what is in the way.
-    private func begin(_ db: Database) -> String? {
-        guard !hasBegun else { return nil }
-        // A sync that failed for lack of room may have taken from the disk what the log has in memory: it is written again.
-        room.makeRoom(db)
-        let command = WriteCommand(kind: .vital) { [logger = room.logger] ledger, db in
-            let recovered = try BootSequence.run(ledger, db)
-            return { logger.notice("the database is recovered", metadata: ["recovered_stages": "\(recovered)"]) }
+    /// Runs recovery if there was no space for it at startup.
+    /// - Returns: why it cannot.
+    private func recover(_ db: Database) -> String? {
+        guard !policy.isRecovered else { return nil }
+        // If a sync failed for lack of space, the disk may lack data that SQLite has in its cache. The
+        // checkpoint writes it again.
+        _ = try? db.checkpoint(.truncate)
+        let command = WriteCommand(kind: .critical) { [logger] ledger, db in
+            let stages = try BootSequence.run(ledger, db)
+            return { logger.notice("the database is recovered", metadata: ["recovered_stages": "\(stages)"]) }
         } fail: { _ in
         }
-        if let error = transact([command], db) {
-            return CommitFailure.isFull(error) ? RoomKeeper.full : CommitFailure.reason(error)
+        if let failure = transact([command], db) {
+            return failure.kind == .noSpace ? TransactionFailure.diskFull : failure.reason
         }
-        hasBegun = lost == nil
+        if policy.lost == nil { policy.recovered() }
         return nil
     }
 
-    /// - Returns: the error that stopped the batch before it was durable, so that nothing of it has happened.
-    private func transact(_ batch: [WriteCommand], _ db: Database) -> (any Error)? {
-        waiting.whileWriting { carryOut(batch, db) }
+    // MARK: One transaction
+
+    /// - Returns: why nothing of the batch has happened; `nil` if it is durable or its outcome is unknown.
+    private func transact(_ batch: [WriteCommand], _ db: Database) -> TransactionFailure? {
+        waiting.whileAccessingDisk { run(batch, db) }
     }
 
-    private func carryOut(_ batch: [WriteCommand], _ db: Database) -> (any Error)? {
+    private func run(_ batch: [WriteCommand], _ db: Database) -> TransactionFailure? {
         var answers: [@Sendable () -> Void] = []
         do {
             try db.beginTransaction(.immediate)
@@ -218,7 +240,7 @@ final class GroupCommitWriter: @unchecked Sendable {
                 do {
                     answers.append(try command.run(ledger, db))
                 } catch let error as JournalError {
-                    // Judged before anything was written, so the transaction goes on without it.
+                    // The plan was rejected before anything was written, so the transaction continues.
                     answers.append { command.fail(error) }
                 }
             }
@@ -226,26 +248,26 @@ final class GroupCommitWriter: @unchecked Sendable {
             CrashPoint.reach(.beforeCommit)
         } catch let corrupt as JobLedger.CorruptJob {
             undo(db)
-            return carryOut(batch, without: corrupt, db)
+            return run(batch, without: corrupt, db)
         } catch {
             let error = CommitFailure.naming(error, on: db)
             undo(db)
-            return error
+            return CommitFailure.failure(error)
         }
         do {
             try db.commit()
         } catch {
-            let error = CommitFailure.naming(error, on: db, nobodyIsTold: !hasBegun)
+            let error = CommitFailure.naming(error, on: db, mayRepeat: !policy.isRecovered)
             guard CommitFailure.outcomeIsKnown(error) else {
                 undo(db)
-                abandon(batch, error)
+                lose(batch, error)
                 return nil
             }
             undo(db)
-            return error
+            return CommitFailure.failure(error)
         }
         CrashPoint.reach(.afterCommit)
-        pauseMilliseconds = 0
+        policy.committed()
         let commit = ledger.takeCommit()
         if !commit.isEmpty {
             for observer in observers.withLock({ $0 }) { observer(commit) }
@@ -255,59 +277,39 @@ final class GroupCommitWriter: @unchecked Sendable {
         return nil
     }
 
-    /// Sets a job aside whose page is corrupt, in a transaction of its own that may fail as any other, and
-    /// carries the batch out again.
-    /// - Returns: as ``carryOut(_:_:)``.
-    private func carryOut(
+    /// Sets a job aside whose page is corrupt, in a transaction of its own, and runs the batch again.
+    /// - Returns: as ``run(_:_:)``.
+    private func run(
         _ batch: [WriteCommand], without corrupt: JobLedger.CorruptJob, _ db: Database
-    ) -> (any Error)? {
-        guard ledger.maySetAside(corrupt) else { return corrupt.cause }
+    ) -> TransactionFailure? {
+        guard ledger.maySetAside(corrupt) else { return CommitFailure.failure(corrupt.cause) }
         for extent in JobLedger.Extent.ofCorruptJob {
-            let command = WriteCommand(kind: .vital) { ledger, db in
+            let command = WriteCommand(kind: .critical) { ledger, db in
                 try ledger.setAside(corrupt, extent, db)
                 return {}
             } fail: { _ in
             }
-            let failure = carryOut([command], db)
-            if let lost {
+            let failure = run([command], db)
+            if let lost = policy.lost {
                 for command in batch { command.fail(lost) }
                 return nil
             }
-            if failure == nil { return carryOut(batch, db) }
+            if failure == nil { return run(batch, db) }
         }
-        return corrupt.cause
+        return CommitFailure.failure(corrupt.cause)
     }
 
     private func undo(_ db: Database) {
         ledger.forget()
-        // A full disk may have ended the transaction already.
+        // SQLite may have ended the transaction already because the disk was full.
         if db.isInsideTransaction { try? db.rollback() }
     }
 
-    private func giveUp(_ command: WriteCommand, _ error: any Error) {
-        let isInTime = command.deadline.map { .now < $0 } ?? true
-        guard command.kind == .vital, isInTime, CommitFailure.mayPass(error) else {
-            return command.fail(JournalError.cannotPersist(CommitFailure.reason(error)))
-        }
-        waiting.park(command)
-        guard !isRetryDue else { return }
-        isRetryDue = true
-        pauseMilliseconds = min(2_000, max(50, pauseMilliseconds * 2))
-        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(pauseMilliseconds)) {
-            self.pool.asyncWriteWithoutTransaction { _ in
-                guard !self.isClosed else { return }
-                self.isRetryDue = false
-                self.perform(self.waiting.unpark())
-            }
-        }
-    }
-
-    /// The disk failed in COMMIT: what is on it nobody knows before recovery has looked, so nobody is told anything.
-    private func abandon(_ batch: [WriteCommand], _ error: any Error) {
-        let unknown = JournalError.outcomeUnknown("\(error)")
-        lost = unknown
-        let hopeless = waiting.refuse(with: unknown, abandoning: true)
+    /// COMMIT failed with an unknown outcome. Only the next recovery can tell it, so the process must end.
+    private func lose(_ batch: [WriteCommand], _ error: any Error) {
+        let unknown = policy.lose("\(error)")
+        let waiting = waiting.abandon(with: unknown)
         onFatal("the disk failed while committing: \(error)")
-        for command in batch + hopeless { command.fail(unknown) }
+        for command in batch + waiting { command.fail(unknown) }
     }
 }

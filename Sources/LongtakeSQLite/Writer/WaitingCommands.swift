@@ -1,101 +1,101 @@
 import Dispatch
+import GRDB
 import Logging
 import LongtakeCore
+import LongtakeStorage
 import Synchronization
 
-/// The commands that wait for the writer, and those that it has under way.
-///
-/// While there are any it looks once a second, away from the writer, whether that comes back from the disk: whoever waits in vain is told so.
-final class WaitingCommands: Sendable {
-    private struct State {
-        var lanes = CommandLanes<WriteCommand>()
-        var watch = WriterWatch()
-        var isTold = false
-    }
+/// One command of the writer, with the caller that waits for its result.
+struct WriteCommand: QueuedCommand, Sendable {
+    let kind: CommandKind
+    /// Until when a critical command is retried; `nil` for no limit, because a worker has nothing else to
+    /// do.
+    var deadline: ContinuousClock.Instant?
+    var arrivalTick = 0
+    /// Makes the plan and writes it. Returns what answers the caller once the transaction is durable.
+    let run: @Sendable (JobLedger, Database) throws -> @Sendable () -> Void
+    /// Does nothing if the caller has an answer already.
+    let fail: @Sendable (any Error) -> Void
 
-    private let state = Mutex(State())
+    var isRequested: Bool { kind == .submission || kind == .probe || deadline != nil }
+}
+
+extension WriteCommand {
+    /// - Parameter whenDurable: called on the writer once the command is durable, before the caller is
+    ///   answered, and even if the caller waits no longer.
+    init<Value: Sendable>(
+        _ kind: CommandKind, deadline: ContinuousClock.Instant?, for caller: FirstResult<Value>,
+        whenDurable: @escaping @Sendable () -> Void,
+        _ body: @escaping @Sendable (JobLedger, Database) throws -> Value
+    ) {
+        self.init(kind: kind, deadline: deadline) { ledger, db in
+            let value = try body(ledger, db)
+            return {
+                whenDurable()
+                caller.give(.success(value))
+            }
+        } fail: {
+            caller.give(.failure($0))
+        }
+    }
+}
+
+/// The ``CommandQueue`` of the writer behind a lock, with its timer. A thin shell.
+///
+/// While there are commands, it checks once per second, away from the writer's thread, if the writer
+/// returns from the disk.
+final class WaitingCommands: Sendable {
+    private let state = Mutex(CommandQueue<WriteCommand>())
     private let logger: Logger
 
     init(logger: Logger) { self.logger = logger }
 
-    static let notAnswering = JournalError.cannotPersist("the disk does not answer")
-
-    /// - Throws: ``JournalError`` where the command is turned away.
-    func add(_ command: WriteCommand) throws(JournalError) -> CommandLanes<WriteCommand>.Wake {
-        let (wake, isFirst) = try state.withLock { state throws(JournalError) in
-            var command = command
-            command.arrived = state.watch.looks
-            if state.watch.turnsAway(command) { throw Self.notAnswering }
-            return (try state.lanes.add(command, as: command.kind), state.watch.start())
-        }
-        if isFirst { lookLater() }
+    /// - Throws: ``JournalError`` if the command is rejected.
+    func add(_ command: WriteCommand) throws(JournalError) -> WriterWake {
+        let (wake, startsTicking) = try state.withLock { queue throws(JournalError) in try queue.add(command) }
+        if startsTicking { tickLater() }
         return wake
     }
 
-    func gather() -> Bool { state.withLock { $0.lanes.gather() } }
+    func gather() -> Bool { state.withLock { $0.gather() } }
 
-    /// The commands of the next transaction, which are under way until ``done()``.
-    func take() -> [WriteCommand] {
-        state.withLock { state in
-            let batch = state.lanes.take()
-            state.watch.take(batch)
-            return batch
-        }
-    }
+    /// The commands of the next transaction. The writer has them until ``finishBatch()``.
+    func take() -> [WriteCommand] { state.withLock { $0.take() } }
 
-    func done() { state.withLock { $0.watch.take([]) } }
+    func finishBatch() { state.withLock { $0.finishBatch() } }
 
-    /// Around what may not come back from the disk.
-    func whileWriting<Value>(_ body: () throws -> Value) rethrows -> Value {
-        state.withLock { $0.watch.begin() }
-        defer { state.withLock { $0.watch.end() } }
+    /// Watches an access to the disk, which may not return.
+    func whileAccessingDisk<Value>(_ body: () throws -> Value) rethrows -> Value {
+        state.withLock { $0.beginDiskAccess() }
+        defer { state.withLock { $0.endDiskAccess() } }
         return try body()
     }
 
-    func park(_ command: WriteCommand) { state.withLock { $0.lanes.park([command]) } }
+    func park(_ command: WriteCommand) { state.withLock { $0.park(command) } }
 
-    func unpark() -> CommandLanes<WriteCommand>.Wake { state.withLock { $0.lanes.unpark() } }
+    func unpark() -> WriterWake { state.withLock { $0.unpark() } }
 
-    /// Only what ends work, and chores, are taken in from here on.
-    func close(because obstacle: JournalError) { state.withLock { $0.lanes.obstacle = obstacle } }
+    /// From here on, only commands that end work, and maintenance, are accepted.
+    func block(with obstacle: JournalError) { state.withLock { $0.block(with: obstacle) } }
 
-    /// There is room again.
-    func reopen() -> CommandLanes<WriteCommand>.Wake {
-        state.withLock { state in
-            state.lanes.obstacle = nil
-            return state.lanes.unpark()
-        }
-    }
+    func unblock() -> WriterWake { state.withLock { $0.unblock() } }
 
-    /// Refuses every later command, and returns what waits where there is no hope for it.
-    func refuse(with error: JournalError, abandoning: Bool) -> [WriteCommand] {
-        state.withLock { $0.lanes.refuse(with: error, abandoning: abandoning) }
-    }
+    /// Rejects all later commands. Those that wait still run.
+    func refuse(with error: JournalError) { state.withLock { $0.refuse(with: error) } }
 
-    private func lookLater() {
+    /// Rejects all later commands, and returns those that wait, which never run.
+    func abandon(with error: JournalError) -> [WriteCommand] { state.withLock { $0.abandon(with: error) } }
+
+    private func tickLater() {
         let interval = Int(Limits.writerLookInterval / .milliseconds(1))
-        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(interval)) { self.look() }
+        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(interval)) { self.tick() }
     }
 
-    private func look() {
-        let (refused, abandoned, held, goesOn) = state.withLock { state in
-            state.watch.look()
-            let watch = state.watch
-            let refused = state.lanes.withdraw { watch.turnsAway($0) }
-            let abandoned = state.watch.abandoned()
-            let news = watch.isHeld == state.isTold ? nil : watch.isHeld
-            state.isTold = watch.isHeld
-            let goesOn = !(state.lanes.isEmpty && state.watch.isIdle)
-            if !goesOn { state.watch.stop() }
-            return (refused, abandoned, news, goesOn)
-        }
-        if goesOn { lookLater() }
-        // Of what no transaction has taken up it is known that it has not happened; and whether a probe has, nobody cares.
-        for command in refused { command.fail(Self.notAnswering) }
-        for command in abandoned {
-            command.fail(command.kind == .probe ? Self.notAnswering : JournalError.unanswered)
-        }
-        switch held {
+    private func tick() {
+        let tick = state.withLock { $0.tick() }
+        if tick.goesOn { tickLater() }
+        for (command, error) in tick.failed { command.fail(error) }
+        switch tick.stallChange {
         case true?: logger.error("the disk does not answer; new jobs are refused until it does")
         case false?: logger.notice("the disk answers again")
         case nil: break

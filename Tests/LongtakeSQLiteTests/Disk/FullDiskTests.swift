@@ -9,6 +9,8 @@ import Testing
 /// `max_page_count` makes SQLite answer SQLITE_FULL where a real disk would.
 @Suite("a full disk")
 struct FullDiskTests {
+    private static let diskFull = JournalError.cannotPersist("the disk is full")
+
     @Test("new work is refused, and the end of a stage waits until there is room")
     func finalsWait() async throws {
         let scratch = ScratchDirectory()
@@ -52,8 +54,8 @@ struct FullDiskTests {
         #expect(Self.reserveBlocks(scratch) >= 4 << 20)
         try disk.fill()
         try await Self.submitUntilRefused(journal)
-        await #expect(throws: JournalError.diskFull) { try await journal.checkWritable() }
-        await #expect(throws: JournalError.diskFull) { _ = try await journal.claim(queue: Samples.cpu, limit: 1) }
+        await #expect(throws: Self.diskFull) { try await journal.checkWritable() }
+        await #expect(throws: Self.diskFull) { _ = try await journal.claim(queue: Samples.cpu, limit: 1) }
         #expect(Self.reserveBlocks(scratch) == 0)
 
         // What ends work is written, and told, and can be read.
@@ -111,8 +113,8 @@ struct FullDiskTests {
         #expect(journal.boot.recoveredStages == nil && journal.boot.number == 2 && journal.epoch == epoch)
         #expect(try await journal.events(of: claim.job, of: .anonymous, after: .beforeFirst, limit: 100) == log)
         #expect(try await journal.jobs(JobQuery()).jobs.count == 2)
-        await #expect(throws: JournalError.diskFull) { try await journal.checkWritable() }
-        await #expect(throws: JournalError.diskFull) { _ = try await journal.submit(Samples.submission(3)) }
+        await #expect(throws: Self.diskFull) { try await journal.checkWritable() }
+        await #expect(throws: Self.diskFull) { _ = try await journal.submit(Samples.submission(3)) }
         await #expect(throws: JournalError.self, "not for ever") {
             _ = try await journal.cancel(Samples.submission(2).id, of: .anonymous)
         }

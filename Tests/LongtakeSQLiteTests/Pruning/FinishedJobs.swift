@@ -26,7 +26,7 @@ extension SQLiteJournal {
         freePagesKept: Int64 = Limits.freePagesKept
     ) async throws -> PruneOutcome {
         let command = PruneCommand(retention: retention, time: time, rows: rows, freePagesKept: freePagesKept)
-        return try await chore { try command.run($0) }
+        return try await maintain { try command.run($0) }
     }
 
     func count(_ sql: String) throws -> Int {

@@ -36,6 +36,8 @@ final class Verdict {
         /// reader on too far (720). Rings that take the page of an earlier ring (351) or keep a hole (2,024) end in a stack that runs
         /// out, which the process tells with its seed.
         case resume = "O8 resume"
+        /// A lane of the writer is taken in its order, within its limits, and no command is lost, starved or run twice.
+        case writer = "O10 the writer"
     }
 
     private(set) var broken: String?

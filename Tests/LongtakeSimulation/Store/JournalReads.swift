@@ -1,46 +1,64 @@
 import LongtakeCore
+import LongtakeStorage
 import LongtakeTesting
 
-/// Reads that run at once, in two steps each: the snapshot is taken, and later, when more may have been committed, the answer arrives.
+/// Reads in two steps each: the snapshot is taken, and later, when more may have been committed, the
+/// answer arrives. The ``ReadScheduler`` of the SQLite store decides which of them run.
 final class JournalReads: Strand {
+    private struct Read {
+        let tenant: TenantName?
+        let take: (Result<MemoryLedger, JournalError>) -> () -> Void
+    }
+
     private let disk: Disk
     private let chance: Chance
-    private var waiting: [(take: (Result<MemoryLedger, JournalError>) -> () -> Void, number: Int)] = []
-    private var answers: [() -> Void] = []
-    private var isOver = false
-    private var lastNumber = 0
+    private let stage: Stagehand
+    private var scheduler: ReadScheduler<Read>
+    /// Reads that have a connection and no snapshot.
+    private var begun: [Read] = []
+    private var answers: [(tenant: TenantName?, give: () -> Void)] = []
 
-    init(disk: Disk, chance: Chance) {
+    init(disk: Disk, chance: Chance, stage: Stagehand) {
         self.disk = disk
         self.chance = chance
+        self.stage = stage
+        scheduler = ReadScheduler(width: 1 + chance.below(4), limit: Limits.readsWaiting)
     }
 
-    /// - Parameter take: looks at the ledger, and returns what gives the answer out.
-    func add(_ take: @escaping (Result<MemoryLedger, JournalError>) -> () -> Void) {
-        guard !isOver else { return take(.failure(.closed))() }
-        lastNumber += 1
-        waiting.append((take, lastNumber))
+    /// - Parameter take: reads from the ledger, and returns what answers the caller.
+    func add(for tenant: TenantName?, _ take: @escaping (Result<MemoryLedger, JournalError>) -> () -> Void) {
+        let read = Read(tenant: tenant, take: take)
+        switch scheduler.admit(read, of: tenant) {
+        case .run: begun.append(read)
+        case .wait(let displaced): displaced?.take(.failure(.overloaded))()
+        case .reject(let error): take(.failure(error))()
+        }
     }
 
-    var isReady: Bool { !(waiting.isEmpty && (answers.isEmpty || disk.faults.areReadsStalled)) }
+    var isReady: Bool { !(begun.isEmpty && (answers.isEmpty || disk.faults.areReadsStalled)) }
 
     func step() {
-        let index = chance.below(waiting.count + (disk.faults.areReadsStalled ? 0 : answers.count))
-        guard index < waiting.count else {
-            answers.remove(at: index - waiting.count)()
-            return
+        let index = chance.below(begun.count + (disk.faults.areReadsStalled ? 0 : answers.count))
+        guard index < begun.count else {
+            let answer = answers.remove(at: index - begun.count)
+            if let next = scheduler.end(of: answer.tenant) { begun.append(next) }
+            return answer.give()
         }
-        let read = waiting.remove(at: index)
-        answers.append(read.take(fault.map { .failure($0) } ?? .success(disk.durable)))
+        let read = begun.remove(at: index)
+        answers.append((read.tenant, read.take(fault.map { .failure($0) } ?? .success(disk.durable))))
     }
 
     func die() {
-        isOver = true
-        let left = waiting
-        waiting = []
+        let left = begun + scheduler.close()
+        begun = []
         for read in left { read.take(.failure(.closed))() }
-        for answer in answers { answer() }
+        for answer in answers { answer.give() }
         answers = []
+    }
+
+    /// Nothing can go on before time passes, and nothing holds the daemon up: every read has its answer.
+    func lookAtRest() {
+        stage.verdict.check(scheduler.isIdle, .goesOn, "\(scheduler.waiting) reads wait for a connection that is free")
     }
 
     private var fault: JournalError? {

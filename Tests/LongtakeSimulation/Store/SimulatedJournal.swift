@@ -1,26 +1,32 @@
 import LongtakeCore
+import LongtakeStorage
 import LongtakeTesting
 
-/// The contract of a journal over a disk with faults, for one boot. Unchecked, because the simulation has one thread.
+/// The contract of a journal over a disk with faults, for one boot. Unchecked, because the simulation has
+/// one thread.
 final class SimulatedJournal: Journal, @unchecked Sendable {
     let epoch: Epoch
     let holder: HolderID
     let writer: JournalWriter
     let reads: JournalReads
-    /// The claims that it gave out.
+    /// The claims that it has handed out.
     private(set) var claims: [Claim] = []
     private let eventsPerPage: Int
     /// Whether the tail only announces some commits, as a store with several nodes does. Every third boot
     /// does that, so that it takes no draw from the seed.
     private let announcesCommits: Bool
+    private let time: VirtualTime
+    private let stage: Stagehand
 
     init(disk: Disk, time: VirtualTime, chance: Chance, stage: Stagehand, eventsPerPage: Int) {
         self.eventsPerPage = eventsPerPage
+        self.time = time
+        self.stage = stage
         epoch = disk.durable.epoch
         announcesCommits = disk.boots.isMultiple(of: 3)
         holder = disk.holder
         writer = JournalWriter(disk: disk, time: time, chance: chance, stage: stage)
-        reads = JournalReads(disk: disk, chance: chance)
+        reads = JournalReads(disk: disk, chance: chance, stage: stage)
     }
 
     func die() {
@@ -49,18 +55,18 @@ final class SimulatedJournal: Journal, @unchecked Sendable {
     }
 
     func replay(of key: String, tenant: TenantName, fingerprint: String) async throws -> SubmissionOutcome? {
-        try await read { $0.replay(of: key, tenant: tenant, fingerprint: fingerprint) }
+        try await read(for: tenant) { $0.replay(of: key, tenant: tenant, fingerprint: fingerprint) }
     }
 
     func claim(queue: QueueName, limit: Int, for holder: HolderID) async throws -> ClaimResult {
-        let result = try await write(.other) { try $0.claim(queue: queue, limit: limit, for: holder, at: $1) }
+        let result = try await write(.normal) { try $0.claim(queue: queue, limit: limit, for: holder, at: $1) }
         claims += result.claims
         return result
     }
 
     func report(_ report: StageReport, for claim: Claim) async throws -> ReportAnswer {
         do {
-            _ = try await write(.other, claim.id) { try $0.change(claim, by: .report(report), at: $1) }
+            _ = try await write(.report, by: claim.id) { try $0.change(claim, by: .report(report), at: $1) }
             return .goOn
         } catch JournalError.refused(.canceling) {
             return .canceling
@@ -74,70 +80,82 @@ final class SimulatedJournal: Journal, @unchecked Sendable {
     }
 
     func declareGone(_ holder: HolderID) async throws -> Int {
-        try await write(.vital) { try $0.declareGone(holder, at: $1) }
+        try await write(.critical) { try $0.declareGone(holder, at: $1) }
     }
 
     func finish(_ claim: Claim, with outcome: StageOutcome) async throws -> JobState {
-        try await write(.vital, claim.id) { try $0.change(claim, by: outcome.command, at: $1) }
+        try await write(.critical, by: claim.id) { try $0.change(claim, by: outcome.command, at: $1) }
     }
 
     func cancel(_ job: JobID, of tenant: TenantName) async throws -> Job? {
-        try await write(.vital) { try $0.cancel(job, of: tenant, at: $1) }
+        try await write(.critical, for: Limits.cancelPatience) { try $0.cancel(job, of: tenant, at: $1) }
     }
 
     func delete(_ job: JobID, of tenant: TenantName) async throws {
-        try await write(.vital) { ledger, _ in try ledger.delete(job, of: tenant) }
+        try await write(.critical, for: Limits.cancelPatience) { ledger, _ in try ledger.delete(job, of: tenant) }
     }
 
     func job(_ job: JobID, of tenant: TenantName) async throws -> Job? {
-        try await read { $0.job(job, of: tenant) }
+        try await read(for: tenant) { $0.job(job, of: tenant) }
     }
 
-    func jobs(_ query: JobQuery) async throws -> JobPage { try await read { $0.jobs(query) } }
+    func jobs(_ query: JobQuery) async throws -> JobPage { try await read(for: query.tenant) { $0.jobs(query) } }
 
     func events(
         of job: JobID, of tenant: TenantName, after: EventSequence, limit: Int
     ) async throws -> EventPage? {
         let limit = min(limit, eventsPerPage)
-        return try await read { $0.events(of: job, of: tenant, after: after, limit: limit) }
+        return try await read(for: tenant) { $0.events(of: job, of: tenant, after: after, limit: limit) }
     }
 
     func events(_ query: FeedQuery) async throws -> FeedPage {
         var query = query
         query.limit = min(query.limit, eventsPerPage)
-        return try await read { [query] in $0.events(query) }
+        return try await read(for: query.tenant) { [query] in $0.events(query) }
     }
 
-    func queues(of tenant: TenantName?) async throws -> [QueueStatus] { try await read { $0.queues(of: tenant) } }
+    func queues(of tenant: TenantName?) async throws -> [QueueStatus] {
+        try await read(for: tenant) { $0.queues(of: tenant) }
+    }
 
-    func pause(_ queue: QueueName) async throws { try await write(.vital) { ledger, _ in ledger.pause(queue) } }
+    func pause(_ queue: QueueName) async throws {
+        try await write(.critical, for: Limits.cancelPatience) { ledger, _ in ledger.pause(queue) }
+    }
 
-    func resume(_ queue: QueueName) async throws { try await write(.vital) { ledger, _ in ledger.resume(queue) } }
+    func resume(_ queue: QueueName) async throws {
+        try await write(.critical, for: Limits.cancelPatience) { ledger, _ in ledger.resume(queue) }
+    }
 
-    func checkWritable() async throws { _ = try await write(.other) { _, _ in } }
+    func checkWritable() async throws { try await write(.probe) { _, _ in } }
 
     func close() async throws {
         await withCheckedContinuation { caller in writer.close { caller.resume() } }
     }
 
+    /// Removes old data, as the pruner does: nobody waits for it.
+    func maintain() async throws { try await write(.maintenance) { _, _ in } }
+
     private func write<Value: Sendable>(
-        _ kind: WriteCommand.Kind, _ author: ClaimID? = nil,
+        _ kind: CommandKind, by author: ClaimID? = nil, for patience: Duration? = nil,
         _ body: @escaping (inout MemoryLedger, ClockReading) throws -> Value
     ) async throws -> Value {
         try await withCheckedThrowingContinuation { (caller: CheckedContinuation<Value, any Error>) in
+            let deadline = patience.map { time.now + $0 }
             writer.add(
-                WriteCommand(kind: kind, author: author) { ledger, time in
+                SimulatedCommand(kind, by: author, until: deadline, stage: stage) { ledger, time in
                     let value = try body(&ledger, time)
                     return { caller.resume(returning: value) }
-                } fail: {
+                } reject: {
                     caller.resume(throwing: $0)
                 })
         }
     }
 
-    private func read<Value: Sendable>(_ query: @escaping (MemoryLedger) -> Value) async throws -> Value {
+    private func read<Value: Sendable>(
+        for tenant: TenantName? = nil, _ query: @escaping (MemoryLedger) -> Value
+    ) async throws -> Value {
         try await withCheckedThrowingContinuation { (caller: CheckedContinuation<Value, any Error>) in
-            reads.add { ledger in
+            reads.add(for: tenant) { ledger in
                 let result = ledger.map(query)
                 return { caller.resume(with: result) }
             }

@@ -1,0 +1,98 @@
+import LongtakeCore
+import LongtakeStorage
+
+/// What a group-commit writer takes from its lanes (O10), checked without the lanes: each lane in its
+/// order, batches within their limits, nothing lost, nothing starved.
+struct WriterWatch {
+    private let commandsPerCommit: Int
+    private let commitsPerMaintenance: Int
+    private let stage: Stagehand
+    private var lastNumber = 0
+    /// Accepted commands that no batch has taken, in their order.
+    private var waiting: [SimulatedCommand] = []
+    /// Commands in the writer's hands.
+    private var batch: [SimulatedCommand] = []
+    private var parked: [SimulatedCommand] = []
+    private var commitsSinceMaintenance = 0
+
+    init(commandsPerCommit: Int, commitsPerMaintenance: Int, stage: Stagehand) {
+        self.commandsPerCommit = commandsPerCommit
+        self.commitsPerMaintenance = commitsPerMaintenance
+        self.stage = stage
+    }
+
+    mutating func arrives(_ command: SimulatedCommand) {
+        lastNumber += 1
+        command.number = lastNumber
+    }
+
+    mutating func accepted(_ command: SimulatedCommand, submissionsWaiting limit: Int) {
+        let submissions = waiting(in: .submissions).count
+        check(command.kind != .submission || submissions < limit, "\(submissions) submissions wait, and \(limit) may")
+        waiting.append(command)
+    }
+
+    mutating func park(_ command: SimulatedCommand) {
+        check(command.kind == .critical, "a \(command.kind) command is parked")
+        parked.append(command)
+    }
+
+    /// The parked commands are in front of their lane again.
+    mutating func unparked() {
+        waiting = parked + waiting
+        parked = []
+    }
+
+    /// The writer has taken its next batch.
+    mutating func taken(_ batch: [SimulatedCommand]) {
+        check(batch.count <= commandsPerCommit, "a batch of \(batch.count), and \(commandsPerCommit) is the limit")
+        let kinds = Set(batch.map(\.lane))
+        check(!kinds.contains(.maintenance) || batch.count == 1, "maintenance shares its transaction")
+        checkShares(batch)
+        for lane in kinds {
+            let taken = batch.filter { $0.lane == lane }
+            check(
+                taken.map(\.number) == waiting(in: lane).prefix(taken.count).map(\.number),
+                "the lane of \(lane) is not taken in its order")
+        }
+        self.batch = batch
+        let numbers = Set(batch.map(\.number))
+        waiting.removeAll { numbers.contains($0.number) || $0.isAnswered }
+    }
+
+    /// Nothing starves behind another lane.
+    private mutating func checkShares(_ batch: [SimulatedCommand]) {
+        let isMaintenance = batch.first?.kind == .maintenance
+        let (submissions, maintenance) = (waiting(in: .submissions), waiting(in: .maintenance))
+        let least = min(submissions.count, commandsPerCommit / 2)
+        let taken = batch.count { $0.kind == .submission }
+        check(isMaintenance || taken >= least, "\(taken) of \(submissions.count) submissions in a batch")
+        check(!batch.isEmpty || waiting.allSatisfy(\.isAnswered), "an empty batch, and commands wait")
+        let isBehind = !isMaintenance && !maintenance.isEmpty
+        commitsSinceMaintenance = isBehind ? commitsSinceMaintenance + 1 : 0
+        check(commitsSinceMaintenance <= commitsPerMaintenance, "maintenance waits behind too many transactions")
+    }
+
+    /// Nothing can go on before time passes, and nothing holds the writer up: every command has its answer.
+    func lookAtRest() {
+        let left = (waiting + batch + parked).filter { !$0.isAnswered }
+        check(left.isEmpty, "\(left.map(\.kind)) wait, and the writer sleeps")
+    }
+
+    /// The same while the writer waits for more reports.
+    func lookAtGathering() {
+        let left = waiting.filter { !$0.isAnswered }
+        let isPatient = left.allSatisfy { $0.kind == .report || $0.kind == .maintenance }
+        check(
+            isPatient && left.count < commandsPerCommit + waiting(in: .maintenance).count,
+            "the writer waits for reports, and \(left.map(\.kind)) wait for it")
+    }
+
+    private func waiting(in lane: SimulatedCommand.Lane) -> [SimulatedCommand] {
+        waiting.filter { $0.lane == lane && !$0.isAnswered }
+    }
+
+    private func check(_ isKept: Bool, _ text: @autoclosure () -> String) {
+        stage.verdict.check(isKept, .writer, text())
+    }
+}
