@@ -71,14 +71,14 @@ struct TwoStepCommands {
     private func execute(_ command: Judged, _ boot: Boot, _ stage: Stagehand) {
         let job = command.plan.after.id
         stage.trace.tell("a plan about \(job) is executed that was judged before")
-        let write = WriteCommand(kind: .other, author: command.author) { ledger, moment in
+        let write = SimulatedCommand(.normal, by: command.author, until: nil, stage: stage) { ledger, moment in
             if ledger.execute(command.plan) == .done {
                 try Self.giveBack(command, &ledger, stage, at: moment)
             } else if let facts = ledger.facts(of: job) {
                 try Self.judgeAgain(command, on: facts, &ledger, stage, at: moment)
             }
             return {}
-        } fail: { _ in
+        } reject: { _ in
         }
         boot.journal.writer.add(write)
     }
