@@ -1,15 +1,16 @@
 import LongtakeCore
 
-/// One job's log as it became durable, and what may come next in it: the rules of O2, O3 and O5 over again, without the state machine.
+/// One job's durable event log, and the events that may follow: the rules of O2, O3 and O5, written
+/// again without the state machine.
 struct JobChronicle {
     private(set) var entries: [LogBook.Entry] = []
     private(set) var end: EventType?
-    /// Who has the current stage.
+    /// The claim that has the current stage.
     private(set) var owner: (claim: ClaimID, boot: Int)?
-    /// How often the current stage was claimed.
+    /// The number of claims of the current stage.
     private var claims: Int64 = 0
     private var succeeded: Set<StageName> = []
-    /// The attempt that the current stage's next start has to have.
+    /// The attempt number of the current stage's next start.
     private var nextAttempt = 1
     private var progress = 0.0
     private var stageProgress = 0.0
