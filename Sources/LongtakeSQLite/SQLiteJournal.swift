@@ -5,24 +5,25 @@ public import LongtakeCore
 import LongtakeStorage
 import Synchronization
 
-/// The journal in one SQLite database: a group-commit writer, and readers beside it.
+/// The journal in one SQLite database: a group-commit writer, and connections that only read.
 public final class SQLiteJournal: Journal {
     public let epoch: Epoch
     public var holder: HolderID { HolderID(rawValue: boot.number) }
     public let boot: BootInfo
-    /// Of the database file.
+    /// The path of the database file.
     let path: String
     private let pool: DatabasePool
     private let checkpoints: WALCheckpoints
     private let configuration: SQLiteConfiguration
     private let writer: GroupCommitWriter
     private let reads: ReadQueue
-    /// The clock whose steady time all stored ages and due times are on. Everybody who compares with them must use it.
+    /// The clock of all stored ages and due times (``WallClock/steady()``). Everything that
+    /// compares with them must use this clock.
     public let clock: ContinuedClock
     private let pipelineTexts = PipelineTexts()
     private let setAside: SetAsideJobs
     private let deletionObservers = Mutex<[@Sendable () -> Void]>([])
-    /// Held until the connections are closed: letting it go is what lets the next daemon in.
+    /// Held until the connections are closed. Releasing it lets the next daemon open the directory.
     private let lock: Mutex<DirectoryLock?>
     private let isClosing = Atomic(false)
 
@@ -44,14 +45,16 @@ public final class SQLiteJournal: Journal {
         self.boot = boot
     }
 
-    /// Opens `longtake.db` in `directory`, both made where they are missing, and puts back what the last boot had left running.
-    /// - Parameter onFatal: called once when the disk fails in a commit: the process must end and let recovery decide.
+    /// Opens `longtake.db` in `directory`, creates both if they are missing, and puts the stages
+    /// that the last boot left running back into their queues.
+    /// - Parameter onFatal: called once if the disk fails in a COMMIT. Then the process must end,
+    ///   and the next recovery decides what has happened.
     /// - Throws: ``StorageRefusal``.
     public static func open(
         directory: String, clock: any WallClock, logger: Logger, configuration: SQLiteConfiguration = .init(),
         onFatal: @escaping @Sendable (String) -> Void
     ) async throws -> SQLiteJournal {
-        // Waiting for the lock and for the disk would hold up a thread of the cooperative pool.
+        // Waiting for the lock or the disk would block a thread of the cooperative pool.
         let journal = try await withCheckedThrowingContinuation { caller in
             DispatchQueue.global().async {
                 caller.resume(
@@ -70,7 +73,7 @@ public final class SQLiteJournal: Journal {
             ])
         if SQLiteVersion(journal.boot.sqliteVersion).hasWALResetBug {
             logger.warning(
-                "this SQLite has the WAL-reset bug; the daemon avoids it, but let no other program write to the database while it runs",
+                "this SQLite has the WAL-reset bug; the daemon avoids it, but no other program may write to the database while the daemon runs",
                 metadata: ["sqlite": "\(journal.boot.sqliteVersion)"])
         }
         return journal
@@ -83,22 +86,23 @@ public final class SQLiteJournal: Journal {
         let opening = StorageOpening(directory: directory, configuration: configuration)
         let lock = try opening.lock {
             logger.info(
-                "another daemon still has the directory; waiting for its end",
+                "another daemon still uses the directory; waiting until it ends",
                 metadata: ["directory": "\(directory)", "at_most": "\(configuration.lockWait)"])
         }
         for failure in opening.makeFilesPrivate() {
             logger.warning(
-                "others than its owner may use a file of the data directory", metadata: ["error": "\(failure)"])
+                "other users may access a file of the data directory", metadata: ["error": "\(failure)"])
         }
         let (checkpoints, reserve) = (WALCheckpoints(), ReserveFile(directory: directory))
-        let isLogGone = opening.isLogGone(lock)
+        let isWALMissing = opening.isWALMissing(lock)
         let pool = try opening.pool(checkpoints, reserve)
         do {
-            if isLogGone {
-                // The numbers that were lost with it will be given out again, for other events: no old cursor may meet them.
+            if isWALMissing {
+                // The positions that were lost with the WAL will be used again for other events. A
+                // new epoch invalidates the old cursors.
                 try pool.write(BootRecord.renew)
                 logger.critical(
-                    "longtake.db-wal was removed behind a crash; unless another program folded it in, what was accepted last is lost; readers begin anew"
+                    "longtake.db-wal was removed after a crash; unless another program ran a checkpoint, the last accepted changes are lost; all cursors are invalid now"
                 )
             }
             lock.leave(.open)
@@ -158,7 +162,7 @@ public final class SQLiteJournal: Journal {
     public func report(_ report: StageReport, for claim: Claim) async throws -> ReportAnswer {
         do {
             let state = try await writer.perform(as: .report) { try $0.change(claim, by: .report(report), $1) }
-            // If the job was set aside, the claim does not hold any more.
+            // If the job was set aside, the claim is no longer valid.
             return state == nil ? .lost : .goOn
         } catch JournalError.refused(.canceling) {
             return .canceling
@@ -167,7 +171,7 @@ public final class SQLiteJournal: Journal {
         }
     }
 
-    /// This process has the database to itself, so its own lease needs no write.
+    /// Only this process uses the database, so its own lease needs no write.
     public func beat(_ holder: HolderID) async throws -> LeaseAnswer {
         try await writer.perform { ledger, _ in ledger.gone.contains(holder) ? .gone : .held }
     }
@@ -190,9 +194,11 @@ public final class SQLiteJournal: Journal {
     }
 
     public func delete(_ job: JobID, of tenant: TenantName) async throws {
-        // By the writer and not behind it: whoever asked may have been told that nobody knows, and the rows are to be removed all the same.
-        let tell: @Sendable () -> Void = { [self] in for observer in deletionObservers.withLock({ $0 }) { observer() } }
-        try await writer.perform(as: .critical, for: configuration.cancelPatience, whenDurable: tell) {
+        // The writer calls this, not the caller: if the caller was told that the outcome is
+        // unknown, the rows must still be removed.
+        let notify: @Sendable () -> Void = { [self] in for observer in deletionObservers.withLock({ $0 }) { observer() }
+        }
+        try await writer.perform(as: .critical, for: configuration.cancelPatience, whenDurable: notify) {
             try $0.delete(job, of: tenant, $1)
         }
     }
@@ -229,48 +235,50 @@ public final class SQLiteJournal: Journal {
         try await writer.perform(as: .critical, for: configuration.cancelPatience) { try $0.resume(queue, $1) }
     }
 
-    /// Writes, since nothing else tells whether the disk would take it.
+    /// Writes, because only a write shows if the disk accepts one.
     public func checkWritable() async throws {
         try await writer.perform(as: .probe) { ledger, db in try BootRecord.probe(db, at: ledger.clock.now()) }
     }
 
-    /// As ``close(within:)``, with a limit that only a disk that hangs reaches.
-    /// - Throws: ``JournalError/unanswered`` if the limit is reached: the storage is still in use then.
+    /// As ``close(within:)``, with a limit that is reached only if the disk hangs.
+    /// - Throws: ``JournalError/unanswered`` if the limit is reached. Then the storage is still in
+    ///   use.
     public func close() async throws {
         guard try await close(within: Self.closeWait) else { throw JournalError.unanswered }
     }
 
-    /// An interrupted read ends within milliseconds and a checkpoint within seconds. A busy machine may
-    /// start their threads late.
+    /// An interrupted read ends within milliseconds, and a checkpoint within seconds. A busy
+    /// machine may start their threads late.
     private static let closeWait: Duration = .seconds(60)
 
-    /// Ends the reads and then the writer, folds the log in, and closes the connections.
+    /// Ends the reads and then the writer, runs a checkpoint, and closes the connections.
     ///
-    /// What may block in the kernel runs on threads of its own, so a disk that hangs delays the caller
-    /// only until the limit.
+    /// Calls that may block in the kernel run on their own threads. So if the disk hangs, the
+    /// caller waits only until the limit.
     /// - Parameter limit: how long this waits at most.
-    /// - Returns: whether the connections are closed. If not, a read or a checkpoint still uses them, and
-    ///   the process must end without returning from `main`. Every commit is durable all the same, but
-    ///   commands that still wait for a disk that hangs are lost with the process, unanswered.
+    /// - Returns: whether the connections are closed. If not, a read or a checkpoint still uses
+    ///   them, and the process must end without returning from `main`. Every commit is durable, but
+    ///   commands that still wait for the disk are lost without an answer.
     /// - Throws: the error of closing the connections.
     public func close(within limit: Duration) async throws -> Bool {
         guard !isClosing.exchange(true, ordering: .acquiringAndReleasing) else { return lock.withLock { $0 == nil } }
         let end = ContinuousClock.now + limit
-        // First, so that no reader is in the way when the WAL is folded in.
+        // The reads end first, so that no reader prevents the checkpoint.
         let isIdle = await reads.close(within: limit)
-        // If a read does not end, the writer's last commands still get a moment.
+        // If a read does not end, the writer's last commands still get some time.
         let isWritten = await writer.close(within: max(end - .now, Self.leastWriterWait))
-        // Otherwise the lock stays: nobody else gets the directory while a connection is in use.
+        // Otherwise the lock stays: no other process may open the directory while a connection is
+        // in use.
         guard isIdle, isWritten else { return false }
         let closing = FirstResult<Bool>()
         DispatchQueue.global().async { [self] in
             let result = Result {
-                // The WAL is folded in by now, and closing removes it.
+                // The WAL is empty after the checkpoint, and closing removes it.
                 lock.withLock { $0?.leave(.closed) }
                 try pool.close()
                 return true
             }
-            // Before the caller goes on, who may open the directory at once.
+            // Release the lock before the caller continues, which may open the directory at once.
             lock.withLock { $0 = nil }
             closing.give(result)
         }
@@ -280,38 +288,41 @@ public final class SQLiteJournal: Journal {
 
     private static let leastWriterWait: Duration = .milliseconds(500)
 
-    /// Does what nobody waits for, in a transaction of its own between those of callers. What it writes, no observer is told of.
+    /// Runs work that no caller waits for, in its own transaction between those of callers.
+    /// Observers do not see what it writes.
     func maintain<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
         try await writer.perform(as: .maintenance) { try body($1) }
     }
 
-    /// Calls `observer` on the writer whenever the database may have grown by some megabytes since the last time.
+    /// Calls `observer` on the writer when the database may have grown by some megabytes since the
+    /// last call.
     func observeGrowth(_ observer: @escaping @Sendable () -> Void) { writer.observeGrowth(observer) }
 
-    /// Calls `observer` on the writer after a job was deleted, whose rows are still to be removed.
+    /// Calls `observer` on the writer after a job was deleted. Its rows must still be removed.
     func observeDeletions(_ observer: @escaping @Sendable () -> Void) {
         deletionObservers.withLock { $0.append(observer) }
     }
 
-    /// Around a read of minutes, which keeps the write-ahead log from beginning anew: nobody is to wait for its end.
+    /// Runs a read that takes minutes. It keeps SQLite from restarting the WAL, so no checkpoint
+    /// waits for it.
     func whileReadForLong<Value>(_ body: () throws -> Value) rethrows -> Value {
         checkpoints.longReads.add(1, ordering: .relaxed)
         defer { checkpoints.longReads.subtract(1, ordering: .relaxed) }
         return try body()
     }
 
-    /// The writer's connection, for tests that look at its settings.
+    /// For tests that check the settings of the writer's connection.
     func inspectWriter<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) throws -> Value {
         try pool.unsafeReentrantWrite(body)
     }
 
-    /// A read that takes the daemon's own turn, for tests that hold a connection.
+    /// For tests that hold a connection: a read like the daemon's own.
     func inspectReader<Value: Sendable>(
         for tenant: TenantName? = nil, _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws -> Value {
         try await reads.read(for: tenant, body)
     }
 
-    /// How many reads wait for a connection.
+    /// The number of reads that wait for a connection.
     var readsWaiting: Int { reads.waiting }
 }

@@ -37,11 +37,11 @@ public import LongtakeCore
 /// - Maintenance runs alone in its transaction: if nothing else waits, or after a number of other
 ///   transactions. So it makes progress under load.
 ///
-/// The hot functions are inlinable: without that, a store in another module pays twice as much for each
-/// command of a batch, and five times as much for a single one (measured).
+/// The hot functions are inlinable: without that, a store in another module pays twice as much for
+/// each command of a batch, and five times as much for a single one (measured).
 ///
-/// Within a lane, commands run in the order in which they arrived. Only a parked command can run later
-/// than one that arrived after it.
+/// Within a lane, commands run in the order in which they arrived. Only a parked command can run
+/// later than one that arrived after it.
 @usableFromInline package struct CommandLanes<Command> {
     @usableFromInline var submissions: [Command] = []
     @usableFromInline var others: [Command] = []
@@ -54,7 +54,8 @@ public import LongtakeCore
     @usableFromInline var isGathering = false
     @usableFromInline var isRunning = false
     @usableFromInline var refusal: JournalError?
-    /// While this is set, only commands that may use the reserve are accepted. All others get this error.
+    /// While this is set, only commands that may use the reserve are accepted. All others get this
+    /// error.
     @usableFromInline package var obstacle: JournalError?
     /// How many submissions may wait.
     @usableFromInline package var submissionsWaiting: Int
@@ -93,15 +94,16 @@ public import LongtakeCore
     }
 
     /// Lets the writer wait for more reports if only reports wait.
-    /// - Returns: whether the writer waits. Then the result of a later ``add(_:as:)`` can end the wait.
+    /// - Returns: whether the writer waits. Then the result of a later ``add(_:as:)`` can end the
+    ///   wait.
     @inlinable package mutating func gather() -> Bool {
         isGathering =
             isPatient && parked.isEmpty && !others.isEmpty && others.count < commandsPerCommit && refusal == nil
         return isGathering
     }
 
-    /// The commands of the next transaction, in the order of each lane. If many submissions wait, half of
-    /// the batch is for them. If the batch is empty, the writer goes to sleep.
+    /// The commands of the next transaction, in the order of each lane. If many submissions wait,
+    /// half of the batch is for them. If the batch is empty, the writer goes to sleep.
     @inlinable package mutating func take() -> [Command] {
         isGathering = false
         if let command = takeMaintenance() { return [command] }

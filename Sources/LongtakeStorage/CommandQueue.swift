@@ -1,13 +1,14 @@
 public import LongtakeCore
 
-/// All commands that a group-commit writer has: those that wait, in ``CommandLanes``, and the batch that
-/// it runs, which a ``WriterWatchdog`` watches. A value, which the store protects with a lock.
+/// All commands that a group-commit writer has: those that wait, in ``CommandLanes``, and the batch
+/// that it runs, which a ``WriterWatchdog`` watches. A value, which the store protects with a lock.
 @usableFromInline package struct CommandQueue<Command: QueuedCommand> {
     @usableFromInline var lanes: CommandLanes<Command>
     @usableFromInline var watchdog = WriterWatchdog<Command>()
     @usableFromInline var isStallReported = false
 
-    /// The error of a client whose command has certainly not happened, because the disk does not answer.
+    /// The error of a client whose command has certainly not happened, because the disk does not
+    /// answer.
     @inlinable package static var stalled: JournalError { .cannotPersist("the disk does not answer") }
 
     package init(_ lanes: CommandLanes<Command> = CommandLanes()) { self.lanes = lanes }
@@ -74,7 +75,8 @@ public import LongtakeCore
     package struct Tick {
         /// Commands whose callers get this error now.
         package var failed: [(command: Command, error: JournalError)] = []
-        /// Whether the disk has just stopped to answer, or answers again; `nil` if nothing has changed.
+        /// Whether the disk has just stopped to answer, or answers again; `nil` if nothing has
+        /// changed.
         package var stallChange: Bool?
         /// Whether to call ``CommandQueue/tick()`` again after ``Limits/writerLookInterval``.
         package var goesOn = false
@@ -82,8 +84,8 @@ public import LongtakeCore
 
     /// Checks if the disk answers, and which callers have waited too long.
     ///
-    /// If no transaction has taken a command, it certainly has not happened. Otherwise the outcome is
-    /// unknown, except that the outcome of a probe does not matter.
+    /// If no transaction has taken a command, it certainly has not happened. Otherwise the outcome
+    /// is unknown, except that the outcome of a probe does not matter.
     package mutating func tick() -> Tick {
         watchdog.tick()
         var tick = Tick()

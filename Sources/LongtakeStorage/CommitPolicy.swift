@@ -2,8 +2,8 @@ package import LongtakeCore
 
 /// Decides if the writer waits a moment for more reports before it commits.
 ///
-/// A commit costs the same for one report and for a hundred. If thousands of commands arrive per second,
-/// waiting a few milliseconds saves most of that cost. Otherwise waiting saves nothing.
+/// A commit costs the same for one report and for a hundred. If thousands of commands arrive per
+/// second, waiting a few milliseconds saves most of that cost. Otherwise waiting saves nothing.
 package struct GatherPlan: Hashable, Sendable {
     /// How long the writer waits: long enough to save a commit, too short for a reader to notice.
     package static let pauseMilliseconds = 4
@@ -61,8 +61,8 @@ package struct TransactionFailure: Error, Hashable, Sendable {
 /// open, blocked ──COMMIT fails, outcome unknown──► lost: no command runs or gets an answer from the disk
 /// ```
 ///
-/// If recovery at startup had no space, the writer is blocked and also not recovered: then it only parks
-/// or rejects commands, because nothing may be written before recovery.
+/// If recovery at startup had no space, the writer is blocked and also not recovered: then it only
+/// parks or rejects commands, because nothing may be written before recovery.
 package struct CommitPolicy: Sendable {
     /// Why the store accepts only commands that may use the reserve; `nil` if it accepts all.
     package private(set) var obstacle: String?
@@ -78,7 +78,8 @@ package struct CommitPolicy: Sendable {
 
     package init(isRecovered: Bool) { self.isRecovered = isRecovered }
 
-    /// Whether each command gets its own transaction, so that one that fails takes no other with it.
+    /// Whether each command gets its own transaction, so that one that fails takes no other with
+    /// it.
     package var runsSingly: Bool { obstacle != nil || !isRecovered }
 
     package enum FailedBatch: Hashable {

@@ -1,7 +1,7 @@
 package import LongtakeCore
 
-/// Decides which reads run, wait or are rejected, as a value: a limited number runs at once, the others
-/// wait by tenant (``TenantTurns``), and a full queue rejects the tenant that fills it.
+/// Decides which reads run, wait or are rejected, as a value: a limited number runs at once, the
+/// others wait by tenant (``TenantTurns``), and a full queue rejects the tenant that fills it.
 package struct ReadScheduler<Read> {
     private var turns: TenantTurns<Read>
     private let limit: Int
@@ -26,8 +26,8 @@ package struct ReadScheduler<Read> {
         case reject(JournalError)
     }
 
-    /// Admits a read. If the queue is full, the newest read of the tenant with the most waiting reads is
-    /// displaced. If that is this tenant, its new read is rejected.
+    /// Admits a read. If the queue is full, the newest read of the tenant with the most waiting
+    /// reads is displaced. If that is this tenant, its new read is rejected.
     /// - Parameter tenant: `nil` for the daemon's own reads.
     package mutating func admit(_ read: Read, of tenant: TenantName?) -> Admission {
         guard !isClosed else { return .reject(.closed) }

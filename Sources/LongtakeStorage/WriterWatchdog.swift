@@ -3,17 +3,18 @@ public import LongtakeCore
 /// A command that waits for a group-commit writer.
 @usableFromInline package protocol QueuedCommand {
     var kind: CommandKind { get }
-    /// Whether it comes from a client's request, which has a deadline. The engine's own commands wait as
-    /// long as it takes.
+    /// Whether it comes from a client's request, which has a deadline. The engine's own commands
+    /// wait as long as it takes.
     var isRequested: Bool { get }
     /// The tick of the ``WriterWatchdog`` at which it arrived.
     var arrivalTick: Int { get set }
 }
 
-/// Detects that the disk does not answer the writer, and which callers have waited too long, as a value.
+/// Detects that the disk does not answer the writer, and which callers have waited too long, as a
+/// value.
 ///
-/// It counts ticks and reads no clock. So a pause of the whole process is one tick, and does not count
-/// against the disk.
+/// It counts ticks and reads no clock. So a pause of the whole process is one tick, and does not
+/// count against the disk.
 @usableFromInline package struct WriterWatchdog<Command: QueuedCommand> {
     /// Since the process started. It ticks only while a command waits.
     @usableFromInline var ticks = 0
@@ -57,7 +58,8 @@ public import LongtakeCore
         command.isRequested && (isStalled || isLate(command))
     }
 
-    /// The commands of the present batch whose clients must get a response now. Each is returned once.
+    /// The commands of the present batch whose clients must get a response now. Each is returned
+    /// once.
     package mutating func takeUnanswered() -> [Command] {
         let all = batch
         batch = all.filter { !isUnanswered($0) }

@@ -17,8 +17,8 @@ struct ActiveJobsTests {
                 head: EventSequence(rawValue: 1), lastAt: Timestamp(millisecondsSince1970: 0)))
     }
 
-    /// Seen to fail where the cache started anew: all were gone at once.
-    @Test("when it is full, one job goes for one that comes, and those in use stay")
+    /// Seen to fail when a full cache started empty again: all jobs were gone at once.
+    @Test("when the cache is full, a new job evicts one that is not in use")
     func secondChance() {
         var cache = ActiveJobs(most: 4)
         for number in 1...4 { cache.keep(job(number)) }
@@ -32,7 +32,7 @@ struct ActiveJobsTests {
         #expect(cache.count == 4)
     }
 
-    @Test("a place that became free is used before one is taken, and a job that is kept again is the new one")
+    @Test("a free slot is used before a job is evicted, and a job that is kept again replaces its old value")
     func places() {
         var cache = ActiveJobs(most: 2)
         cache.keep(job(1))

@@ -9,16 +9,16 @@ import Testing
 
 @Suite("checkpoints")
 struct CheckpointTests {
-    @Test("are due each time the log has grown by a step, and wait for readers once it is long")
+    @Test("are due each time the WAL has grown by a step, and wait for readers once it is long")
     func plan() {
         var plan = CheckpointPlan()
         let (step, long) = (CheckpointPlan.step, CheckpointPlan.long)
         #expect(plan.due(at: step) == nil)
         #expect(plan.due(at: step + 1) == .passive)
-        #expect(plan.due(at: step + 2) == nil, "what readers hold back is not tried again at every commit")
+        #expect(plan.due(at: step + 2) == nil, "if readers hold the WAL, a checkpoint does not run at every commit")
         #expect(plan.due(at: 2 * step + 2) == .passive)
         #expect(plan.due(at: 3) == nil)
-        #expect(plan.due(at: step + 1) == .passive, "a log that began anew counts from its begin")
+        #expect(plan.due(at: step + 1) == .passive, "a restarted WAL counts from its beginning")
         #expect(plan.due(at: long + 1) == .truncate)
         #expect(plan.due(at: long + 2) == nil)
         #expect(plan.due(at: long + step + 2) == .truncate)
@@ -28,7 +28,7 @@ struct CheckpointTests {
     /// reader A   ──begin──read───────────────────end   begin──read── …
     /// reader B   …─────────────end   begin──read─────────────────end
     /// ```
-    @Test("keep the log bounded while there is never a moment without a reader")
+    @Test("keep the WAL small while there is always a reader")
     func readers() async throws {
         let scratch = ScratchDirectory()
         let journal = try await scratch.open()
@@ -50,20 +50,20 @@ struct CheckpointTests {
         }
         relay.stop()
         try await reading
-        // 64 MB, and what is written until a reader has ended.
+        // 64 MB, and the pages that are written until a reader ends.
         #expect(log.longest < 128 << 20)
         try await journal.close()
     }
 
-    /// A process that is killed leaves its log to the next one, which goes on in it.
-    @Test("keep the log bounded over boots that are killed")
+    /// A killed process leaves its WAL to the next process, which continues it.
+    @Test("keep the WAL small over boots that are killed")
     func killed() async throws {
         var scratch = ScratchDirectory()
         let prompt = String(repeating: "x", count: 100_000)
         var longest = 0
         for boot in 0..<12 {
             let journal = try await scratch.open()
-            // 3 MB: less than a checkpoint is due for within one boot.
+            // 3 MB: in one boot, no checkpoint is due.
             for number in 1...30 {
                 _ = try await journal.submit(Samples.submission(boot * 30 + number, prompt: prompt))
             }
@@ -80,7 +80,7 @@ struct CheckpointTests {
     }
 }
 
-/// Two connections that read in turn, the next before the last has ended.
+/// Two connections that read in turn. The next read begins before the last one ends.
 private final class ReaderRelay: Sendable {
     private let readers: [DatabaseQueue]
     private let isStopped = Atomic(false)
@@ -94,7 +94,7 @@ private final class ReaderRelay: Sendable {
 
     func stop() { isStopped.store(true, ordering: .relaxed) }
 
-    /// Off the cooperative pool, whose threads the journal's callers need.
+    /// Not on the cooperative pool, because the journal's callers need its threads.
     func run() async throws {
         try await withCheckedThrowingContinuation { caller in
             DispatchQueue.global().async { caller.resume(with: Result { try self.read() }) }
@@ -110,7 +110,7 @@ private final class ReaderRelay: Sendable {
             }
             turn += 1
             try readers[turn % 2].writeWithoutTransaction { if $0.isInsideTransaction { try $0.rollback() } }
-            // As long as a page of a list takes.
+            // About as long as a page of a list.
             try readers[(turn + 1) % 2].writeWithoutTransaction { db in
                 _ = try Int.fetchOne(
                     db,
@@ -123,7 +123,7 @@ private final class ReaderRelay: Sendable {
     }
 }
 
-/// How long a file has ever been.
+/// The largest size that a file has had.
 private final class LogFile: Sendable {
     private let path: String
     private let size = Mutex(0)

@@ -6,8 +6,9 @@ import Testing
 
 @testable import LongtakeSQLite
 
-/// A wall clock that is set while the daemon runs (fault F10). A year either way, because an hour might pass for slow work.
-@Suite("a clock that is set")
+/// The wall clock is set while the daemon runs (fault F10), by a year, because slow work could
+/// explain an hour.
+@Suite("a wall clock that is set")
 struct ClockJumpTests {
     private static let year = Duration.seconds(365 * 86_400)
     private let clock = ManualClock()
@@ -27,7 +28,7 @@ struct ClockJumpTests {
         clock.jump(by: jump)
         let first = try #require(try await journal.claim(queue: Samples.cpu, limit: 1).claims.first)
         clock.advance(by: .milliseconds(300))
-        // A transaction that is rolled back empties the writer's cache of jobs.
+        // A rollback empties the writer's cache of jobs.
         if !keepsMemory { try await Self.rollBack(journal) }
         clock.jump(by: .zero - jump * 2)
         _ = try await journal.finish(first, with: .succeeded(output: nil))
@@ -69,7 +70,7 @@ struct ClockJumpTests {
         try await journal.close()
     }
 
-    /// Seen to fail with ages of the wall clock: the job went at once.
+    /// Seen to fail with ages of the wall clock: the job was pruned at once.
     @Test("prunes no job before its time, and each at its time", arguments: [year, .zero - year])
     func retention(_ jump: Duration) async throws {
         let journal = try await scratch.open(clock)
@@ -87,7 +88,7 @@ struct ClockJumpTests {
     }
 
     /// Seen to fail with due times of the wall clock.
-    @Test("neither brings the next attempt forward nor holds it up", arguments: [year, .zero - year])
+    @Test("does not change when the next attempt begins", arguments: [year, .zero - year])
     func retries(_ jump: Duration) async throws {
         let journal = try await scratch.open(clock)
         _ = try await journal.submit(Samples.submission(1))

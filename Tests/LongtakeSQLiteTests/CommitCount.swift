@@ -1,7 +1,7 @@
 import Synchronization
 import Testing
 
-/// How many commits an observer was told of.
+/// Counts the commits that an observer gets.
 final class CommitCount: Sendable {
     private let count = Mutex(0)
     var value: Int { count.withLock { $0 } }

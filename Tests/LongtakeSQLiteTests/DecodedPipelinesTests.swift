@@ -4,14 +4,14 @@ import Testing
 
 @testable import LongtakeSQLite
 
-@Suite("pipelines that were read lately")
+@Suite("the cache of decoded pipelines")
 struct DecodedPipelinesTests {
     private static func text(_ number: Int) throws -> String {
         let stages = [Samples.stage("s\(number)", Samples.cpu)]
         return try JSONText.encode(Pipeline(name: PipelineName(unchecked: "p"), stages: stages))
     }
 
-    @Test("each text gives its own pipeline, however often it is asked for")
+    @Test("each text gives its own pipeline, from the cache too")
     func distinct() throws {
         let pipelines = DecodedPipelines()
         for number in [1, 2, 1, 2] {
@@ -21,8 +21,8 @@ struct DecodedPipelinesTests {
         #expect(throws: DecodingError.self) { try pipelines.pipeline("{}") }
     }
 
-    // Seen to fail without the bound in `pipeline(_:)`: 100 texts were kept.
-    @Test("they are bounded in bytes")
+    // Seen to fail without the limit in `pipeline(_:)`: 100 texts were kept.
+    @Test("it is limited in bytes")
     func bounded() throws {
         let most = try Self.text(1).utf8.count * 3
         let pipelines = DecodedPipelines(mostBytes: most)

@@ -12,14 +12,14 @@ struct DeletionTests {
     private let scratch = ScratchDirectory()
     private let never = Retention(age: nil, maxBytes: nil)
 
-    /// Fails where the key stays when the job is hidden.
-    @Test("however long its log is, a deleted job is gone at once and its rows go in slices, also after a crash")
+    /// Seen to fail when hiding the job kept the key.
+    @Test("a deleted job is hidden at once, and its rows are removed in parts, also after a crash")
     func slices() async throws {
         let journal = try await scratch.open(clock)
         try await journal.finishJob(1, reports: 100, key: "k")
         try await journal.finishJob(2)
         try await journal.delete(Samples.submission(1).id, of: .anonymous)
-        // Nothing of the log went with the command: it takes as long as for a short one.
+        // The command removes no events, so it takes as long as for a job with few.
         #expect(try journal.count("SELECT count(*) FROM event") == 114)
         let crashed = try scratch.copy()
         try await journal.close()
@@ -37,8 +37,8 @@ struct DeletionTests {
         #expect(try StorageInspector().inspect(directory: crashed.path).isSound)
     }
 
-    /// Fails where nothing is noted for the tenant.
-    @Test("what one tenant deletes, no other tenant's reader of the feed misses, also when its rows are gone")
+    /// Seen to fail when nothing was recorded for the tenant.
+    @Test("when one tenant deletes a job, no feed reader of another tenant misses events")
     func others() async throws {
         let journal = try await scratch.open(clock)
         let (mine, other) = (Samples.submission(1), TenantName(unchecked: "other"))
@@ -57,8 +57,8 @@ struct DeletionTests {
         try await journal.close()
     }
 
-    /// Fails where the pruner does not observe deletions.
-    @Test("the pruner looks when a job was deleted, also where nothing is ever pruned")
+    /// Seen to fail when the pruner did not observe deletions.
+    @Test("the pruner checks when a job was deleted, even without a retention limit")
     func pruner() async throws {
         let journal = try await scratch.open(clock)
         for number in 1...2 { try await journal.finishJob(number, reports: 50) }
@@ -66,9 +66,9 @@ struct DeletionTests {
         let pruner = Pruner(
             journal: journal, retention: never, clock: ContinuousClock(), wallClock: clock, rows: 20,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        // Unstructured, since it runs beside the test until that cancels it.
+        // Unstructured: it runs beside the test, which cancels it.
         let running = Task { await pruner.run() }
-        // It looks at its start, and then at nothing for ever.
+        // It checks at its start, and then waits for ever.
         try await until { try journal.count("SELECT count(*) FROM job") <= 1 }
         try await journal.delete(Samples.submission(2).id, of: .anonymous)
         try await until { try journal.count("SELECT count(*) FROM job") == 0 }

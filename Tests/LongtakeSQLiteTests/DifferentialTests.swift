@@ -5,7 +5,8 @@ import Testing
 
 @testable import LongtakeSQLite
 
-/// The journal on disk against the one in memory, which folds the same log in another way: same commands, same answers, same bytes.
+/// Compares the journal on disk with the one in memory, which has an implementation of its own:
+/// same commands, same results, same bytes.
 @Suite("random commands")
 struct DifferentialTests {
     @Test("both journals agree on every job and every event", arguments: [1, 2, 3, 4] as [UInt64])
@@ -120,7 +121,7 @@ struct DifferentialTests {
     }
 }
 
-/// A small generator that repeats (Steele, Lea and Flood 2014, “SplitMix”).
+/// A small repeatable generator (Steele, Lea and Flood 2014, “SplitMix”).
 struct SplitMix {
     var state: UInt64
 

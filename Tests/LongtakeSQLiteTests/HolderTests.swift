@@ -8,7 +8,7 @@ import Testing
 struct HolderTests {
     private let scratch = ScratchDirectory()
 
-    @Test("a boot takes over from the one before, and what that one claimed is lost")
+    @Test("a boot takes over the stages of the last boot, whose claims are lost")
     func boots() async throws {
         var journal = try await scratch.open()
         _ = try await journal.submit(Samples.submission(1))
@@ -29,11 +29,11 @@ struct HolderTests {
         let error = JobError(code: "stage_failed", message: "no", stage: next.stage.name)
         _ = try await journal.finish(next, with: .retry(error: error, delay: .zero))
         let retried = try #require(try await journal.claim(queue: Samples.cpu, limit: 1).claims.first)
-        #expect(retried.checkpoint == .none, "a new attempt begins without it")
+        #expect(retried.checkpoint == .none, "a new attempt begins without a checkpoint")
         try await journal.close()
     }
 
-    @Test("a holder that was declared gone gets no claims, and its stages are put back")
+    @Test("a gone holder gets no claims, and its stages return to their queues")
     func gone() async throws {
         let journal = try await scratch.open()
         _ = try await journal.submit(Samples.submission(1))
@@ -52,9 +52,9 @@ struct HolderTests {
         try await journal.close()
     }
 
-    /// Seen to fail where the inspection asked for columns that such a database does not have: no backup of an
-    /// earlier version could be checked or restored.
-    @Test("a database of the version before is checked, restored and brought up, and its stages go on")
+    /// Seen to fail when the inspection selected columns that such a database does not have: no
+    /// backup of an earlier version could be checked or restored.
+    @Test("a database of the previous version can be checked, restored and migrated, and its stages continue")
     func versionBefore() async throws {
         let journal = try await scratch.open()
         for number in 1...2 { _ = try await journal.submit(Samples.submission(number)) }
@@ -78,7 +78,7 @@ struct HolderTests {
         #expect(found.isSound && found.schemaAge == .current, "\(found.violations)")
     }
 
-    @Test("a stage is given what the earlier ones gave back")
+    @Test("a stage gets the outputs of earlier stages")
     func outputs() async throws {
         let journal = try await scratch.open()
         _ = try await journal.submit(Samples.submission(1))
@@ -93,8 +93,8 @@ struct HolderTests {
 }
 
 extension ScratchDirectory {
-    /// Takes a database back to the version before holders and fences. A stage that runs has its holder's number for
-    /// the token.
+    /// Changes a database into the version before holders and fences. A running stage has its
+    /// holder's number as the token.
     static let withoutHolders = """
         ALTER TABLE stage RENAME COLUMN holder TO token; ALTER TABLE stage DROP COLUMN fence;
         ALTER TABLE stage DROP COLUMN checkpoint_data; ALTER TABLE stage DROP COLUMN output;

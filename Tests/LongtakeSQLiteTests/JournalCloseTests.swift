@@ -8,13 +8,13 @@ import Testing
 @testable import LongtakeSQLite
 
 /// A connection must not be freed while a read uses it.
-@Suite("closing the journal while it is read", .serialized, .timeLimit(.minutes(4)))
+@Suite("closing the journal during reads", .serialized, .timeLimit(.minutes(4)))
 struct JournalCloseTests {
     private let scratch = ScratchDirectory()
     private static let endless =
         "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
 
-    @Test("interrupts the reads that run, refuses those that wait and those that come, and closes the connections")
+    @Test("interrupts running reads, rejects waiting and new ones, and closes the connections")
     func interrupts() async throws {
         let journal = try await scratch.open()
         let arrived = Noted()
@@ -29,12 +29,12 @@ struct JournalCloseTests {
         await until { !(arrived.number.withLock({ $0 }) < 2 || journal.readsWaiting < 8) }
         #expect(try await journal.close(within: .seconds(60)))
         for read in reads { await #expect(throws: JournalError.closed) { try await read.value } }
-        #expect(arrived.number.withLock { $0 } == 2, "no read in line got a connection")
+        #expect(arrived.number.withLock { $0 } == 2, "no waiting read got a connection")
         await #expect(throws: JournalError.closed) { try await journal.queues(of: nil) }
-        #expect(try await journal.close(within: .zero), "harmless when called again")
+        #expect(try await journal.close(within: .zero), "a second call does nothing")
     }
 
-    @Test("leaves the connections open under a read that does not end in time")
+    @Test("keeps the connections open if a read does not end in time")
     func held() async throws {
         let journal = try await scratch.open()
         _ = try await journal.submit(Samples.submission(1))
@@ -58,12 +58,13 @@ struct JournalCloseTests {
         #expect(noted.number.withLock { $0 } == 1)
     }
 
-    /// Seen to wait for the writer for as long as the disk hung, before `close(within:)` had a limit for it.
-    @Test("leaves the connections open under a transaction that does not end in time")
+    /// Seen to wait as long as the disk hung, before the writer's part of `close(within:)` had a
+    /// limit.
+    @Test("keeps the connections open if a transaction does not end in time")
     func heldWriter() async throws {
         let journal = try await scratch.open()
         let (arrived, disk, ended) = (Signal(), DispatchSemaphore(value: 0), Signal())
-        let chore = Task {
+        let maintenance = Task {
             try await journal.maintain { _ in
                 arrived.give()
                 disk.wait()
@@ -77,10 +78,10 @@ struct JournalCloseTests {
         }
         disk.signal()
         await ended.wait()
-        try await chore.value
+        try await maintenance.value
     }
 
-    @Test("answers every read that runs beside it with what is there, or that the journal is closed", arguments: 1...20)
+    @Test("answers every concurrent read with its data or the error that the journal is closed", arguments: 1...20)
     func beside(_ round: Int) async throws {
         let journal = try await scratch.open()
         let job = Samples.submission(1)
@@ -105,7 +106,7 @@ struct JournalCloseTests {
     }
 }
 
-/// A number that reads leave for the test.
+/// A number that reads set for the test.
 private final class Noted: Sendable {
     let number = Mutex(0)
 }

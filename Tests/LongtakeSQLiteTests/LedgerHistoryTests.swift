@@ -5,11 +5,12 @@ import Testing
 
 @testable import LongtakeSQLite
 
-/// What the ledger keeps in memory against a recount of the database, after every transaction of random histories. A third of the
-/// transactions is rolled back, some of them by a job that is there already, and now and then a new boot counts anew.
+/// Compares the ledger's memory with a recount of the database after every transaction of random
+/// histories. A third of the transactions is rolled back, some by a duplicate job. Some boots load
+/// all counts again.
 @Suite("the ledger's memory")
 struct LedgerHistoryTests {
-    @Test("counts, shares and places are those of the database", arguments: [1, 2, 3, 4, 5, 6] as [UInt64])
+    @Test("counts, shares and queue positions agree with the database", arguments: [1, 2, 3, 4, 5, 6] as [UInt64])
     func counts(_ seed: UInt64) throws {
         let history = try LedgerHistory(seed: seed)
         try history.queue.writeWithoutTransaction { db in
@@ -24,11 +25,11 @@ struct LedgerHistoryTests {
                 #expect(try history.toldPositions() == history.countedPositions(db), place)
                 if step % 40 == 0 { try history.reboot(db) }
             }
-            #expect(history.kept > 50 && history.broken > 5, "the history went everywhere")
+            #expect(history.kept > 50 && history.broken > 5, "the history covers both cases")
         }
     }
 
-    @Test("a new job is told as a reader finds it", arguments: [7, 8] as [UInt64])
+    @Test("the result of a submission is the job that a reader finds", arguments: [7, 8] as [UInt64])
     func views(_ seed: UInt64) throws {
         let history = try LedgerHistory(seed: seed)
         try history.queue.writeWithoutTransaction { db in
@@ -46,7 +47,7 @@ struct LedgerHistoryTests {
     }
 }
 
-/// A ledger on a database of its own, and a die.
+/// A ledger on its own database, and a random generator.
 private final class LedgerHistory {
     let queue = try! DatabaseQueue()
     let epoch = Epoch(rawValue: 1)
@@ -78,9 +79,9 @@ private final class LedgerHistory {
         }
     }
 
-    /// As the writer does it.
+    /// Runs a transaction as the writer does.
     func end(keeping isKept: Bool, _ db: Database) throws {
-        // Rolled back either before or after the shares were written.
+        // Rolled back before or after the shares were written.
         if isKept || random.below(2) == 0 { try ledger.completeTransaction(db) }
         if isKept {
             try db.commit()
@@ -92,7 +93,7 @@ private final class LedgerHistory {
         }
     }
 
-    /// Everything that runs is put back, and all counts are read anew.
+    /// Puts all running stages back, and reads all counts again.
     func reboot(_ db: Database) throws {
         ledger.close()
         ledger = try JobLedger(epoch: epoch, clock: clock, db)
@@ -139,7 +140,7 @@ private final class LedgerHistory {
             default: break
             }
         } catch is JournalError {
-            // Refused before anything was written: the transaction goes on.
+            // Rejected before anything was written: the transaction continues.
         }
     }
 
@@ -151,7 +152,7 @@ private final class LedgerHistory {
         var priority = 0
     }
 
-    /// The rows of `share`, and what they should hold.
+    /// The rows of `share`, and their expected values.
     func shares(_ db: Database) throws -> (written: [String: Int], counted: [String: Int]) {
         func counts(_ sql: String) throws -> [String: Int] {
             try Row.fetchAll(db, sql: sql).reduce(into: [:]) { $0["\($1[0] as String)/\($1[1] as String)"] = $1[2] }
@@ -163,7 +164,7 @@ private final class LedgerHistory {
         )
     }
 
-    /// How many jobs of each tenant are queued.
+    /// The number of queued jobs per tenant.
     func queued(_ db: Database) throws -> (told: [Int], counted: [Int]) {
         (
             Self.tenants.map { ledger.queued.count(of: $0) },
@@ -175,7 +176,7 @@ private final class LedgerHistory {
         )
     }
 
-    /// The place of a new job on each queue, of each tenant, at each priority.
+    /// The queue position of a new job on each queue, of each tenant, at each priority.
     func toldPositions() -> [[Int]] {
         places { ledger.waiting.position(on: $0.queue, of: $0.tenant, at: Priority($0.priority)!) }
     }

@@ -10,8 +10,8 @@ struct PauseTests {
     private let clock = ManualClock()
     private let scratch = ScratchDirectory()
 
-    /// Fails where a claim does not ask for the pause.
-    @Test("a pause is still there after a crash, and after a resume it is gone for good")
+    /// Seen to fail when a claim ignored the pause.
+    @Test("a queue stays paused after a crash, and a resumed one stays resumed")
     func restart() async throws {
         let journal = try await scratch.open(clock)
         _ = try await journal.submit(Samples.submission(1))
@@ -30,7 +30,7 @@ struct PauseTests {
         try await last.close()
     }
 
-    @Test("a database of the version before is brought up, with what it knew of its queues")
+    @Test("a database of the previous version is migrated with its queues")
     func migration() async throws {
         let journal = try await scratch.open(clock)
         _ = try await journal.submit(Samples.submission(1))
@@ -50,7 +50,7 @@ struct PauseTests {
         #expect(try StorageInspector().inspect(directory: scratch.path).schemaAge == .current)
     }
 
-    @Test("the read of all queues seeks for what waits and for what runs, whatever the length of a queue")
+    @Test("the read of all queues uses indexes, so the length of a queue does not matter")
     func plans() async throws {
         let journal = try await scratch.open(clock)
         for (sql, index) in [(QueueReader.waitingQuery, "share_waiting"), (QueueReader.runningQuery, "stage_running")] {

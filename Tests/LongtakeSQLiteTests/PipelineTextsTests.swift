@@ -6,7 +6,7 @@ import Testing
 
 @Suite("the texts of pipelines")
 struct PipelineTextsTests {
-    @Test("each pipeline has its own text, before and after it was forgotten")
+    @Test("each pipeline has its own text, before and after an eviction")
     func texts() throws {
         let texts = PipelineTexts()
         let pipelines = (0..<600).map { number in

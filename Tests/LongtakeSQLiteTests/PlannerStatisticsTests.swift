@@ -17,10 +17,10 @@ struct PlannerStatisticsTests {
         JobReader.listQuery(JobQuery()).sql, JobReader.listQuery(JobQuery(state: .queued)).sql,
     ]
 
-    /// Statistics of a database with three jobs say that reading it through is cheap, and stay while it grows. Shown to fail where they are
-    /// left in the file: 14 plans became scans or sorts.
+    /// Statistics of a database with three jobs say that a scan is cheap, and they stay when it
+    /// grows. Seen to fail when they stayed in the file: 14 plans became scans or sorts.
     @Test(
-        "that somebody left change no plan, however few the rows are that they were made from",
+        "left by another program change no plan",
         arguments: [1, 3, 60])
     func plans(_ jobs: Int) async throws {
         let scratch = ScratchDirectory()

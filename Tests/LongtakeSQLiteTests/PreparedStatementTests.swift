@@ -5,7 +5,7 @@ import Testing
 
 @Suite("prepared statements")
 struct PreparedStatementTests {
-    /// A table of every type, where `key` is given out once and `size` is positive.
+    /// A table with every type, where `key` is unique and `size` is positive.
     private func withTable(_ body: (Database, PreparedStatement) throws -> Void) throws {
         try DatabaseQueue().writeWithoutTransaction { db in
             try db.execute(
@@ -18,7 +18,7 @@ struct PreparedStatementTests {
 
     private func rows(_ db: Database) throws -> [Row] { try Row.fetchAll(db, sql: "SELECT * FROM sample ORDER BY key") }
 
-    @Test("values come back as they were given, each run with its own")
+    @Test("each run stores its own values unchanged")
     func values() throws {
         try withTable { db, insert in
             let long = String(repeating: "längere Texte, ", count: 5_000)
@@ -30,14 +30,14 @@ struct PreparedStatementTests {
             let found = try rows(db)
             #expect(found[0] == ["key": 1, "size": 7, "share": 0.1, "text": "kurz"])
             #expect(found[1] == ["key": 2, "size": 8, "share": 1.0, "text": ""])
-            // SQLite's own functions stop at a NUL, the bytes do not.
+            // SQLite's own functions stop at a NUL, but the bytes are there.
             #expect(try Int.fetchOne(db, sql: "SELECT length(CAST(text AS BLOB)) FROM sample WHERE key = 3") == 8)
             #expect(found[3]["text"] == String(long.dropFirst(1)))
             #expect(found[4] == ["key": Int64.max, "size": nil, "share": nil, "text": nil])
         }
     }
 
-    @Test("an error says what and where, changes nothing, and leaves the statement usable")
+    @Test("an error has a message, changes nothing, and the statement stays usable")
     func errors() throws {
         try withTable { db, insert in
             try insert.run(1, 1, 0.5, "first")
@@ -51,7 +51,7 @@ struct PreparedStatementTests {
         }
     }
 
-    @Test("too few or too many values are refused, and none of the run before stands in for them")
+    @Test("a wrong number of values is rejected, and values of the last run are never used")
     func count() throws {
         try withTable { db, insert in
             try insert.run(1, 1, 0.5, "first")
@@ -62,7 +62,7 @@ struct PreparedStatementTests {
         }
     }
 
-    @Test("a statement serves on after its transaction was rolled back, by us or by a full disk")
+    @Test("a statement stays usable after its transaction was rolled back, by us or by SQLite")
     func rollback() throws {
         try withTable { db, insert in
             try db.inTransaction(.immediate) {
@@ -77,7 +77,7 @@ struct PreparedStatementTests {
                 try insert.run(3, 1, 0.5, String(repeating: "x", count: 100_000))
             }
             #expect(full?.resultCode == .SQLITE_FULL)
-            // SQLite has ended the transaction by itself, and GRDB was not there to see it.
+            // SQLite has ended the transaction without GRDB.
             #expect(!db.isInsideTransaction)
             _ = try Int.fetchOne(db, sql: "PRAGMA max_page_count = 1000000")
             try db.inTransaction(.immediate) {

@@ -3,18 +3,18 @@ import LongtakeTesting
 
 @testable import LongtakeSQLite
 
-/// Random commands of everybody who uses a journal: the same seed gives the same history.
+/// Random commands of all users of a journal. The same seed gives the same history.
 struct RandomHistory {
     let clock = ManualClock()
     private var random: SplitMix
     private var claims: [Claim] = []
     private(set) var jobs = 0
-    /// Jobs whose submission was answered.
+    /// Jobs whose submission got a response.
     private(set) var acknowledged: [(tenant: TenantName, id: JobID)] = []
 
     init(seed: UInt64) { random = SplitMix(state: seed) }
 
-    /// The claims of a boot that is over.
+    /// The claims of an earlier boot.
     mutating func forgetClaims() { claims = [] }
 
     mutating func run(_ commands: Int, on journal: SQLiteJournal) async throws {
@@ -23,7 +23,7 @@ struct RandomHistory {
             do {
                 try await command(on: journal)
             } catch JournalError.notOwner, JournalError.refused {
-                // A claim that does not hold any more.
+                // A claim that is no longer valid.
             }
         }
     }

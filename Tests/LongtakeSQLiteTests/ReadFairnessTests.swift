@@ -25,7 +25,7 @@ struct ReadFairnessTests {
 
     // Seen to hang for each kind with `of: nil` in place of the tenant in ReadQueue.
     @Test(
-        "another tenant's read is answered while the reads of one tenant hold all connections but one",
+        "another tenant's read is answered while one tenant's reads hold all connections but one",
         arguments: Kind.allCases)
     func held(_ kind: Kind) async throws {
         let journal = try await scratch.open()
@@ -45,7 +45,7 @@ struct ReadFairnessTests {
         try await journal.close()
     }
 
-    /// - Returns: whether it found what is there.
+    /// - Returns: whether the read found the data.
     private static func read(_ kind: Kind, _ journal: SQLiteJournal) async throws -> Bool {
         let one = TenantName(unchecked: "one")
         let submission = Samples.submission(1, tenant: "one", key: "k")

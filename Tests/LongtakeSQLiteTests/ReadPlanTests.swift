@@ -5,10 +5,10 @@ import Testing
 
 @testable import LongtakeSQLite
 
-@Suite("the plans of reads that streams make")
+@Suite("the query plans of stream reads")
 struct ReadPlanTests {
     @Test(
-        "no page reads a table through, nor sorts",
+        "no page scans a table or sorts",
         arguments: [
             ("a page of a log", EventReader.query, ["job=?"]),
             ("the head of a log", EventReader.headQuery, ["id=?", "job=?"]),
@@ -35,7 +35,7 @@ struct ReadPlanTests {
         try await journal.close()
     }
 
-    @Test("a read of the feed looks at a bounded number of events, and says how far it went")
+    @Test("a feed read examines a limited number of events, and says how far it went")
     func bound() async throws {
         let scratch = ScratchDirectory()
         let journal = try await scratch.open()
@@ -60,7 +60,7 @@ struct ReadPlanTests {
         try await journal.close()
     }
 
-    @Test("the feed says what was pruned, and its head never goes back")
+    @Test("the feed reports what was pruned, and its head never goes back")
     func pruned() async throws {
         let scratch = ScratchDirectory()
         let journal = try await scratch.open()

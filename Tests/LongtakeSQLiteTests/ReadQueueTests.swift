@@ -8,13 +8,13 @@ import Testing
 
 @testable import LongtakeSQLite
 
-/// A read that does not come back from the disk must not take along those who wait for it, nor those who come later.
+/// A read that does not return from the disk must not block its callers, nor later reads.
 @Suite("the queue of reads")
 struct ReadQueueTests {
-    @Test("refuses who waits for too long, keeps a place for what hangs, and serves who comes when it is over")
+    @Test("rejects callers that wait too long, and serves new ones when hanging reads end")
     func hanging() async throws {
         let pool = try DatabasePool(path: scratch.database)
-        // Time passes when the test says so.
+        // The test decides when time passes.
         let queue = ReadQueue(pool: pool, width: 2, most: 2, period: .seconds(3_600))
         let disk = DispatchSemaphore(value: 0)
         for _ in 1...2 {
@@ -29,20 +29,21 @@ struct ReadQueueTests {
             for _ in 1...Limits.readPeriods { queue.tick() }
             #expect(await refusal == .overloaded)
         }
-        // Both are refused, and both still hang: there is no place for a third.
+        // Both callers have their error, and both reads still hang: no connection is left for a
+        // third.
         #expect(await refusal { try await queue.read(for: .anonymous) { _ in 1 } } == .overloaded)
         for _ in 1...2 { disk.signal() }
         let deadline = ContinuousClock.now + .seconds(20)
         var answer: Int?
         while answer == nil {
-            try #require(.now < deadline, "the places of those that hung were not given back")
+            try #require(.now < deadline, "the connections of the hanging reads were not released")
             answer = try? await queue.read(for: .anonymous) { try Int.fetchOne($0, sql: "SELECT 7") }
         }
         #expect(answer == 7)
     }
 
-    // Seen to fail without `interrupt`: the read went on, and kept the only place.
-    @Test("ends a read that computes without end when nobody waits for it any more")
+    // Seen to fail without `interrupt`: the read kept the only connection.
+    @Test("interrupts an endless read when its caller stops waiting")
     func endless() async throws {
         let pool = try DatabasePool(path: scratch.database)
         let queue = ReadQueue(pool: pool, width: 1, most: 1, period: .seconds(3_600))
@@ -59,12 +60,12 @@ struct ReadQueueTests {
         #expect(await refusal == .overloaded)
         let deadline = ContinuousClock.now + .seconds(20)
         while (try? await queue.read(for: .anonymous) { try Int.fetchOne($0, sql: "SELECT 7") }) != 7 {
-            try #require(.now < deadline, "the place was not given back")
+            try #require(.now < deadline, "the connection was not released")
         }
     }
 
-    // Seen to hang without `tickLater` in `begin`, and without it in `tick`.
-    @Test("counts the time by itself")
+    // Seen to hang without `tickLater` in `admit`, and without it in `tick`.
+    @Test("has a timer of its own")
     func clock() async throws {
         let pool = try DatabasePool(path: scratch.database)
         let queue = ReadQueue(pool: pool, width: 1, period: .milliseconds(1))
@@ -73,7 +74,7 @@ struct ReadQueueTests {
         disk.signal()
     }
 
-    @Test("when all places in line are taken, the newest read of the longest line gives way to another tenant's")
+    @Test("when the queue is full, the tenant with the most waiting reads loses its newest to another tenant")
     func room() async throws {
         let pool = try DatabasePool(path: scratch.database)
         let queue = ReadQueue(pool: pool, width: 1, most: 3, period: .seconds(3_600))
@@ -96,7 +97,7 @@ struct ReadQueueTests {
         #expect(try await [older, others] == [1, 4])
     }
 
-    @Test("a read whose caller is cancelled leaves the line at once, although the disk hangs")
+    @Test("a read whose caller is cancelled leaves the queue at once, even if the disk hangs")
     func leaving() async throws {
         let pool = try DatabasePool(path: scratch.database)
         let queue = ReadQueue(pool: pool, width: 1, period: .seconds(3_600))
@@ -116,7 +117,7 @@ struct ReadQueueTests {
         try await running
     }
 
-    @Test("a read that takes over the connection of another sees what was committed before it began")
+    @Test("a read that reuses a connection sees all commits before it began")
     func fresh() async throws {
         let pool = try DatabasePool(path: scratch.database)
         try await pool.write { try $0.execute(sql: "CREATE TABLE t (n)") }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import LongtakeSQLite
 
-/// Measures rather than checks, so it runs where it is asked for.
+/// A measurement, which runs only on request.
 @Suite("rates", .enabled(if: ProcessInfo.processInfo.environment["LONGTAKE_MEASURE"] != nil))
 struct ReportRateTests {
     @Test("reports of 1,000 stages at once")

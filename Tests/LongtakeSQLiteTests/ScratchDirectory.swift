@@ -5,7 +5,7 @@ import LongtakeSQLite
 import LongtakeTesting
 import Testing
 
-/// A directory that goes away with the test.
+/// A directory that the test removes at its end.
 final class ScratchDirectory: Sendable {
     let path: String
 
@@ -18,7 +18,8 @@ final class ScratchDirectory: Sendable {
 
     var database: String { path + "/longtake.db" }
 
-    /// - Parameter lockWait: a process that another test starts has the lock's file for the moment before it becomes another program.
+    /// - Parameter lockWait: the child process of another test has the lock file open until it runs
+    ///   its program.
     func open(
         _ clock: any WallClock = ManualClock(), lockWait: Duration = .seconds(1),
         cancelPatience: Duration = .seconds(5), queuedJobsPerTenant: Int = Limits.queuedJobsPerTenantDefault,
@@ -33,7 +34,7 @@ final class ScratchDirectory: Sendable {
             onFatal: onFatal)
     }
 
-    /// What a crash would leave: the files as they are now, under a new name.
+    /// The files that a crash would leave: a copy under a new name.
     func copy() throws -> ScratchDirectory {
         let copy = ScratchDirectory()
         try FileManager.default.copyItem(atPath: path, toPath: copy.path)

@@ -18,7 +18,7 @@ struct StorageTests {
         try await journal.close()
     }
 
-    @Test("a second daemon on the same directory is refused and the first goes on")
+    @Test("a second daemon on the same directory is refused, and the first continues")
     func second() async throws {
         let scratch = ScratchDirectory()
         let journal = try await scratch.open()
@@ -29,7 +29,7 @@ struct StorageTests {
     }
 
     @Test(
-        "a file that is not ours or is damaged is refused",
+        "a file of another program or a damaged file is refused",
         arguments: ["text", "flipped", "truncated", "foreign", "newer"])
     func refusals(_ kind: String) async throws {
         let scratch = ScratchDirectory()
@@ -56,7 +56,7 @@ struct StorageTests {
         if kind != "newer" { #expect(try Data(contentsOf: file) == bytes) }
     }
 
-    @Test("a crash puts back what was running, with its checkpoint and without burning an attempt")
+    @Test("after a crash running stages return to their queues, with their checkpoint and the same attempt")
     func recovery() async throws {
         let scratch = ScratchDirectory()
         let journal = try await scratch.open()
@@ -80,9 +80,10 @@ struct StorageTests {
         try await journal.close()
     }
 
-    /// Seen to fail without the note in the lock's file: the epoch stays, and with it the numbers of lost events.
+    /// Seen to fail without the note in the lock file: the epoch stayed, and cursors of lost events
+    /// were valid.
     @Test(
-        "a log that was removed behind a crash makes another life of the database, one that an orderly end removed does not"
+        "if the WAL is missing after a crash, the database gets a new epoch; after a graceful shutdown it does not"
     )
     func removedLog() async throws {
         let scratch = ScratchDirectory()
@@ -100,7 +101,7 @@ struct StorageTests {
         try FileManager.default.removeItem(atPath: robbed.database + "-wal")
         let other = try await robbed.open()
         #expect(other.epoch != journal.epoch)
-        // Once: from here on it is a database like any other.
+        // Only once: the next boot keeps the epoch.
         let after = try robbed.copy()
         try await other.close()
         let third = try await after.open()

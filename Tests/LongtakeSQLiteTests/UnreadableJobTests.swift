@@ -8,14 +8,14 @@ import Testing
 
 @testable import LongtakeSQLite
 
-/// Rows that were damaged where SQLite does not look.
+/// Rows with damage that SQLite does not detect.
 @Suite("a job that cannot be read")
 struct UnreadableJobTests {
-    /// What is changed behind the daemon's back, and in which column the damage is.
+    /// The statement that damages the database, and the damaged column.
     struct Damage: CustomTestStringConvertible, Sendable {
         let testDescription: String
         let sql: String
-        /// What must still be there afterwards.
+        /// The values that must be unchanged afterwards.
         var kept: String?
 
         init(_ name: String, _ sql: String, kept: String? = nil) {
@@ -58,8 +58,8 @@ struct UnreadableJobTests {
             ]
     }
 
-    /// Seen to fail without `setAside`: every claim threw, for every tenant and for ever.
-    @Test("is set aside at its claim, and the queue goes on", arguments: Damage.claimed)
+    /// Seen to fail without `setAside`: every claim of every tenant threw.
+    @Test("is set aside at its claim, and the queue continues", arguments: Damage.claimed)
     func claim(_ damage: Damage) async throws {
         let scratch = ScratchDirectory()
         var journal = try await scratch.open()
@@ -124,7 +124,7 @@ struct UnreadableJobTests {
         #expect(last.job == Samples.submission(3).id && journal.unreadableJobs == 2)
         try journal.inspectWriter { try $0.execute(sql: "UPDATE job SET definition = 'x'") }
         struct Broken: Error {}
-        // A transaction that is rolled back empties the writer's cache of jobs.
+        // A rollback empties the writer's cache of jobs.
         _ = try? await journal.maintain { _ -> Void in throw Broken() }
         await #expect(throws: JournalError.notOwner) {
             _ = try await journal.finish(last, with: .succeeded(output: nil))
@@ -134,7 +134,7 @@ struct UnreadableJobTests {
         try await journal.close()
     }
 
-    @Test("is listed with the others, and is neither done again nor in the way of its deletion")
+    @Test("is listed with the others, cannot be retried, and can be deleted")
     func reads() async throws {
         let scratch = ScratchDirectory()
         var journal = try await scratch.open()
@@ -160,8 +160,8 @@ struct UnreadableJobTests {
         try await journal.close()
     }
 
-    /// Seen to fail where it threw: the queue stood still.
-    @Test("a share that says that stages wait where none does is mended")
+    /// Seen to fail when it threw: the queue stopped.
+    @Test("a share that counts waiting stages when none waits is corrected")
     func share() async throws {
         let scratch = ScratchDirectory()
         var journal = try await scratch.open()
@@ -171,12 +171,12 @@ struct UnreadableJobTests {
         let log = NoteLog()
         journal = try await scratch.open(logger: log.logger)
         #expect(try await journal.claim(queue: Samples.cpu, limit: 8).claims.count == 1)
-        #expect(log.notes.contains { $0.contains("was wrong and is mended") })
+        #expect(log.notes.contains { $0.contains("was wrong and is corrected") })
         try await journal.close()
         #expect(try StorageInspector().inspect(directory: scratch.path).isSound)
     }
 
-    @Test("many of them are set aside some at a time, and the queue is asked again")
+    @Test("one claim sets a limited number of them aside, and the next claim continues")
     func many() async throws {
         let scratch = ScratchDirectory()
         var journal = try await scratch.open()
@@ -194,8 +194,8 @@ struct UnreadableJobTests {
         try await journal.close()
     }
 
-    /// Seen to fail where only errors of decoding set a job aside: every claim threw.
-    @Test("whose page SQLite calls corrupt is set aside: its watchers are told, and the queue goes on")
+    /// Seen to fail when only decoding errors set a job aside: every claim threw.
+    @Test("is set aside if SQLite reports a corrupt page: watchers get the event, and the queue continues")
     func corruptPage() async throws {
         let scratch = ScratchDirectory()
         var journal = try await scratch.open()
@@ -208,7 +208,8 @@ struct UnreadableJobTests {
         #expect(told.events.map(\.type).filter { $0 == .jobFailed }.count == 1)
         await #expect(throws: JournalError.self) { try await journal.cancel(Samples.submission(1).id, of: .anonymous) }
         let log = try await journal.events(of: Samples.submission(1).id, of: .anonymous, after: .beforeFirst, limit: 9)
-        #expect(log?.events.map(\.type) == [.jobQueued, .jobFailed], "one final event, however often it is met")
+        #expect(
+            log?.events.map(\.type) == [.jobQueued, .jobFailed], "one final event, even if it is read several times")
         try await journal.close()
     }
 
@@ -233,16 +234,17 @@ struct UnreadableJobTests {
         try await journal.close()
     }
 
-    /// Opens a database whose pages are damaged afterwards, because a small one is verified when it is opened.
+    /// Opens a database whose pages are damaged afterwards, because a small database is verified
+    /// when it is opened.
     private static func damaged(_ scratch: ScratchDirectory, jobs: ClosedRange<Int>) async throws -> SQLiteJournal {
         let journal = try await scratch.open()
         try scratch.corrupt(jobs: jobs)
-        // What it has read is in its cache.
+        // The pages that were read before are in the cache.
         try journal.inspectWriter { try $0.execute(sql: "PRAGMA shrink_memory") }
         return journal
     }
 
-    /// Its input takes pages of its own, beside the row's.
+    /// Its input has pages of its own, besides the row's page.
     private static func large(_ number: Int) -> Submission {
         var submission = Samples.submission(number)
         submission.input = .object(["prompt": .string("job \(number) " + String(repeating: "x", count: 20_000))])
@@ -253,7 +255,7 @@ struct UnreadableJobTests {
         #expect(try journal.count("SELECT count(*) FROM job WHERE key = 1 AND state = 'failed'") == 1)
         let kept = damage.kept.map { sql in try? journal.count(sql) }
         if let kept { #expect(kept == 1, "its bytes are kept") }
-        // With an id that is none nobody can ask for it.
+        // No client can request a job whose id is invalid.
         guard damage.testDescription != "id" else { return }
         let job = try #require(try await journal.job(Samples.submission(1).id, of: .anonymous))
         #expect(job.state == .failed && job.error == .unreadable && job.finishedAt != nil)
@@ -266,7 +268,7 @@ struct UnreadableJobTests {
     }
 }
 
-/// What observers were told.
+/// The events that observers got.
 private final class CommitLog: Sendable {
     private let state = Mutex<(events: [CommittedEvent], ready: Set<QueueName>)>(([], []))
 
@@ -286,12 +288,12 @@ private final class CommitLog: Sendable {
 }
 
 extension ScratchDirectory {
-    /// Cuts the chain of pages that hold the inputs of these jobs.
+    /// Cuts the chain of overflow pages with the inputs of these jobs.
     fileprivate func corrupt(jobs: ClosedRange<Int>) throws {
         var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: database)))
         let page = Int(bytes[16]) << 8 | Int(bytes[17])
         var cut = 0
-        // A page that is nothing but a piece of an input begins with the number of the page that goes on.
+        // A page that contains only a part of an input begins with the number of the next page.
         for start in stride(from: 0, to: bytes.count, by: page) {
             let content = bytes[(start + 4)..<(start + page)]
             guard content.allSatisfy({ $0 == UInt8(ascii: "x") }) else { continue }

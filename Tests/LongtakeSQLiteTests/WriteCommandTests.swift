@@ -9,8 +9,8 @@ import Testing
 
 @Suite("a command of the writer")
 struct WriteCommandTests {
-    /// So the pruner learns of a deletion whose client got a 503. Seen to fail when the caller did this after
-    /// a success.
+    /// So the pruner learns of a deletion whose client got a 503. Seen to fail when the caller did
+    /// this after a success.
     @Test("whenDurable runs even if the caller was told that the outcome is unknown")
     func unanswered() async throws {
         let queue = try DatabaseQueue()

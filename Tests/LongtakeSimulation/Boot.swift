@@ -4,20 +4,22 @@ import LongtakeEngine
 import LongtakeStream
 import LongtakeTesting
 
-/// One life of the daemon, wired as the daemon does it. Unchecked, because the simulation has one thread.
+/// One boot of the daemon, with its parts connected as in the daemon. Unchecked, because the
+/// simulation has one thread.
 final class Boot: @unchecked Sendable {
     let journal: SimulatedJournal
     let hub: StreamHub
     let loops: [SimulatedLoop]
     let workers: [QueueName: Int]
-    /// What the daemon does reaches somebody.
+    /// `false` once the process is dead: nothing it does reaches a client.
     private(set) var isAlive = true
     private(set) var isStopping = false
-    /// At some time in this boot reads have failed.
+    /// Reads have failed at some time in this boot.
     var readsFail = false
-    /// At some time in this boot reads have hung. After a while their readers are cut off, to come back.
+    /// Reads have hung at some time in this boot. Their readers are disconnected after a while, and
+    /// return.
     var readsHang = false
-    /// The orderly stop is through.
+    /// The graceful shutdown is complete.
     private(set) var hasStopped = false
     private let engine: Engine
     private let time: VirtualTime
@@ -48,10 +50,11 @@ final class Boot: @unchecked Sendable {
         engine.start()
     }
 
-    /// The order of an orderly stop: nothing new, work put back and journaled, streams ended, database closed.
+    /// A graceful shutdown in the daemon's order: no new work, interrupt the stages, end the
+    /// streams, close the database.
     func stop() {
         isStopping = true
-        // Unstructured, since it runs beside all that it stops.
+        // Unstructured: it runs beside everything that it stops.
         Task { [self] in
             await engine.drain(deadline: BootPlan.grace * 3 / 10)
             await hub.drain(within: BootPlan.grace / 2)
@@ -60,8 +63,9 @@ final class Boot: @unchecked Sendable {
         }
     }
 
-    /// The process is gone: nothing of it reaches anybody any more. What is left of it is let run out, so that nothing stays behind.
-    /// - Parameter connections: to it, which break.
+    /// Kills the process: from here on nothing it does reaches a client. Its tasks still run to
+    /// their end, so that none stays behind.
+    /// - Parameter connections: the connections to it, which break.
     func die(_ connections: [ReaderConnection]) {
         isAlive = false
         for connection in connections { connection.cut() }
@@ -78,7 +82,8 @@ final class Boot: @unchecked Sendable {
         scheduler.follow([])
     }
 
-    /// What must be gone when a boot is: its leftovers would be tasks that wait for ever.
+    /// The objects that must be released when a boot is over. If one is left, a task waits for
+    /// ever.
     var leftovers: Leftovers { Leftovers(boot: self, journal: journal, hub: hub, engine: engine) }
 
     struct Leftovers {

@@ -1,11 +1,12 @@
-/// What a schedule may do to the daemon. Each schedule draws which of them it knows, so that some are tried without the noise of others.
+/// What a schedule can do to the daemon. Each schedule draws a subset, so that some happenings are
+/// tested without the noise of others.
 enum Happening: CaseIterable {
     case submit, submitAgain, cancel
     case follow, followFeed, storm, poll, hangUp, stall, breakOnSend
     case diskFull, diskRoom, refusedCommit, lostCommit, stalledDisk, stalledReads, failingReads, fewSubmissions
     case crash, stop
     case wallForward, wallBack, pause
-    /// A worker of a boot long gone speaks up.
+    /// A worker of an earlier boot uses its old claim.
     case ghost
     /// One tenant submits several jobs at once.
     case flood
@@ -16,10 +17,10 @@ enum Happening: CaseIterable {
     case reuseKey, wrongRetry
     /// A command is judged, or one that was judged before is executed.
     case twoSteps
-    /// The pruner removes something.
+    /// The pruner runs a maintenance command.
     case maintain
 
-    /// Known to every schedule, and nothing that holds the daemon up, but for room on the disk.
+    /// In every schedule. None of them delays the daemon, and `diskRoom` ends a delay.
     var isOrdinary: Bool {
         switch self {
         case .submit, .submitAgain, .follow, .hangUp, .diskRoom: true

@@ -1,9 +1,9 @@
 import LongtakeCore
 import LongtakeTesting
 
-/// How a schedule comes to its verdict.
+/// The end of a schedule, and its verdict.
 extension Schedule {
-    /// Faults off: everything has to come to its end.
+    /// Ends all faults. Then every job has to finish.
     func calm() throws {
         stage.trace.tell("faults off")
         stage.disturbances += 1
@@ -22,7 +22,7 @@ extension Schedule {
         }
     }
 
-    /// An orderly stop, and a last look at what the disk holds.
+    /// Shuts down gracefully, and compares the disk with the log book.
     func end() throws {
         stop()
         while stage.verdict.isClean, boot?.isStopping == true {

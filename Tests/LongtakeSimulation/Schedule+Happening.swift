@@ -1,7 +1,7 @@
 import LongtakeCore
 import LongtakeTesting
 
-/// What is done to the daemon, and to the world around it.
+/// The happenings: what a schedule does to the daemon and its environment.
 extension Schedule {
     func happen(_ happening: Happening) throws {
         guard let boot else { return }
@@ -39,7 +39,7 @@ extension Schedule {
         case .pause:
             wasFaulty = true
             time.advance(by: chance.milliseconds(10_000...100_000))
-            // Whoever was refused something before hears of it only now.
+            // A caller that was rejected before the pause learns it only now.
             stage.noteRefusal()
         case .flood: clients.desk.flood(boot)
         case .retry: clients.desk.retry(at: boot)
@@ -49,7 +49,7 @@ extension Schedule {
         case .wrongRetry: clients.desk.retryAnything(at: boot)
         case .twoSteps: twoSteps.goOn(boot, disk, clients.desk, chance, stage, at: time.wall.reading())
         case .maintain:
-            // Unstructured: nobody waits for it.
+            // Unstructured: no caller waits for it.
             Task { try? await boot.journal.maintain() }
         case .ghost: speak(for: oldClaims + boot.journal.claims, to: boot)
         }
@@ -57,7 +57,7 @@ extension Schedule {
 
     private func pause(_ queue: QueueName, _ boot: Boot) {
         stage.trace.tell("pause \(queue)")
-        // Unstructured: a request is its own client's.
+        // Unstructured: each request is independent.
         Task { try? await boot.journal.pause(queue) }
     }
 
@@ -69,7 +69,7 @@ extension Schedule {
         }
     }
 
-    /// A claim that may not hold any more is used. The book finds out where it changes something.
+    /// Uses a claim that may no longer be valid. The log book detects it if that changes anything.
     private func speak(for claims: [Claim], to boot: Boot) {
         guard !claims.isEmpty else { return }
         let claim = chance.one(of: claims)
@@ -77,7 +77,7 @@ extension Schedule {
         stage.trace.tell("a ghost speaks for \(claim.job)")
         let report = StageReport(progress: Progress(0.5), message: "boo")
         let isReport = chance.isOne(in: 2)
-        // Unstructured: it is nobody's worker.
+        // Unstructured: no worker waits for it.
         Task { [stage] in
             if isReport {
                 _ = try await boot.journal.report(report, for: claim)

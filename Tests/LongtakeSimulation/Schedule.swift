@@ -1,16 +1,16 @@
 import LongtakeCore
 import LongtakeTesting
 
-/// One seed from its first step to its verdict.
+/// One seed, from its first step to its verdict.
 final class Schedule {
-    /// What came of it.
+    /// The result of a schedule.
     struct Outcome {
         let seed: UInt64
         let hash: UInt64
         let steps: Int
         let boots: Int
         let events: Int
-        /// The promise that was broken, if one was.
+        /// The guarantee that was violated, if one was.
         let broken: String?
     }
 
@@ -24,7 +24,7 @@ final class Schedule {
     private var rows: RowWatch
     var twoSteps = TwoStepCommands()
     private let happenings: [Happening]
-    /// One step in so many is a happening.
+    /// One step in this number is a happening.
     private let pace: Int
     private(set) var boot: Boot?
     private var leftovers: [Boot.Leftovers] = []
@@ -99,7 +99,8 @@ final class Schedule {
     func stop() {
         guard let boot, !boot.isStopping else { return }
         stage.trace.tell("stop")
-        // Also where the disk has refused somebody lately: a worker that waits to try again may wait for longer than the engine's drain.
+        // Also if the disk has rejected a command lately: a worker may wait longer for its next try
+        // than the engine's drain lasts.
         wasFaulty = !stage.moment.isCalm
         stopsBy = time.now + BootPlan.grace
         boot.stop()
@@ -109,14 +110,14 @@ final class Schedule {
         try lookAtBoot()
         rows.look(at: disk, time.wall.steady(), stage)
         guard !leftovers.isEmpty else { return }
-        // Only now nobody here holds it any more.
+        // Only now no variable here holds the boot.
         for names in leftovers.map(\.names) where !names.isEmpty {
             stage.verdict.blame(.goesOn, "a boot left something behind that waits for ever: \(names)")
         }
         leftovers = []
     }
 
-    /// What ends a boot by itself.
+    /// Checks if the boot ends by itself.
     private func lookAtBoot() throws {
         guard let boot else { return }
         if boot.journal.writer.isLost {
@@ -137,7 +138,8 @@ final class Schedule {
         }
     }
 
-    /// Nothing can go on until time passes. Where nothing holds the daemon up, all is done that could be done.
+    /// Called if nothing can run before time passes. If no fault delays the daemon, everything
+    /// possible must be done.
     func lookAtRest() {
         guard let boot, !boot.isStopping, !boot.readsFail, stage.moment.isCalm else { return }
         boot.journal.writer.lookAtRest()
@@ -165,11 +167,12 @@ final class Schedule {
 
     // MARK: Time
 
-    /// Nothing can go on: until something can.
+    /// Advances the time until something can run.
     func passTime() {
         var step = chance.milliseconds(0...60)
         if let next = time.nextDeadline, next > time.now, !chance.isOne(in: 6) { step = next - time.now }
-        // Sometimes later than the timer, as on a busy machine, so that several are due at once.
+        // Sometimes later than the timer, as on a busy machine, so that several timers are due at
+        // once.
         if chance.isOne(in: 4) { step += chance.milliseconds(0...900) }
         stage.trace.mix(UInt64(step / .microseconds(1)))
         time.advance(by: step)

@@ -1,12 +1,12 @@
 import Glibc
 
-/// The seed whose schedule runs, so that a trap can tell it.
+/// The seed of the present schedule, for the message of a trap.
 enum Seed {
     nonisolated(unsafe) static var present: UInt64 = 0
 
-    /// A precondition of the daemon that fails ends the process. The seed is all that one needs to see it again.
+    /// A failed precondition of the daemon ends the process. The printed seed reproduces it.
     static func tellWhereItTraps() {
-        // A stack of its own, for where the other has run out.
+        // A separate stack, in case the other one overflowed.
         var stack = stack_t()
         stack.ss_size = 64 * 1024
         stack.ss_sp = malloc(stack.ss_size)
@@ -15,7 +15,8 @@ enum Seed {
             var action = sigaction()
             action.sa_flags = SA_ONSTACK
             action.__sigaction_handler.sa_handler = { number in
-                // Only what is allowed in a handler: digits into a buffer of its own, and write.
+                // Only calls that are allowed in a signal handler: it formats the digits itself,
+                // and calls `write`.
                 var (rest, place) = (Seed.present, 20)
                 withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 21) { digits in
                     digits[20] = UInt8(ascii: "\n")

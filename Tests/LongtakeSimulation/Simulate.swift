@@ -1,19 +1,21 @@
 import ArgumentParser
 @preconcurrency import Glibc
 
-/// Runs schedules: the engine and the fan-out over a journal with faults, where a seed decides what goes on when (fault F15).
+/// Runs schedules of the engine, the fan-out and the group commit over a disk with faults. The seed
+/// decides the order of all steps (fault F15).
 @main
 struct Simulate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "longtake-simulation", abstract: "Runs seeded schedules, and says which broke a promise.")
+        commandName: "longtake-simulation", abstract: "Runs seeded schedules and prints those that violate a guarantee."
+    )
 
     @Option(help: "The first seed.")
     var seed: UInt64 = 1
-    @Option(help: "How many schedules, one for each seed from the first.")
+    @Option(help: "The number of schedules, with consecutive seeds.")
     var schedules = 1
-    @Flag(help: "Stops at the first schedule that breaks a promise.")
+    @Flag(help: "Stop at the first schedule that violates a guarantee.")
     var untilBroken = false
-    @Flag(help: "Tells all that happens.")
+    @Flag(help: "Print every step.")
     var trace = false
 
     func run() throws {
@@ -34,7 +36,8 @@ struct Simulate: ParsableCommand {
         if total.broken > 0 { throw ExitCode(1) }
     }
 
-    /// The order of sets and dictionaries differs from process to process unless a variable is set before the process begins.
+    /// The order of sets and dictionaries differs between processes, unless this variable is set
+    /// before the process starts.
     private static func makeHashesRepeatable() throws {
         guard getenv("SWIFT_DETERMINISTIC_HASHING") == nil else { return }
         setenv("SWIFT_DETERMINISTIC_HASHING", "1", 1)

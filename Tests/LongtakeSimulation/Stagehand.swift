@@ -1,14 +1,15 @@
 import LongtakeCore
 
-/// What everything in a schedule needs to tell what happened and what is broken. Unchecked, because the simulation has one thread.
+/// Records what happens in a schedule and which guarantee is violated. Unchecked, because the
+/// simulation has one thread.
 final class Stagehand: @unchecked Sendable {
     let trace: Trace
     let verdict: Verdict
     let book: LogBook
     private let time: VirtualTime
-    /// How often something was done to the daemon that may hold it up.
+    /// The number of happenings that may delay the daemon.
     var disturbances = 0
-    /// Whether the disk does what it should.
+    /// Whether the disk works.
     var isDiskFine = { true }
     private var refusedAt: Duration = .seconds(-1_000)
 
@@ -19,7 +20,7 @@ final class Stagehand: @unchecked Sendable {
         book = LogBook(verdict: verdict, trace: trace)
     }
 
-    /// The disk refused something. Whoever needs it waits for up to five seconds then, from when he has heard of it.
+    /// The disk has rejected a command. Its caller may wait up to five seconds before its next try.
     func noteRefusal() { refusedAt = time.now }
 
     var moment: Moment {

@@ -1,4 +1,4 @@
-/// What all schedules of a run came to. Two runs of the same seeds have the same text.
+/// The sum of all schedules of a run. Two runs of the same seeds give the same text.
 struct Total: CustomStringConvertible {
     private var schedules = 0
     private var steps = 0

@@ -2,7 +2,8 @@ import LongtakeCore
 import LongtakeEngine
 import Synchronization
 
-/// The simulated runner under the eyes of O5: no two runs of one job at once, and none that the log knows nothing of.
+/// The simulated runner with checks of O5: a job never runs twice at once, and each run has a
+/// durable claim.
 final class WatchedRunner: StageRunner {
     private let inner: SimulatedRunner
     private let boot: Int

@@ -1,9 +1,10 @@
 import FoundationEssentials
 import Glibc
 
-/// A run of `longtake-simulation` to its end. A process of its own, since it takes the place of Swift's pool of threads.
+/// Runs `longtake-simulation` to its end, in a process of its own, because it replaces Swift's
+/// thread pool.
 struct SimulationProcess: Sendable {
-    /// 0 where every promise was kept; 128 and more where a signal ended it.
+    /// 0 if every guarantee held; 128 or more if a signal ended it.
     let status: CInt
     let output: String
 
@@ -11,7 +12,7 @@ struct SimulationProcess: Sendable {
         let description: String
     }
 
-    /// Waits on a thread of its own, so that other tests keep theirs.
+    /// Waits on its own thread, so that other tests keep theirs.
     static func run(_ arguments: [String]) async throws -> SimulationProcess {
         try await withCheckedThrowingContinuation { caller in
             let thread = Thread { caller.resume(with: Result { try runBlocking(arguments) }) }
@@ -45,7 +46,7 @@ struct SimulationProcess: Sendable {
             status: status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f), output: output)
     }
 
-    /// Beside the tests, where the build puts both.
+    /// In the directory of the tests, where the build puts both.
     private static let binary: String = {
         let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? CommandLine.arguments[0]
         return bundle.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
@@ -53,7 +54,7 @@ struct SimulationProcess: Sendable {
     }()
 }
 
-/// A thread for a call that blocks.
+/// A thread for a blocking call.
 private final class Thread {
     private let run: @Sendable () -> Void
 

@@ -2,16 +2,17 @@ import FoundationEssentials
 import Glibc
 import Testing
 
-/// Fault F15: the engine and the fan-out over a journal with faults, under a scheduler whose seed decides what goes on when.
+/// Fault F15: the engine, the fan-out and the group commit over a disk with faults, with a
+/// scheduler whose seed decides the order of all steps.
 ///
-/// The long form is `LONGTAKE_SCHEDULES=100000 swift test --filter SimulationTests`. A failing seed is printed; to see what it does:
-/// `.build/debug/longtake-simulation --seed <seed> --trace`.
+/// The long form is `LONGTAKE_SCHEDULES=100000 swift test --filter SimulationTests`. It prints each
+/// failing seed. To see its steps: `.build/debug/longtake-simulation --seed <seed> --trace`.
 @Suite struct SimulationTests {
-    @Test("whatever goes on when, and whatever breaks, every promise is kept")
+    @Test("every guarantee holds in any order of steps and with any faults")
     func schedules() async throws {
         let count = Self.number("LONGTAKE_SCHEDULES") ?? 200
         let first = Self.number("LONGTAKE_SEED") ?? 1
-        // In parts, one for each processor, so that one that traps does not take all others with it.
+        // In parts, one per processor, so that a part that traps does not end the others.
         let processors = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
         let size = min(2_500, (count + processors - 1) / processors)
         var parts = stride(from: first, to: first + count, by: size).makeIterator()
@@ -31,8 +32,8 @@ import Testing
         #expect(run.status == 0, "\(run.output)")
     }
 
-    /// Seeds that once found something, here or with a protection taken out.
-    @Test("seeds that found something find nothing any more")
+    /// Seeds that once found a bug, or a removed protection.
+    @Test("seeds that once found a bug find none")
     func knownSeeds() async throws {
         let seeds = try Self.seeds()
         try #require(!seeds.isEmpty)
@@ -42,13 +43,13 @@ import Testing
         }
     }
 
-    /// Fails where hashes are left to differ from process to process, for one.
-    @Test("the same seed is the same schedule, in another process too")
+    /// Seen to fail when hashes differed between processes.
+    @Test("the same seed gives the same schedule in every process")
     func repeatable() async throws {
         let arguments = ["--seed", "7", "--schedules", "20"]
         let (one, other) = try await (SimulationProcess.run(arguments), SimulationProcess.run(arguments))
         #expect(one.output == other.output && one.output.contains("hash"), "\(one.output)\(other.output)")
-        // What a schedule does depends on nothing that another left behind in its process.
+        // A schedule depends on nothing from earlier schedules of its process.
         let trace = try await SimulationProcess.run(["--seed", "20", "--trace"])
         let among = try await SimulationProcess.run(["--seed", "19", "--schedules", "2", "--trace"])
         let lines = trace.output.split(separator: "\n").dropLast()
@@ -56,7 +57,7 @@ import Testing
         #expect(among.output.split(separator: "\n").dropLast().suffix(lines.count) == lines)
     }
 
-    /// One in each line, with what it found behind it.
+    /// One per line, followed by what it found.
     private static func seeds() throws -> [String] {
         let folder = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
         let data = try #require(FileManager.default.contents(atPath: folder + "/seeds.txt"))

@@ -32,7 +32,7 @@ struct StyleRule: Sendable {
             ],
             in: { $0.isLibrary }, because: "time and chance are injected",
             // Waits for another process's lock, on a thread of its own, for as long as a setting says.
-            except: ["Sources/LongtakeSQLite/Storage/DirectoryLock.swift"]),
+            except: ["Sources/LongtakeSQLite/Open/DirectoryLock.swift"]),
         banned([" print("], in: { $0.isLibrary }, because: "a library logs"),
         banned(
             ["try!", "as!", "fatalError(", "nonisolated(unsafe)", "TODO", "FIXME"],

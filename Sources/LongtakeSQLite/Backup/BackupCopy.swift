@@ -5,35 +5,37 @@ import Glibc
 import LongtakeCore
 import Synchronization
 
-/// Makes one copy of the database, while it is written to, on a connection of its own that only reads.
+/// Copies the database while the writer uses it, on a connection of its own that only reads.
 ///
-/// `VACUUM INTO` reads everything in one transaction and writes a new, tight file, so that the copy is what one commit left, and no page that
-/// is damaged is copied unseen. Until it is whole, synced and marked as another life of the database, it has another name.
+/// `VACUUM INTO` reads everything in one transaction and writes a new, compact file. So the copy
+/// contains the state of one commit, and a damaged page makes it fail. The copy has a temporary
+/// name until it is complete, synced, and has a new epoch.
 final class BackupCopy: Sendable {
     private let source: DatabaseQueue
     private let path: String
     private let isStopped = Atomic(false)
-    private let log: LogFiles
+    private let files: WALFiles
     private let bounds: Bounds
     private let began = ContinuousClock.now
-    private let logBytes: Int64
-    /// Why it does not go on, where that is not that it was stopped.
+    private let walBytes: Int64
+    /// Why the copy ends early, if nobody stopped it.
     private let excess = Mutex<String?>(nil)
 
     static let partial = ".part"
 
-    /// What a copy may cost: as long as it reads, the write-ahead log cannot begin anew.
+    /// Limits of a copy: while it reads, SQLite cannot restart the WAL.
     struct Bounds: Sendable {
         var lasts = Limits.backupLasts
-        /// By how much the log may grow. Never by more than what is then left free on its disk.
-        var logBytes = Limits.backupLogBytes
+        /// How many bytes the WAL may grow. It may never use more than the space that is free on
+        /// its disk.
+        var walBytes = Limits.backupLogBytes
     }
 
-    /// - Parameter path: of the copy, in a directory that is there.
+    /// - Parameter path: the path of the copy, in an existing directory.
     init(of database: String, to path: String, bounds: Bounds = .init()) throws {
         self.bounds = bounds
-        log = LogFiles(of: database)
-        logBytes = log.walBytes
+        files = WALFiles(of: database)
+        walBytes = files.walBytes
         var settings = Configuration()
         settings.readonly = true
         source = try DatabaseQueue(path: database, configuration: settings)
@@ -46,7 +48,7 @@ final class BackupCopy: Sendable {
     }
 
     /// Blocks its thread until the copy is on the disk.
-    /// - Returns: how many bytes it has.
+    /// - Returns: the bytes of the copy.
     func run() throws -> Int64 {
         let part = path + Self.partial
         do {
@@ -69,10 +71,11 @@ final class BackupCopy: Sendable {
         }
     }
 
-    /// Ends it, soon; from any thread, also before it has begun.
+    /// Ends the copy soon. Any thread may call it, also before the copy begins.
     func stop() { isStopped.store(true, ordering: .relaxed) }
 
-    /// SQLite asks from time to time whether to go on; `sqlite3_interrupt` would be lost where no statement runs yet.
+    /// SQLite regularly asks if it should continue. `sqlite3_interrupt` would have no effect before
+    /// a statement runs.
     private func watchForStop(_ db: Database) {
         sqlite3_progress_handler(
             db.sqliteConnection, 1_000,
@@ -83,14 +86,14 @@ final class BackupCopy: Sendable {
 
     private func mayGoOn() -> Bool {
         if isStopped.load(ordering: .relaxed) { return false }
-        let grown = log.walBytes - logBytes
-        let free = SyncedFile.freeBytes(in: SyncedFile.directory(of: log.wal))
+        let grown = files.walBytes - walBytes
+        let free = SyncedFile.freeBytes(in: SyncedFile.directory(of: files.wal))
         if .now - began > bounds.lasts {
             excess.withLock { $0 = "it took longer than \(bounds.lasts.components.seconds) seconds" }
-        } else if grown > bounds.logBytes || grown > free {
+        } else if grown > bounds.walBytes || grown > free {
             excess.withLock {
                 $0 =
-                    "the write-ahead log grew by \(grown) bytes meanwhile, and \(free) are free; make it when less is written, or to a faster disk"
+                    "the WAL grew by \(grown) bytes meanwhile, and \(free) are free; run the backup when the daemon writes less, or use a faster disk"
             }
         } else {
             return true
@@ -98,20 +101,22 @@ final class BackupCopy: Sendable {
         return false
     }
 
-    /// Of a copy that nobody uses: from here on no cursor that the original gave out is one of this database.
+    /// Generates a new epoch for a copy that nobody uses, so that cursors of the original are
+    /// invalid in it.
     static func renewEpoch(of path: String) throws {
         let copy = try DatabaseQueue(path: path)
         try copy.write { try BootRecord.renew($0) }
         try copy.close()
     }
 
-    /// The copy must not take the room that the database itself needs to go on.
+    /// The copy must not use the space that the database itself needs.
     private func checkRoom() throws {
         let needed = try source.read { try DatabaseSize($0).usedBytes } + Limits.backupSpares
         let free = SyncedFile.freeBytes(in: SyncedFile.directory(of: path))
         guard free >= needed else {
             throw Failure(
-                description: "the copy and what must stay free take \(needed) bytes, and the disk has \(free) free")
+                description:
+                    "the copy and the space that must stay free need \(needed) bytes, and the disk has \(free) free")
         }
     }
 }

@@ -1,23 +1,25 @@
 import Dispatch
 import FoundationEssentials
 import GRDB
+import Glibc
 public import Logging
 public import LongtakeCore
 import Synchronization
 
-/// Backups of the database in files of one directory, one at a time, made by the daemon that has it open.
+/// Backups of the running daemon's database, one at a time, as files in one directory.
 ///
-/// A backup that is done is a file with its name; so what is there is read from the directory, and only what runs or failed is remembered.
+/// A complete backup is a file with a fixed form of name. So the list of backups is read from the
+/// directory, and only running and failed backups are in memory.
 ///
-/// The directory may be on another disk, and that may hang. So all that touches it happens on a ``BlockingLane``, and never under the lock
-/// that requests need.
+/// The directory may be on another disk, and that disk may hang. So a ``BlockingLane`` runs all
+/// calls on it, and none of them holds the lock that requests need.
 public final class SQLiteBackups: Backups {
     private let journal: SQLiteJournal
     private let directory: String
     private let clock: any WallClock
     private let files: any BackupFiles
     private let lane: BlockingLane
-    /// Where the copy is made, which takes minutes.
+    /// The queue that makes the copy, which takes minutes.
     private let copying = DispatchQueue(label: "longtake.backup", qos: .utility)
     private let stopPatience: Duration
     private let logger: Logger
@@ -25,7 +27,7 @@ public final class SQLiteBackups: Backups {
 
     private struct State {
         var running: (backup: Backup, copy: BackupCopy)?
-        /// Oldest first, of this boot, at most ``failuresKept``.
+        /// Of this boot, oldest first, at most ``failuresKept``.
         var failed: [Backup] = []
         var waiters: [CheckedContinuation<Void, Never>] = []
         var isStopped = false
@@ -39,14 +41,14 @@ public final class SQLiteBackups: Backups {
     private static let failuresKept = 16
     private static let suffix = ".db"
 
-    /// Removes what a backup that was cut off has left, soon.
-    /// - Parameter directory: made with the first backup.
+    /// Soon removes the file of an interrupted backup.
+    /// - Parameter directory: created with the first backup.
     public convenience init(journal: SQLiteJournal, directory: String, clock: any WallClock, logger: Logger) {
         self.init(journal: journal, directory: directory, clock: clock, files: DiskFiles(), logger: logger)
     }
 
     /// - Parameters:
-    ///   - files: what the directory is reached with.
+    ///   - files: accesses the directory.
     ///   - patience: how long a request waits for the directory.
     ///   - stopPatience: how long a stop waits for the backup that it has interrupted.
     init(
@@ -68,7 +70,7 @@ public final class SQLiteBackups: Backups {
         }
     }
 
-    /// Begins a copy of what is durable at this moment, and returns before it is done.
+    /// Begins a copy of the present state, and returns before it is complete.
     public func begin() async throws -> Backup {
         try state.withLock { try Self.mayBegin($0) }
         let backup = try await lane.run { [self] isWanted in try prepare(isWanted) }
@@ -81,11 +83,11 @@ public final class SQLiteBackups: Backups {
         if let running = state.running { throw BackupRunning(running.backup.id) }
     }
 
-    /// Finds a name and opens the source, on the lane.
+    /// Chooses a name and opens the source, on the lane.
     private func prepare(_ isWanted: () -> Bool) throws -> Backup {
         try files.makeDirectory(directory)
         let failed = state.withLock { Set($0.failed.map(\.id)) }
-        // A clock that stands still, or was set back, gives no name twice.
+        // A clock that stands still or was set back must not give the same name twice.
         var id = BackupID(at: clock.now())
         while files.status(of: path(of: id)) != nil || failed.contains(id) {
             id = BackupID(at: id.startedAt.advanced(by: .milliseconds(1)))
@@ -93,20 +95,21 @@ public final class SQLiteBackups: Backups {
         let backup = Backup(id: id, state: .running, path: path(of: id), bytes: 0)
         let copy = try BackupCopy(of: journal.path, to: backup.path)
         try state.withLock { state in
-            // If the caller was told that nothing was begun, nothing may begin.
+            // If the caller was told that no backup began, none may begin.
             guard isWanted() else { throw BackupsUnanswered() }
             try Self.mayBegin(state)
             state.running = (backup, copy)
         }
-        // Here and not in the caller, which may have given up by now: what is marked as running must run.
+        // Begin here and not in the caller, which may have stopped waiting: a backup that is marked
+        // as running must run.
         copying.async { self.make(backup) }
         return backup
     }
 
-    /// One that runs, failed in this boot, or whose file is there.
+    /// A backup that runs, failed in this boot, or has a file.
     public func backup(_ id: BackupID) async throws -> Backup? { try await lane.run { [self] _ in known(id) } }
 
-    /// All of them, the newest first.
+    /// All backups, the newest first.
     public func backups() async throws -> [Backup] {
         try await lane.run { [self] _ in
             let remembered = state.withLock { $0.failed.map(\.id) + ($0.running.map { [$0.backup.id] } ?? []) }
@@ -116,8 +119,9 @@ public final class SQLiteBackups: Backups {
         }
     }
 
-    /// Ends the backup that runs, which fails, and begins no other. It waits for that, but not for a disk that hangs.
-    /// - Parameter limit: how long it waits at the most; `nil` for ``Limits/backupStopPatience``.
+    /// Interrupts the running backup, which then fails, and begins no other. It waits for the end
+    /// of the backup, but not for a disk that hangs.
+    /// - Parameter limit: how long it waits at most; `nil` for ``Limits/backupStopPatience``.
     public func stop(within limit: Duration? = nil) async {
         let patience = min(limit ?? stopPatience, stopPatience)
         await withCheckedContinuation { caller in
@@ -131,7 +135,8 @@ public final class SQLiteBackups: Backups {
             DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(Int(patience / .milliseconds(1)))) {
                 let waiters = self.state.withLock { $0.takeWaiters() }
                 guard !waiters.isEmpty else { return }
-                self.logger.warning("the disk of the backups hangs; the backup that was being made is left behind")
+                self.logger.warning(
+                    "the disk of the backups does not answer; the shutdown does not wait for the running backup")
                 for waiter in waiters { waiter.resume() }
             }
         }
@@ -147,23 +152,23 @@ public final class SQLiteBackups: Backups {
             backup.state = .failed
             backup.error = Self.reason(error)
         }
-        // Never before it began, whatever the wall clock says meanwhile.
+        // Never before the start, even if the wall clock was set back.
         backup.finishedAt = max(clock.now(), backup.startedAt)
         let waiters = state.withLock { state in
             state.running = nil
             if backup.state == .failed { state.failed = Array((state.failed + [backup]).suffix(Self.failuresKept)) }
             return state.takeWaiters()
         }
-        tell(backup)
+        log(backup)
         for waiter in waiters { waiter.resume() }
     }
 
-    private func tell(_ backup: Backup) {
+    private func log(_ backup: Backup) {
         if let error = backup.error {
             logger.error("a backup failed", metadata: ["backup": "\(backup.id)", "error": "\(error)"])
         } else {
             logger.info(
-                "a backup is done",
+                "a backup is complete",
                 metadata: ["backup": "\(backup.id)", "bytes": "\(backup.bytes)", "path": "\(backup.path)"])
         }
     }
@@ -177,7 +182,7 @@ public final class SQLiteBackups: Backups {
         }
     }
 
-    /// On the lane. The size of the file is asked for outside the lock.
+    /// Runs on the lane. It reads the file's size without holding the lock.
     private func known(_ id: BackupID) -> Backup? {
         let running = state.withLock { $0.running }
         if var backup = running?.backup, backup.id == id {
@@ -195,4 +200,107 @@ public final class SQLiteBackups: Backups {
     }
 
     private func path(of id: BackupID) -> String { "\(directory)/\(id)\(Self.suffix)" }
+}
+
+/// The calls on the directory of backups. Each may take as long as its disk hangs.
+protocol BackupFiles: Sendable {
+    /// Creates the directory if it is missing.
+    func makeDirectory(_ path: String) throws
+
+    /// Empty if there is no such directory.
+    func names(in directory: String) -> [String]
+
+    /// `nil` if there is no such file.
+    func status(of path: String) -> (bytes: Int64, changedAt: Timestamp)?
+
+    func remove(_ path: String)
+}
+
+/// The calls of the system.
+struct DiskFiles: BackupFiles {
+    func makeDirectory(_ path: String) throws {
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    }
+
+    func names(in directory: String) -> [String] {
+        (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+    }
+
+    func status(of path: String) -> (bytes: Int64, changedAt: Timestamp)? {
+        var information = stat()
+        guard stat(path, &information) == 0 else { return nil }
+        let time = information.st_mtim
+        return (
+            Int64(information.st_size),
+            Timestamp(millisecondsSince1970: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+        )
+    }
+
+    func remove(_ path: String) { unlink(path) }
+}
+
+/// A thread for calls that take as long as a disk hangs, one after the other. Each caller has a
+/// deadline, and the number of waiting callers is limited. So a disk that hangs blocks this thread
+/// and no other.
+final class BlockingLane: Sendable {
+    private let queue: DispatchQueue
+    private let most: Int
+    private let patience: Duration
+    private let state = Mutex(State())
+
+    private struct State {
+        var waiting = 0
+        /// A caller has stopped waiting for the present call.
+        var isStuck = false
+    }
+
+    /// - Parameters:
+    ///   - most: how many callers wait at once.
+    ///   - patience: how long each caller waits.
+    init(label: String, most: Int, patience: Duration) {
+        queue = DispatchQueue(label: label)
+        self.most = most
+        self.patience = patience
+    }
+
+    /// Runs `body` on the lane's thread.
+    /// - Parameter body: gets a closure that returns whether its caller still waits. It must call
+    ///   this before it changes anything.
+    /// - Throws: ``BackupsUnanswered`` if the lane does not answer in time or too many callers
+    ///   wait; or the error of `body`.
+    func run<Value: Sendable>(
+        _ body: @escaping @Sendable (_ isWanted: @escaping @Sendable () -> Bool) throws -> Value
+    ) async throws -> Value {
+        let isAdmitted = state.withLock { state in
+            // If a call hangs, waiting behind it is useless.
+            guard state.waiting < most, !state.isStuck else { return false }
+            state.waiting += 1
+            return true
+        }
+        guard isAdmitted else { throw BackupsUnanswered() }
+        let caller = FirstResult<Value>()
+        queue.async { [self] in
+            defer { done() }
+            guard caller.isWaiting else { return }
+            caller.give(Result { try body { caller.isWaiting } })
+        }
+        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(Int(patience / .milliseconds(1)))) {
+            [self] in
+            if caller.isWaiting { state.withLock { $0.isStuck = $0.waiting > 0 } }
+            caller.give(.failure(BackupsUnanswered()))
+        }
+        return try await caller.value()
+    }
+
+    /// Runs `body` after all earlier calls, without a waiting caller.
+    func begin(_ body: @escaping @Sendable () -> Void) { queue.async(execute: body) }
+
+    /// The present call has ended, so the lane is not stuck.
+    private func done() {
+        state.withLock { state in
+            state.waiting -= 1
+            state.isStuck = false
+        }
+    }
 }

@@ -3,11 +3,12 @@ import GRDB
 import Glibc
 public import LongtakeCore
 
-/// Puts a backup into a data directory that no daemon uses.
+/// Restores a backup into a data directory that no daemon uses.
 ///
-/// The copy is made first, beside what is there. While the two change places the new one has another name, with which no daemon starts on the
-/// directory. So a restore that is cut off at any moment is either not begun, or goes on when it is run again; and what was there is
-/// moved aside, whole, never removed.
+/// It first copies the backup into the directory. While the old and the new database change places,
+/// the new one has a temporary name, and no daemon starts. So a restore that is interrupted at any
+/// moment either has not begun, or continues when it runs again. The old database is moved aside as
+/// a whole and never removed.
 public struct StorageRestore: Sendable {
     private let directory: String
     private let clock: any WallClock
@@ -17,22 +18,24 @@ public struct StorageRestore: Sendable {
         self.clock = clock
     }
 
-    /// What was done.
+    /// The result of a restore.
     public struct Outcome: Hashable, Sendable {
         public let inspection: StorageInspection
-        /// Where the database that was there is now; `nil` where there was none.
+        /// The new place of the old database; `nil` if there was none.
         public let replaced: String?
     }
 
-    /// The backup's copy, once it is whole: from here on no daemon starts until it has taken its place.
+    /// The complete copy of the backup. While it exists, no daemon starts.
     static let unfinished = "longtake.db.restoring"
-    /// While it is being made, which keeps nobody from starting.
+    /// The incomplete copy. It does not prevent a start.
     private static let copying = "longtake.db.copying"
-    /// Where the database that was there goes, file by file, before its directory gets its own name.
+    /// The old database, moved here file by file before its directory gets its final name.
     static let moving = "replaced.part"
 
-    /// Blocks its thread. The backup is looked through first, and nothing is touched where it is not sound.
-    /// - Parameter replaces: whether a database that is there is moved aside; otherwise it stays, and this is refused.
+    /// Blocks its thread. It verifies the backup first, and changes nothing if the backup is not
+    /// sound.
+    /// - Parameter replaces: whether an existing database is moved aside. Otherwise the restore is
+    ///   refused.
     /// - Throws: ``StorageRefusal``.
     public func run(_ backup: String, replaces: Bool, inspector: StorageInspector) throws(StorageRefusal) -> Outcome {
         let inspection = try inspector.inspect(file: backup)
@@ -41,8 +44,8 @@ public struct StorageRestore: Sendable {
                 inspection.schemaAge == .newer
                     ? "\(backup) was written by a newer version. Restore it with that one."
                     : inspection.walBytes > 0
-                        ? "\(backup) has a write-ahead log beside it, so it is no backup but a data directory. Copy the directory instead."
-                        : "\(backup) has \(inspection.violationCount) mistakes. Look at them with longtake check, and take another backup."
+                        ? "\(backup) has a WAL beside it, so it is not a backup but a data directory. Copy the directory instead."
+                        : "\(backup) has \(inspection.violationCount) violations. List them with longtake check, and use another backup."
             )
         }
         do {
@@ -51,7 +54,8 @@ public struct StorageRestore: Sendable {
             throw StorageRefusal(
                 directory: directory, failed: error, remedy: "Name a directory that you may write to.")
         }
-        // Root restores for the daemon's user, whose the directory is, and who must be able to open what is new in it.
+        // Root restores for the daemon's user, who owns the directory and must be able to open the
+        // new files.
         let owner = FileOwner(ofDirectory: directory)
         let lock = try DirectoryLock(directory: directory, wait: StorageInspector.lockWait, for: owner)
         defer { withExtendedLifetime(lock) {} }
@@ -59,26 +63,26 @@ public struct StorageRestore: Sendable {
         let isThere = FileManager.default.fileExists(atPath: database)
         guard !isThere || replaces else {
             throw StorageRefusal(
-                "\(database) is there already. With --replace it is moved aside, to a directory beside it, and not removed."
+                "\(database) exists already. With --replace it is moved to a directory beside it, and not removed."
             )
         }
         let new = directory + "/" + Self.unfinished
         try copy(backup, to: new, for: owner)
         do {
             let replaced = try moveAside(database, for: owner)
-            // What is put in place has no log that could be missed.
+            // The restored database has no WAL that could be missing.
             lock.leave(.closed)
             try SyncedFile.rename(new, to: database)
             return Outcome(inspection: inspection, replaced: replaced)
         } catch {
-            throw StorageRefusal("the restore is not finished: \(error). Run it again.")
+            throw StorageRefusal("the restore did not finish: \(error). Run it again.")
         }
     }
 
-    /// Nothing of it stays where it fails.
+    /// Leaves no file if it fails.
     private func copy(_ backup: String, to new: String, for owner: FileOwner?) throws(StorageRefusal) {
         let copy = directory + "/" + Self.copying
-        // What one that was cut off has left would be taken for part of this one.
+        // SQLite would apply the journal of an interrupted copy to this one.
         unlink(copy + "-journal")
         do {
             try SyncedFile.copy(backup, to: copy, for: owner)
@@ -88,16 +92,17 @@ public struct StorageRestore: Sendable {
         } catch {
             for suffix in ["", "-journal"] { unlink(copy + suffix) }
             throw StorageRefusal(
-                "the backup cannot be copied: \(error). Nothing is changed; mend that, and run it again.")
+                "the backup cannot be copied: \(error). Nothing has changed. Solve the problem, and run it again.")
         }
     }
 
-    /// The database goes first: without it no daemon takes its log for that of another. One that was cut off in between goes on here.
+    /// The database file moves first, so that no daemon uses its WAL with another database. An
+    /// interrupted move continues here.
     private func moveAside(_ database: String, for owner: FileOwner?) throws -> String? {
         let files = FileManager.default
         let part = directory + "/" + Self.moving
         let names = ["", "-wal", "-shm", "-journal"].filter { files.fileExists(atPath: database + $0) }
-        // What is there twice is of two databases.
+        // If a name exists in both places, the files belong to two databases.
         if names.contains(where: { files.fileExists(atPath: part + "/longtake.db" + $0) }) { try nameAside(part) }
         let isBegun = files.fileExists(atPath: part)
         guard isBegun || !names.isEmpty else { return nil }
@@ -111,7 +116,7 @@ public struct StorageRestore: Sendable {
         return try nameAside(part)
     }
 
-    /// Gives the directory of a database that is whole its own name.
+    /// Gives the directory of a complete database its final name.
     @discardableResult
     private func nameAside(_ part: String) throws -> String {
         let stamp = clock.now()

@@ -1,9 +1,11 @@
+import GRDB
 import LongtakeCore
 
-/// Jobs that are not final yet, as the writer decided them last: a bounded cache of the database, for the writer alone.
+/// The writer's cache of jobs that are not final. Its size is limited.
 ///
-/// If it is full, a new job takes the place of one that no command has asked for lately (“second chance”, also called the clock
-/// algorithm): the hand goes round, spares each job that was used since it last passed, and takes the first that was not.
+/// If it is full, a new job replaces one that was not used lately (“second chance”, also called the
+/// clock algorithm). A hand goes round the slots, spares each job that was used since its last
+/// visit, and evicts the first that was not.
 struct ActiveJobs {
     private struct Slot {
         var job: ActiveJob
@@ -16,14 +18,14 @@ struct ActiveJobs {
     private var hand = 0
     private let most: Int
 
-    /// - Parameter most: how many are kept. A job with its pipeline takes a few kilobytes.
+    /// - Parameter most: the size of the cache. A job with its pipeline takes a few kilobytes.
     init(most: Int = 16_384) { self.most = most }
 
     var count: Int { places.count }
 
     func contains(_ id: JobID) -> Bool { places[id] != nil }
 
-    /// `nil` if the cache does not have it, which says nothing about the database.
+    /// `nil` if the job is not in the cache. It may still be in the database.
     mutating func find(_ id: JobID) -> ActiveJob? {
         guard let place = places[id] else { return nil }
         slots[place]?.isUsed = true
@@ -35,7 +37,8 @@ struct ActiveJobs {
             slots[place]?.job = job
             return
         }
-        // New jobs begin unused: thousands that are submitted at once and wait for long must not evict those that run.
+        // A new job is not marked as used. Otherwise thousands of submissions that wait for a long
+        // time would evict the jobs that run.
         let slot = Slot(job: job, isUsed: false)
         let place: Int
         if let empty = free.popLast() {
@@ -64,8 +67,9 @@ struct ActiveJobs {
         hand = 0
     }
 
-    /// Called when every slot is taken. It ends after two rounds at most, because the first clears every mark.
-    /// - Returns: the place that is free now.
+    /// Called if every slot is taken. It ends after at most two rounds, because the first clears
+    /// every mark.
+    /// - Returns: the slot that is free now.
     private mutating func evict() -> Int {
         while true {
             let place = hand
@@ -79,4 +83,57 @@ struct ActiveJobs {
             }
         }
     }
+}
+
+/// The present facts of a job, with the key of its row. Values that only clients see stay in the
+/// database.
+struct ActiveJob {
+    let key: Int64
+    var facts: JobFacts
+
+    var id: JobID { facts.id }
+}
+
+extension JobLife.Phase {
+    /// The stored name. The reason of a suspension is in the stage's `mark`.
+    var column: String {
+        switch self {
+        case .queued: "queued"
+        case .waiting: "waiting"
+        case .retrying: "retrying"
+        case .suspended: "suspended"
+        case .executing: "executing"
+        case .canceling: "canceling"
+        case .succeeded: "succeeded"
+        case .failed: "failed"
+        case .canceled: "canceled"
+        }
+    }
+
+    var mark: String? {
+        guard case .suspended(let reason) = self else { return nil }
+        return reason.rawValue
+    }
+
+    init(column: String, mark: String?) throws {
+        switch column {
+        case "queued": self = .queued
+        case "waiting": self = .waiting
+        case "retrying": self = .retrying
+        case "suspended": self = .suspended(mark.flatMap(ResumptionReason.init) ?? .crash)
+        case "executing": self = .executing
+        case "canceling": self = .canceling
+        case "succeeded": self = .succeeded
+        case "failed": self = .failed
+        case "canceled": self = .canceled
+        default: throw UnreadableRow("job.phase “\(column)”")
+        }
+    }
+}
+
+/// A row that this program cannot have written.
+struct UnreadableRow: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ what: String) { description = "the database contains a value that this program never writes: \(what)" }
 }

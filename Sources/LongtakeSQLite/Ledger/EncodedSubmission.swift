@@ -1,6 +1,8 @@
 import LongtakeCore
+import Synchronization
 
-/// A submission with all that it will write except the time, worked out by its caller: the writer has one thread for everybody.
+/// A submission with all texts that it will write. The caller encodes them, because the writer has
+/// one thread for all callers.
 struct EncodedSubmission: Sendable {
     let prepared: PreparedSubmission
     let definition: String
@@ -18,8 +20,8 @@ struct EncodedSubmission: Sendable {
         simulation = try submission.simulation.map { try JSONText.encode($0) }
     }
 
-    /// The job as a reader finds it right after the commit.
-    /// - Parameter facts: the job after the plan.
+    /// The job as a client sees it right after the commit.
+    /// - Parameter facts: the facts after the plan.
     func job(_ facts: JobFacts, createdAt time: Timestamp, queuePosition: Int, epoch: Epoch) -> Job {
         var stages = submission.pipeline.stages.map {
             Job.Stage(
@@ -34,5 +36,25 @@ struct EncodedSubmission: Sendable {
             metadata: submission.metadata, simulation: submission.simulation, cancelRequested: false,
             retryOf: submission.retryOf, createdAt: time, startedAt: nil,
             finishedAt: nil, lastEvent: EventID(epoch: epoch, sequence: facts.head))
+    }
+}
+
+/// The JSON of recently submitted pipelines.
+///
+/// A pipeline is planned for each input, but most plans are equal, and encoding one takes longer
+/// than writing all rows of its job.
+final class PipelineTexts: Sendable {
+    private let known = Mutex<[Pipeline: String]>([:])
+    /// If there are more texts, the cache starts empty again. Each takes a few kilobytes.
+    private static let most = 256
+
+    func text(of pipeline: Pipeline) throws -> String {
+        if let text = known.withLock({ $0[pipeline] }) { return text }
+        let text = try JSONText.encode(pipeline)
+        known.withLock {
+            if $0.count >= Self.most { $0.removeAll(keepingCapacity: true) }
+            $0[pipeline] = text
+        }
+        return text
     }
 }

@@ -1,11 +1,14 @@
 import GRDB
 import LongtakeCore
 
-/// Claim order: start-time fair queueing between tenants (Goyal, Vin and Cheng 1996), then priority, then the oldest job.
+/// The order of claims: start-time fair queueing between tenants (Goyal, Vin and Cheng 1996), then
+/// priority, then the oldest job.
 ///
-/// Both steps are seeks: `share_waiting` gives the tenant that was served least, `stage_ready` its first stage.
+/// Both steps are index seeks: `share_waiting` gives the tenant with the least service, and
+/// `stage_ready` gives its first stage.
 extension JobLedger {
-    /// Grants what it can. A job that cannot be read is set aside, and takes nothing from the others.
+    /// Claims up to `limit` stages. A job that cannot be read is set aside and does not affect the
+    /// others.
     func claim(queue: QueueName, limit: Int, for holder: HolderID, _ db: Database) throws -> ClaimResult {
         guard !gone.contains(holder) else { throw JournalError.notOwner }
         let moment = clock.reading()
@@ -14,7 +17,7 @@ extension JobLedger {
         while claims.count < limit, !paused.contains(queue) {
             tries += 1
             guard tries <= limit + Self.setAsideAtOnce else {
-                // The rest with another claim, so that this transaction stays short.
+                // Later claims grant the rest, so that this transaction stays short.
                 wake(queue)
                 break
             }
@@ -28,18 +31,20 @@ extension JobLedger {
         return ClaimResult(claims: claims, nextDue: Timestamp(column: due))
     }
 
-    /// Jobs that one claim sets aside beside those that it grants.
+    /// How many jobs one claim sets aside, besides those that it grants.
     private static let setAsideAtOnce = 64
 
     private enum Next {
         case granted(Claim)
-        /// Something could not be read, and is not in the way any more.
-        case mended
+        /// A row could not be read and is out of the way now.
+        case corrected
     }
 
-    /// Makes stages claimable whose wait is over; as many as one transaction should hold, the rest at the next claim, whose time has come.
+    /// Makes stages claimable whose delay is over. One transaction handles a limited number, and
+    /// the next claim handles the rest.
     ///
-    /// A stage that is due further away than any wait lasts was put there before the wall clock was set back and the daemon restarted.
+    /// If a due time is further away than any delay, the wall clock was set back before a restart.
+    /// Then the delay is over too.
     private func wakeDue(on queue: QueueName, at moment: ClockReading, _ db: Database) throws {
         let due = try Row.fetchAll(
             try db.cachedStatement(sql: Self.dueQuery),
@@ -56,7 +61,7 @@ extension JobLedger {
         }
     }
 
-    /// - Returns: `nil` if nothing waits.
+    /// - Returns: `nil` if no stage waits.
     private func claimNext(
         on queue: QueueName, for holder: HolderID, at moment: ClockReading, _ db: Database
     ) throws -> Next? {
@@ -70,11 +75,11 @@ extension JobLedger {
                 try db.cachedStatement(sql: Self.stageQuery), arguments: [queue.description, tenant])
         else {
             try mendShare(of: tenant, on: queue, db)
-            return .mended
+            return .corrected
         }
-        // All of it before anything is written.
+        // Read everything before anything is written.
         guard let reserved = try reading(key, at: moment, db, { try reserve(key, for: holder, at: moment, db) }) else {
-            return .mended
+            return .corrected
         }
         try charge(tenant, served: served, on: queue, db)
         var job = reserved.job
@@ -85,7 +90,7 @@ extension JobLedger {
                 outputs: reserved.outputs, simulation: reserved.simulation))
     }
 
-    /// A stage that was chosen for a holder, with all that its claim needs.
+    /// A stage that was chosen for a holder, with everything that its claim needs.
     private struct Reserved {
         let job: ActiveJob
         let plan: LedgerPlan
@@ -106,7 +111,7 @@ extension JobLedger {
         do throws(JournalError) {
             plan = try LedgerPlan.claim(by: holder, on: job.facts, at: moment)
         } catch {
-            throw UnreadableRow("job \(job.id) waits and cannot be claimed (\(error))")
+            throw UnreadableRow("job \(job.id) waits but cannot be claimed (\(error))")
         }
         return Reserved(
             job: job, plan: plan, input: try JSONText.decode(JSONValue.self, from: row[1]),
@@ -114,7 +119,7 @@ extension JobLedger {
             simulation: try (row[2] as String?).map { try JSONText.decode(Simulation.self, from: $0) })
     }
 
-    /// What the stages before the current one gave back.
+    /// The outputs of the stages before the current one.
     private func outputs(of job: ActiveJob, _ db: Database) throws -> [StageName: JSONValue] {
         guard job.facts.life.stageIndex > 0 else { return [:] }
         let rows = try Row.fetchAll(try db.cachedStatement(sql: Self.outputsQuery), arguments: [job.key])
@@ -126,7 +131,7 @@ extension JobLedger {
         }
     }
 
-    /// Only an attempt that was interrupted has one.
+    /// Only an interrupted attempt has one.
     private func checkpoint(of job: ActiveJob, _ db: Database) throws -> JSONValue? {
         guard case .suspended = job.facts.life.phase else { return nil }
         let text = try String.fetchOne(
@@ -134,11 +139,12 @@ extension JobLedger {
         return try text.map { try JSONText.decode(JSONValue.self, from: $0) }
     }
 
-    /// The share says that stages wait, and none does. It would be asked first for ever.
+    /// The share says that stages wait, but none does. Without a correction it would be chosen
+    /// first for ever.
     private func mendShare(of tenant: String, on queue: QueueName, _ db: Database) throws {
         try db.execute(
             sql: "UPDATE share SET waiting = 0 WHERE queue = ? AND tenant = ?", arguments: [queue.description, tenant])
-        mended.append("share.waiting of \(tenant) on \(queue)")
+        corrected.append("share.waiting of \(tenant) on \(queue)")
     }
 
     private func charge(_ tenant: String, served: Int64, on queue: QueueName, _ db: Database) throws {

@@ -1,14 +1,16 @@
 import GRDB
+import Logging
 import LongtakeCore
+import Synchronization
 
-/// A job whose rows cannot be read is set aside, so that it blocks neither its queue nor a start. It
-/// fails with the code `unreadable`.
+/// Sets aside a job whose rows cannot be read, so that it blocks neither its queue nor a start. The
+/// job fails with the code `unreadable`.
 ///
-/// What cannot be read stays as it is, for whoever wants to look at it. Only the state of the job
-/// and of its stages changes, and one event is appended.
+/// Rows that cannot be read keep their bytes, for a later inspection. Only the state of the job and
+/// of its stages changes, and one event is appended.
 extension JobLedger {
-    /// Whether an error is one of decoding a row. A `DatabaseError` is a failure of the database, and a
-    /// ``JournalError`` is a refused command.
+    /// Whether an error is a decoding error. A `DatabaseError` is a failure of the database, and a
+    /// ``JournalError`` is a rejected command.
     static func isUndecodable(_ error: any Error) -> Bool {
         !(error is DatabaseError) && !(error is JournalError)
     }
@@ -17,11 +19,11 @@ extension JobLedger {
         (error as? DatabaseError)?.resultCode == .SQLITE_CORRUPT
     }
 
-    /// Reads something of a job. If that cannot be decoded, the job is set aside.
+    /// Reads something of a job. If it cannot be decoded, the job is set aside.
     /// - Parameter body: reads rows. It must not write before it throws, because the surrounding
     ///   transaction still commits.
     /// - Returns: `nil` if the job was set aside.
-    /// - Throws: ``CorruptJob`` if SQLite calls a page of the job corrupt.
+    /// - Throws: ``CorruptJob`` if SQLite reports a corrupt page.
     func reading<Value>(
         _ key: Int64, at moment: ClockReading, _ db: Database, _ body: () throws -> Value
     ) throws -> Value? {
@@ -35,8 +37,8 @@ extension JobLedger {
         }
     }
 
-    /// A page of a job is corrupt. SQLite refuses every further write of a transaction that has met one,
-    /// so the transaction is rolled back and the job is set aside in another.
+    /// A page of a job is corrupt. SQLite rejects every further write of that transaction, so it is
+    /// rolled back, and another transaction sets the job aside.
     struct CorruptJob: Error {
         let key: Int64
         let cause: DatabaseError
@@ -47,27 +49,28 @@ extension JobLedger {
         case everything
         /// Rewriting the job's row would read all of it, which its damaged page prevents.
         case eventAndStages
-        /// The log cannot be read either.
+        /// The event log cannot be read either.
         case stages
 
-        /// What to try for a corrupt job, one after the other. Its stages are enough to unblock the queue.
+        /// The extents to try for a corrupt job, in this order. Its stages are enough to unblock
+        /// the queue.
         static let ofCorruptJob = [eventAndStages, stages]
     }
 
-    /// Whether a corrupt job is set aside. Each is tried once. Beyond the limit the damage is the database's
-    /// and not a job's: failing every job, one after the other, would destroy what a restore or a repair
-    /// could save.
+    /// Whether to set a corrupt job aside. Each job is tried once. Beyond the limit, the database
+    /// itself is damaged. Then failing one job after the other would destroy data that a restore or
+    /// a repair could save.
     func maySetAside(_ corrupt: CorruptJob) -> Bool {
         corruptJobs.count < Limits.corruptJobsSetAside && corruptJobs.insert(corrupt.key).inserted
     }
 
-    /// Within a transaction of its own.
+    /// Runs within a transaction of its own.
     func setAside(_ corrupt: CorruptJob, _ extent: Extent, _ db: Database) throws {
         try setAside(corrupt.key, because: "\(corrupt.cause)", at: clock.reading(), extent, db)
     }
 
-    /// Marks the job as failed without decoding its damaged columns. If the job is already final, only its
-    /// stages fail.
+    /// Marks the job as failed without decoding its damaged columns. If the job is already final,
+    /// only its stages fail.
     private func setAside(
         _ key: Int64, because reason: String, at moment: ClockReading, _ extent: Extent, _ db: Database
     ) throws {
@@ -76,10 +79,10 @@ extension JobLedger {
                 db, sql: "SELECT id, tenant, pipeline, state FROM job WHERE key = ?", arguments: [key])
         else { return }
         guard JobState(rawValue: row[3])?.isFinal != true else {
-            // The job is over, but a stage of it still waits or runs: a write of its row or of the
-            // stage's was lost. Only the stage is in the way.
+            // The job is final, but one of its stages still waits or runs: a write of the job's row
+            // or of the stage's row was lost. Only the stage is in the way.
             try setAsideStages(of: key, at: moment.time, db)
-            mended.append("stages of job \(row[0] as String), which is over")
+            corrected.append("stages of job \(row[0] as String), which is final")
             return
         }
         let (text, tenant): (String, TenantName) = (row[0], TenantName(unchecked: row[1]))
@@ -104,8 +107,8 @@ extension JobLedger {
         if let event { publish(event) }
     }
 
-    /// Appends the final event of a job of which nothing but these columns is trusted.
-    /// - Returns: `nil` if the job's id is damaged. Then the event is written, but nobody can be told.
+    /// Appends the final event of a job. Only these columns of the job are trusted.
+    /// - Returns: `nil` if the job's id is damaged. Then the event is stored, but not published.
     private func appendFailure(
         _ error: JobError, to key: Int64, _ text: String, _ tenant: TenantName, _ pipeline: String,
         behind log: LogEnd, at time: Timestamp, _ db: Database
@@ -123,8 +126,8 @@ extension JobLedger {
         }
     }
 
-    /// The last number of a log and its time, and the highest progress that its events tell, as far
-    /// as they can be read.
+    /// The last number of an event log, its time, and the highest progress in its events, as far as
+    /// they can be read.
     private struct LogEnd {
         var head: Int64 = 0
         var at = Timestamp(millisecondsSince1970: 0)
@@ -146,12 +149,13 @@ extension JobLedger {
         guard let row else { return end }
         end.head = row[0]
         end.at = Timestamp(millisecondsSince1970: row[1])
-        if let told = row.real(2) { end.progress = min(Progress(told), .almostComplete) }
+        if let value = row.real(2) { end.progress = min(Progress(value), .almostComplete) }
         end.isFinal = row[3]
         return end
     }
 
-    /// Fails the job's queued and running stages. Workers lose their claims and cannot claim the stages again.
+    /// Fails the job's queued and running stages. Workers lose their claims and cannot claim the
+    /// stages again.
     private func setAsideStages(of key: Int64, at time: Timestamp, _ db: Database) throws {
         let stages = try Row.fetchAll(
             db,
@@ -168,5 +172,42 @@ extension JobLedger {
                 -1, on: QueueName(unchecked: stage[0]), of: TenantName(unchecked: stage[1]),
                 at: Priority(clamping: stage[2]))
         }
+    }
+}
+
+/// Logs which jobs were set aside because their rows cannot be read, and counts them since the
+/// start.
+final class SetAsideJobs: Sendable {
+    private let logger: Logger?
+    private let total = Atomic(0)
+
+    /// A job that was set aside.
+    struct Job: Hashable, Sendable {
+        /// The stored text, which may not be a valid id.
+        let id: String
+        /// `job.key` of its row.
+        let key: Int64
+        let reason: String
+    }
+
+    /// - Parameter logger: `nil` for no log lines.
+    init(logger: Logger? = nil) { self.logger = logger }
+
+    var count: Int { total.load(ordering: .relaxed) }
+
+    /// Called when the transaction is durable.
+    func log(_ jobs: [Job]) {
+        guard !jobs.isEmpty else { return }
+        total.add(jobs.count, ordering: .relaxed)
+        for job in jobs {
+            logger?.error(
+                "a job cannot be read and was set aside; it failed with the code unreadable, and its row keeps its bytes",
+                metadata: ["job": "\(job.id)", "key": "\(job.key)", "error": "\(job.reason)"])
+        }
+    }
+
+    /// A counter was wrong and is corrected.
+    func log(corrected what: String) {
+        logger?.error("a counter in the database was wrong and is corrected", metadata: ["counter": "\(what)"])
     }
 }

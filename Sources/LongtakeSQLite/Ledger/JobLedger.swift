@@ -1,16 +1,14 @@
 import GRDB
 import LongtakeCore
 
-/// Executes plans on SQLite, within the transaction that the writer has opened. Used on the writer's queue
-/// only.
+/// Executes plans on SQLite, within the writer's transaction. Used on the writer's queue only.
 ///
-/// The ledger keeps active jobs in memory as they were decided last, so a report costs one INSERT and no
-/// read. It also counts the stages that wait, so a submission reads nothing either. Both stay right because
-/// this is the only connection that writes, and because a rollback takes back what its transaction did to
-/// them.
+/// The ledger caches the facts of active jobs, so a report costs one INSERT and no read. It also
+/// counts the waiting stages, so a submission reads nothing either. Both stay correct because only
+/// this connection writes, and because a rollback undoes the changes of its transaction.
 final class JobLedger {
     let epoch: Epoch
-    /// Of this boot: what stages are claimed for.
+    /// The holder of this boot, for which stages are claimed.
     let holder: HolderID
     /// Holders that were declared gone since the start.
     private(set) var gone: Set<HolderID> = []
@@ -19,7 +17,7 @@ final class JobLedger {
     var waiting = WaitingStages()
     var queued = QueuedJobs()
     var paused: PausedQueues
-    /// Of one tenant.
+    /// The limit per tenant.
     let queuedMost: Int
     private var active = ActiveJobs()
     private var starts = SteadyStarts()
@@ -29,14 +27,15 @@ final class JobLedger {
         private var reports = 0
     #endif
     private let setAside: SetAsideJobs
-    /// Jobs that the transaction has set aside.
+    /// Jobs that the present transaction has set aside.
     var setAsideNow: [SetAsideJobs.Job] = []
-    /// `job.key` of the jobs that this process has set aside because SQLite called their pages corrupt.
+    /// `job.key` of the jobs that this process has set aside because SQLite reported their pages as
+    /// corrupt.
     var corruptJobs: Set<Int64> = []
-    /// Counts that the transaction has mended.
-    var mended: [String] = []
+    /// Counters that the present transaction has corrected.
+    var corrected: [String] = []
 
-    /// - Parameter holder: of this boot.
+    /// - Parameter holder: the holder of this boot.
     init(
         epoch: Epoch, holder: HolderID = HolderID(rawValue: 1), clock: any WallClock,
         queuedJobsPerTenant: Int = Limits.queuedJobsPerTenantDefault,
@@ -59,18 +58,18 @@ final class JobLedger {
         return new
     }
 
-    /// Lets go of the connection, which cannot be closed before.
+    /// Releases the connection. It cannot be closed before.
     func close() { prepared = nil }
 
     // MARK: Transactions
 
-    /// Writes what is written once a transaction; the last thing before COMMIT.
+    /// Writes the rows that change once per transaction. Called last before COMMIT.
     func completeTransaction(_ db: Database) throws {
         try writeShares(db)
         try steady.save(clock.reading(), db)
     }
 
-    /// What the transaction that was just committed has changed.
+    /// The events and wake-ups of the transaction that was just committed.
     func takeCommit() -> Commit {
         defer { commit = Commit() }
         waiting.keep()
@@ -78,18 +77,18 @@ final class JobLedger {
         paused.keep()
         starts.keep()
         steady.keep()
-        setAside.tell(setAsideNow)
-        for what in mended { setAside.tell(mended: what) }
-        (setAsideNow, mended) = ([], [])
+        setAside.log(setAsideNow)
+        for what in corrected { setAside.log(corrected: what) }
+        (setAsideNow, corrected) = ([], [])
         return commit
     }
 
-    /// The transaction was rolled back: nothing of it has happened.
+    /// The transaction was rolled back, and with it all its changes.
     func forget() {
         active.removeAll()
         starts.undo()
         steady.undo()
-        (setAsideNow, mended) = ([], [])
+        (setAsideNow, corrected) = ([], [])
         waiting.undo()
         queued.undo()
         paused.undo()
@@ -98,9 +97,9 @@ final class JobLedger {
 
     // MARK: Commands
 
-    /// Carries out a command of a claim's holder.
-    /// - Returns: the job's state afterwards; `nil` if the job cannot be read and was set aside, which ends
-    ///   the claim.
+    /// Executes a command of a claim's holder.
+    /// - Returns: the job's state afterwards; `nil` if the job cannot be read and was set aside,
+    ///   which ends the claim.
     func change(_ claim: Claim, by command: JobCommand, _ db: Database) throws -> JobState? {
         var job: ActiveJob
         if let known = active.find(claim.job) {
@@ -125,9 +124,9 @@ final class JobLedger {
         return try JobReader(epoch: epoch).job(id, of: tenant, db)
     }
 
-    /// Puts the stages of holders that were declared gone back to their queues.
+    /// Puts the stages of gone holders back into their queues.
     /// - Parameter query: selects `stage.job`.
-    /// - Returns: how many stages that were.
+    /// - Returns: the number of stages.
     private func recover(_ query: String, _ holder: HolderID, _ db: Database) throws -> Int {
         let keys = try Int64.fetchAll(db, sql: query, arguments: [holder.rawValue])
         var recovered = 0
@@ -140,14 +139,14 @@ final class JobLedger {
         return recovered
     }
 
-    /// A boot has the database to itself, so the holders of all boots before it are gone.
-    /// - Returns: how many stages were put back.
+    /// Only one boot at a time uses the database, so the holders of all earlier boots are gone.
+    /// - Returns: the number of stages that were put back.
     func recoverFromEarlierBoots(_ db: Database) throws -> Int {
         try recover(
             "SELECT job FROM stage INDEXED BY stage_running WHERE state = 'running' AND holder <> ?", holder, db)
     }
 
-    /// - Returns: how many stages were put back.
+    /// - Returns: the number of stages that were put back.
     func declareGone(_ holder: HolderID, _ db: Database) throws -> Int {
         gone.insert(holder)
         return try recover(
@@ -156,9 +155,9 @@ final class JobLedger {
 
     // MARK: Plans
 
-    /// Writes what a plan says. Its preconditions hold by construction: this is the only connection that
-    /// writes, and the facts that the plan was judged on are those of the transaction that is under way. A
-    /// debug build checks them against the rows.
+    /// Executes a plan. Its preconditions hold by construction: only this connection writes, and
+    /// the plan was made from facts of the present transaction. A debug build checks them against
+    /// the rows.
     func execute(_ plan: LedgerPlan, on job: inout ActiveJob, _ db: Database) throws {
         #if DEBUG
             reports += plan.rows == .none ? 1 : 0
@@ -194,7 +193,7 @@ final class JobLedger {
         remember(job)
     }
 
-    /// Moves the counters, and notes whom to wake.
+    /// Changes the counters, and adds the wake-up to the commit.
     private func count(_ plan: LedgerPlan) {
         let facts = plan.after
         if plan.queuedJobs != 0 { queued.add(plan.queuedJobs, of: facts.tenant) }
@@ -238,7 +237,7 @@ final class JobLedger {
             plan.finishedAt == nil ? nil : plan.at.millisecondsSince1970, job.key, life.stageIndex)
     }
 
-    /// The row of the job's current stage, which waits for its first claim.
+    /// Inserts the row of the job's current stage, which waits for its first claim.
     private func insertStage(_ job: ActiveJob, _ db: Database) throws {
         let facts = job.facts
         try statements(db).insertStage.run(
@@ -247,9 +246,10 @@ final class JobLedger {
     }
 
     #if DEBUG
-        /// A short query. A debug build runs it for every plan that moves a row and for every eighth report.
+        /// A short query. A debug build runs it for every plan that changes a row and for every
+        /// eighth report.
         private func requirePreconditions(of plan: LedgerPlan, _ key: Int64, _ db: Database) {
-            // Rows that cannot be read are found when they are needed, here as in a release build.
+            // Unreadable rows are found when they are needed, here as in a release build.
             let stored = try? storedState(key, db)
             guard stored != nil || plan.rows == .insert else { return }
             precondition(
@@ -290,7 +290,7 @@ final class JobLedger {
         ).map(TenantName.init(unchecked:))
     }
 
-    /// The job of a row, by the row's key.
+    /// Reads the job of a row, by the row's key.
     func load(_ key: Int64, _ db: Database) throws -> ActiveJob {
         let text = try String.fetchOne(
             try db.cachedStatement(sql: "SELECT id FROM job WHERE key = ?"), arguments: [key])
@@ -304,8 +304,8 @@ final class JobLedger {
         return try load(id, key, db)
     }
 
-    /// The job as it was decided last: from the cache, or else from its rows.
-    /// - Throws: ``UnreadableRow`` or an error of decoding if they cannot be read.
+    /// Reads the job from the cache, or else from its rows.
+    /// - Throws: ``UnreadableRow`` or a decoding error.
     func load(_ id: JobID, _ key: Int64, _ db: Database) throws -> ActiveJob {
         if let job = active.find(id) { return job }
         let job = try ActiveJobReader(starts: starts).read(id, key, db)
@@ -317,16 +317,16 @@ final class JobLedger {
         if job.facts.life.state.isFinal { active.remove(job.id) } else { active.keep(job) }
     }
 
-    /// Drops everything in memory about this job.
+    /// Removes everything in memory about this job.
     func forgetActive(_ id: JobID) {
         active.remove(id)
         starts.end(id)
     }
 
-    /// Adds an event to what the transaction tells.
+    /// Adds an event to the commit.
     func publish(_ event: CommittedEvent) { commit.add(event) }
 
-    /// Has the commit tell that something can be claimed.
+    /// Adds a wake-up to the commit: a stage of the queue can be claimed.
     func wake(_ queue: QueueName) { commit.add(.ready(queue), isPaused: paused.contains) }
 
     // MARK: Shares
@@ -350,25 +350,27 @@ final class JobLedger {
         while let row = try rows.next() { queued.load(row[1], of: TenantName(unchecked: row[0])) }
     }
 
-    /// Whoever has a job that is queued has a share. So this costs what is queued, and not what the database holds.
+    /// Each tenant with a queued job has a share. So the cost depends on the queued jobs and not on
+    /// the size of the database.
     static let queuedQuery = """
         SELECT tenant, (SELECT count(*) FROM job WHERE job.tenant = known.tenant AND job.state = 'queued')
         FROM (SELECT DISTINCT tenant FROM share) AS known
         """
 
-    /// Brings the rows up to what was decided: before a claim reads them, and before COMMIT.
+    /// Writes the counters into the rows of `share`: before a claim reads them, and before COMMIT.
     func writeShares(_ db: Database) throws {
         for (share, count) in waiting.takeUnwritten() where count != 0 {
             let (queue, tenant) = (share.queue.description, share.tenant.description)
             try statements(db).updateShare.run(count, queue, tenant)
-            // Not an upsert: SQLite checks the row to be inserted first, and −1 breaks `waiting >= 0`.
+            // Not an upsert: SQLite checks the row to be inserted first, and −1 breaks `waiting >=
+            // 0`.
             if db.changesCount == 0 { try statements(db).insertShare.run(queue, tenant, count) }
         }
     }
 }
 
 extension Timestamp {
-    /// From a column of milliseconds.
+    /// Converts a column of milliseconds.
     init?(column: Int64?) {
         guard let column else { return nil }
         self.init(millisecondsSince1970: column)

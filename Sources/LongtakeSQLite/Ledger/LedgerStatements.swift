@@ -1,6 +1,6 @@
 import GRDB
 
-/// What the ledger writes, compiled once for the writer's connection.
+/// The statements that write, compiled once for the writer's connection.
 final class LedgerStatements {
     let insertJob: PreparedStatement
     let insertStage: PreparedStatement

@@ -5,11 +5,11 @@ import Logging
 import LongtakeCore
 import LongtakeStorage
 
-/// A file of a few megabytes beside the database. It is truncated when the disk is full, so that the
-/// commands that end work can still be written.
+/// A file of a few megabytes beside the database. It is truncated when the disk is full, so that
+/// the commands that end work can still be written.
 ///
-/// Its blocks are allocated, because a sparse file would reserve nothing. Only one thread uses it at a
-/// time: first the one that opens the storage, then the writer.
+/// Its blocks are allocated, because a sparse file would reserve nothing. Only one thread uses it
+/// at a time: first the one that opens the storage, then the writer.
 final class ReserveFile {
     private let path: String
     private let bytes: Int64
@@ -22,7 +22,8 @@ final class ReserveFile {
     }
 
     /// Allocates the blocks. Does nothing if the file has them.
-    /// - Parameter sparing: bytes that must be free besides, so that the disk is not full again at once.
+    /// - Parameter sparing: bytes that must be free besides, so that the disk is not full again at
+    ///   once.
     /// - Throws: the failed system call. The cause need not be a full disk.
     func allocate(sparing: Int64 = 0) throws(SyncedFile.Failure) {
         if isAllocated { return }
@@ -69,10 +70,11 @@ final class DiskReserve {
         guard isNew else { return }
         if reason == TransactionFailure.diskFull {
             logger.error(
-                "the disk is full; new jobs are refused until there is room", metadata: ["reserve_freed": "\(freed)"])
+                "the disk is full; new jobs are rejected until it has free space",
+                metadata: ["reserve_freed": "\(freed)"])
         } else {
             logger.error(
-                "the storage cannot be written; new jobs are refused until it can", metadata: ["error": "\(reason)"])
+                "the storage cannot be written; new jobs are rejected until it can", metadata: ["error": "\(reason)"])
         }
     }
 
@@ -84,7 +86,7 @@ final class DiskReserve {
     /// - Returns: why it cannot.
     func restore() -> String? { allocate(sparing: Limits.reserveBytes) }
 
-    func logRestored() { logger.notice("the disk has room again") }
+    func logRestored() { logger.notice("the disk has free space again") }
 
     private func allocate(sparing bytes: Int64) -> String? {
         do {

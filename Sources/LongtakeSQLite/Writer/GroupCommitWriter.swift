@@ -5,10 +5,11 @@ import LongtakeCore
 import LongtakeStorage
 import Synchronization
 
-/// Runs the waiting commands as one transaction: plan, write, COMMIT, call the observers, answer the
-/// callers. A ``CommitPolicy`` decides what happens when a transaction fails.
+/// Runs the waiting commands as one transaction: plan, write, COMMIT, call the observers, answer
+/// the callers. A ``CommitPolicy`` decides what happens when a transaction fails.
 ///
-/// Unchecked, because only the pool's writer queue, which is serial, touches the ledger and the policy.
+/// Unchecked, because only the pool's writer queue, which is serial, touches the ledger and the
+/// policy.
 final class GroupCommitWriter: @unchecked Sendable {
     private let pool: DatabasePool
     private let ledger: JobLedger
@@ -45,18 +46,18 @@ final class GroupCommitWriter: @unchecked Sendable {
 
     func observe(_ observer: @escaping @Sendable (Commit) -> Void) { observers.withLock { $0.append(observer) } }
 
-    /// Calls `observer` on the writer when the database may have grown by some megabytes since the last
-    /// call.
+    /// Calls `observer` on the writer when the database may have grown by some megabytes since the
+    /// last call.
     func observeGrowth(_ observer: @escaping @Sendable () -> Void) { growthObservers.withLock { $0.append(observer) } }
 
     /// Runs a command and waits until it is durable.
     ///
     /// If the disk is full, a critical command waits until it is durable, or for `patience`. If a
     /// transaction has taken a client's command and the disk does not answer, this throws
-    /// ``JournalError/unanswered``. Cancelling the caller's task does not withdraw the command, because the
-    /// writer may be running it.
-    /// - Parameter whenDurable: called on the writer when the command is durable, before this returns, and
-    ///   also if this has thrown ``JournalError/unanswered`` before.
+    /// ``JournalError/unanswered``. Cancelling the caller's task does not withdraw the command,
+    /// because the writer may be running it.
+    /// - Parameter whenDurable: called on the writer when the command is durable, before this
+    ///   returns, and also if this has thrown ``JournalError/unanswered`` before.
     func perform<Value: Sendable>(
         as kind: CommandKind = .normal, for patience: Duration? = nil,
         whenDurable: @escaping @Sendable () -> Void = {},
@@ -82,7 +83,8 @@ final class GroupCommitWriter: @unchecked Sendable {
     }
 
     /// Runs all waiting commands. Afterwards it does not use the connection any more.
-    /// - Returns: `false` if the disk took longer than `limit`, so that the connection is still in use.
+    /// - Returns: `false` if the disk took longer than `limit`, so that the connection is still in
+    ///   use.
     func close(within limit: Duration) async -> Bool {
         waiting.refuse(with: .closed)
         let ended = FirstResult<Bool>()
@@ -90,7 +92,7 @@ final class GroupCommitWriter: @unchecked Sendable {
             _ = self.waiting.unpark()
             while self.step(db) {}
             for command in self.waiting.abandon(with: .closed) {
-                command.fail(JournalError.cannotPersist("the disk was full until the end"))
+                command.fail(JournalError.cannotPersist("the disk was full until the shutdown"))
             }
             // The last checkpoint. If a reader prevents it, the next boot runs it.
             if self.policy.lost == nil { _ = try? db.checkpoint(.truncate) }
@@ -112,8 +114,8 @@ final class GroupCommitWriter: @unchecked Sendable {
     /// - Returns: whether there may be more to do.
     private func step(_ db: Database) -> Bool {
         if gathering.isBusy, waiting.gather() {
-            // This blocks the writer's own thread, which has nothing else to do. A late signal shortens a
-            // later wait, once.
+            // This blocks the writer's own thread, which has nothing else to do. A late signal
+            // shortens a later wait, once.
             hurry.wait(milliseconds: GatherPlan.pauseMilliseconds)
         }
         let batch = waiting.take()
@@ -210,8 +212,8 @@ final class GroupCommitWriter: @unchecked Sendable {
     /// - Returns: why it cannot.
     private func recover(_ db: Database) -> String? {
         guard !policy.isRecovered else { return nil }
-        // If a sync failed for lack of space, the disk may lack data that SQLite has in its cache. The
-        // checkpoint writes it again.
+        // If a sync failed for lack of space, the disk may lack data that SQLite has in its cache.
+        // The checkpoint writes it again.
         _ = try? db.checkpoint(.truncate)
         let command = WriteCommand(kind: .critical) { [logger] ledger, db in
             let stages = try BootSequence.run(ledger, db)
@@ -227,7 +229,8 @@ final class GroupCommitWriter: @unchecked Sendable {
 
     // MARK: One transaction
 
-    /// - Returns: why nothing of the batch has happened; `nil` if it is durable or its outcome is unknown.
+    /// - Returns: why nothing of the batch has happened; `nil` if it is durable or its outcome is
+    ///   unknown.
     private func transact(_ batch: [WriteCommand], _ db: Database) -> TransactionFailure? {
         waiting.whileAccessingDisk { run(batch, db) }
     }
@@ -240,7 +243,8 @@ final class GroupCommitWriter: @unchecked Sendable {
                 do {
                     answers.append(try command.run(ledger, db))
                 } catch let error as JournalError {
-                    // The plan was rejected before anything was written, so the transaction continues.
+                    // The plan was rejected before anything was written, so the transaction
+                    // continues.
                     answers.append { command.fail(error) }
                 }
             }
@@ -277,7 +281,8 @@ final class GroupCommitWriter: @unchecked Sendable {
         return nil
     }
 
-    /// Sets a job aside whose page is corrupt, in a transaction of its own, and runs the batch again.
+    /// Sets a job aside whose page is corrupt, in a transaction of its own, and runs the batch
+    /// again.
     /// - Returns: as ``run(_:_:)``.
     private func run(
         _ batch: [WriteCommand], without corrupt: JobLedger.CorruptJob, _ db: Database
@@ -305,7 +310,8 @@ final class GroupCommitWriter: @unchecked Sendable {
         if db.isInsideTransaction { try? db.rollback() }
     }
 
-    /// COMMIT failed with an unknown outcome. Only the next recovery can tell it, so the process must end.
+    /// COMMIT failed with an unknown outcome. Only the next recovery can tell it, so the process
+    /// must end.
     private func lose(_ batch: [WriteCommand], _ error: any Error) {
         let unknown = policy.lose("\(error)")
         let waiting = waiting.abandon(with: unknown)

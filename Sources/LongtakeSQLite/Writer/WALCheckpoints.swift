@@ -4,8 +4,9 @@ import Synchronization
 
 /// When to run a checkpoint, which copies the WAL into the database, as a value.
 ///
-/// If readers keep SQLite from restarting the WAL at its beginning, the WAL grows. Then a checkpoint is
-/// due only each time it has grown by one step more, because each checkpoint syncs two files.
+/// If readers keep SQLite from restarting the WAL at its beginning, the WAL grows. Then a
+/// checkpoint is due only each time it has grown by one step more, because each checkpoint syncs
+/// two files.
 struct CheckpointPlan {
     /// The pages of the WAL at the last checkpoint.
     private var checkpointed: Int32 = 0
@@ -28,15 +29,15 @@ struct CheckpointPlan {
 
 /// Counts the pages of the WAL and runs the checkpoints that are due.
 ///
-/// They always run on the writer's connection: SQLite up to 3.51.2 can corrupt a database if a second
-/// connection runs them. Unchecked, because SQLite calls the hook within COMMIT, so only the writer's
-/// queue touches the number.
+/// They always run on the writer's connection: SQLite up to 3.51.2 can corrupt a database if a
+/// second connection runs them. Unchecked, because SQLite calls the hook within COMMIT, so only the
+/// writer's queue touches the number.
 final class WALCheckpoints: @unchecked Sendable {
     private var pages: Int32 = 0
     private var plan = CheckpointPlan()
-    /// How long a checkpoint of a long WAL waits for its readers. Each of them reads one page of a list.
-    /// Later readers read from the database file (sqlite.org/c3ref/wal_checkpoint_v2.html), so the wait
-    /// can end.
+    /// How long a checkpoint of a long WAL waits for its readers. Each of them reads one page of a
+    /// list. Later readers read from the database file (sqlite.org/c3ref/wal_checkpoint_v2.html),
+    /// so the wait can end.
     private static let waitMilliseconds: Int32 = 250
 
     /// The number of reads that take minutes. Waiting for them would only delay the writer.
@@ -51,7 +52,8 @@ final class WALCheckpoints: @unchecked Sendable {
             }, Unmanaged.passUnretained(self).toOpaque())
     }
 
-    /// Call this between two transactions. A checkpoint that fails loses nothing: the next one continues.
+    /// Call this between two transactions. A checkpoint that fails loses nothing: the next one
+    /// continues.
     /// - Returns: whether one was due, which happens once per step of growth.
     func runIfDue(_ db: Database) -> Bool {
         guard var mode = plan.due(at: pages) else { return false }

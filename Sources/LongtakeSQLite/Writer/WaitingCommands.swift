@@ -8,11 +8,12 @@ import Synchronization
 /// One command of the writer, with the caller that waits for its result.
 struct WriteCommand: QueuedCommand, Sendable {
     let kind: CommandKind
-    /// Until when a critical command is retried; `nil` for no limit, because a worker has nothing else to
-    /// do.
+    /// Until when a critical command is retried; `nil` for no limit, because a worker has nothing
+    /// else to do.
     var deadline: ContinuousClock.Instant?
     var arrivalTick = 0
-    /// Makes the plan and writes it. Returns what answers the caller once the transaction is durable.
+    /// Makes the plan and writes it. Returns what answers the caller once the transaction is
+    /// durable.
     let run: @Sendable (JobLedger, Database) throws -> @Sendable () -> Void
     /// Does nothing if the caller has an answer already.
     let fail: @Sendable (any Error) -> Void
@@ -21,8 +22,8 @@ struct WriteCommand: QueuedCommand, Sendable {
 }
 
 extension WriteCommand {
-    /// - Parameter whenDurable: called on the writer once the command is durable, before the caller is
-    ///   answered, and even if the caller waits no longer.
+    /// - Parameter whenDurable: called on the writer once the command is durable, before the caller
+    ///   is answered, and even if the caller waits no longer.
     init<Value: Sendable>(
         _ kind: CommandKind, deadline: ContinuousClock.Instant?, for caller: FirstResult<Value>,
         whenDurable: @escaping @Sendable () -> Void,
@@ -42,8 +43,8 @@ extension WriteCommand {
 
 /// The ``CommandQueue`` of the writer behind a lock, with its timer. A thin shell.
 ///
-/// While there are commands, it checks once per second, away from the writer's thread, if the writer
-/// returns from the disk.
+/// While there are commands, it checks once per second, away from the writer's thread, if the
+/// writer returns from the disk.
 final class WaitingCommands: Sendable {
     private let state = Mutex(CommandQueue<WriteCommand>())
     private let logger: Logger
@@ -96,7 +97,7 @@ final class WaitingCommands: Sendable {
         if tick.goesOn { tickLater() }
         for (command, error) in tick.failed { command.fail(error) }
         switch tick.stallChange {
-        case true?: logger.error("the disk does not answer; new jobs are refused until it does")
+        case true?: logger.error("the disk does not answer; new jobs are rejected until it does")
         case false?: logger.notice("the disk answers again")
         case nil: break
         }

@@ -2,8 +2,8 @@ import Glibc
 
 /// Ends the wait of a thread early.
 ///
-/// It is a pipe with poll(2), which counts down. The semaphores of Dispatch and POSIX wait until a time of
-/// the wall clock: if somebody sets that back by an hour, they wait an hour longer.
+/// It is a pipe with poll(2), which counts down. The semaphores of Dispatch and POSIX wait until a
+/// time of the wall clock: if somebody sets that back by an hour, they wait an hour longer.
 final class WakeUpPipe: Sendable {
     /// −1 if the system had no descriptor left. Then every wait lasts its whole time.
     private let readEnd: CInt
@@ -30,7 +30,8 @@ final class WakeUpPipe: Sendable {
         _ = write(writeEnd, &byte, 1)
     }
 
-    /// Waits for a signal, which may have come before, or until the time is over. Consumes all signals.
+    /// Waits for a signal, which may have come before, or until the time is over. Consumes all
+    /// signals.
     /// - Returns: whether there was a signal.
     @discardableResult
     func wait(milliseconds: Int) -> Bool {

@@ -14,7 +14,7 @@ struct BackupTests {
     /// writer   ──submit──submit──submit──submit──submit──submit──
     /// backup          begin───────────────────done
     /// ```
-    @Test("made while jobs come in is what one commit left, and another life of the database")
+    @Test("made under load has the state of one commit, and a new epoch")
     func duringWrites() async throws {
         let scratch = ScratchDirectory()
         let clock = ManualClock()
@@ -43,8 +43,8 @@ struct BackupTests {
         #expect(outcome.inspection == found && outcome.replaced == nil)
         let restored = try await other.open(clock)
         #expect(restored.epoch.description != found.epoch && restored.epoch != journal.epoch)
-        #expect(restored.boot.recoveredStages == 2, "jobs that ran when it was made go on")
-        // Each log is a prefix of the one that it was copied from, but for the epoch in its ids.
+        #expect(restored.boot.recoveredStages == 2, "jobs that ran during the backup continue")
+        // Each event log is a prefix of the original one, except for the epoch in its ids.
         for number in 1...Int(found.jobs) {
             let id = Samples.submission(number).id
             let (old, new) = (try await Self.log(of: id, in: journal), try await Self.log(of: id, in: restored))
@@ -59,7 +59,7 @@ struct BackupTests {
         #expect(try StorageInspector().inspect(directory: other.path).isSound)
     }
 
-    @Test("is made one at a time, and ends with the daemon")
+    @Test("runs alone, and ends with the daemon")
     func oneAtATime() async throws {
         let scratch = ScratchDirectory()
         let journal = try await scratch.open()
@@ -78,9 +78,9 @@ struct BackupTests {
 
     /// Seen to fail without `mayGoOn` in `BackupCopy`: both were made.
     @Test(
-        "that takes too long, or lets the write-ahead log grow too far, is given up and says so",
+        "fails with a reason if it takes too long or lets the WAL grow too far",
         arguments: [
-            (BackupCopy.Bounds(lasts: .zero), "longer than 0 seconds"), (.init(logBytes: -1), "grew by 0 bytes"),
+            (BackupCopy.Bounds(lasts: .zero), "longer than 0 seconds"), (.init(walBytes: -1), "grew by 0 bytes"),
         ])
     func bounds(_ bounds: BackupCopy.Bounds, _ reason: String) async throws {
         let scratch = ScratchDirectory()
@@ -97,7 +97,7 @@ struct BackupTests {
         try await journal.close()
     }
 
-    @Test("that was cut off by a crash is removed at the start")
+    @Test("is removed at the start if a crash interrupted it")
     func leftovers() async throws {
         let scratch = ScratchDirectory()
         let journal = try await scratch.open()
@@ -107,12 +107,12 @@ struct BackupTests {
             try "half".write(toFile: directory + "/" + name, atomically: false, encoding: .utf8)
         }
         let backups = Self.backups(of: journal, scratch)
-        #expect(try await backups.backups() == [], "an answer comes behind the removal")
+        #expect(try await backups.backups() == [], "the lane answers after the removal")
         #expect(try Self.files(scratch) == ["notes.txt"])
         try await journal.close()
     }
 
-    @Test("that the disk has no room for fails clearly, and the database goes on", .enabled(if: SmallDisk.isAvailable))
+    @Test("fails clearly on a full disk, and the database continues", .enabled(if: SmallDisk.isAvailable))
     func fullDisk() async throws {
         let disk = try SmallDisk(megabytes: 16)
         let scratch = ScratchDirectory(on: disk)
@@ -126,7 +126,7 @@ struct BackupTests {
         try await journal.close()
     }
 
-    @Test("of a disk that fails in the middle is no backup, and the database goes on")
+    @Test("fails if the disk fails, and the database continues")
     func failingDisk() async throws {
         DiskFaults.install()
         let scratch = ScratchDirectory()
@@ -145,10 +145,11 @@ struct BackupTests {
         try await journal.close()
     }
 
-    /// As many requests as threads would freeze the daemon: the cooperative pool has one for each core.
+    /// As many requests as the cooperative pool has threads, which is one per core, would stop the
+    /// daemon.
     ///
-    /// Seen to fail where the directory was read in the caller's task: the test hung.
-    @Test("whose disk hangs is answered in time, takes no thread of anybody else, and goes on when the disk is back")
+    /// Seen to fail when the caller's task read the directory: the test hung.
+    @Test("gets an error in time if its disk hangs, blocks no other thread, and works again with the disk")
     func hangingDisk() async throws {
         let scratch = ScratchDirectory()
         let journal = try await scratch.open()
@@ -184,7 +185,7 @@ struct BackupTests {
         try await journal.close()
     }
 
-    @Test("an id reads back as it is written, and nothing else does")
+    @Test("an id is parsed as it is written, and no other text is")
     func ids() {
         let id = BackupID(at: Timestamp(millisecondsSince1970: 1_795_176_000_118))
         #expect(id.description == "backup-20261120T120000118Z")

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("a restore")
 struct RestoreTests {
-    @Test("replaces nothing unless it is told to, and then moves it aside")
+    @Test("replaces a database only on request, and then moves the old one aside")
     func replace() async throws {
         let (backup, scratch) = try await (Self.backup(), Self.used())
         let restore = StorageRestore(into: scratch.path, clock: ManualClock())
@@ -17,14 +17,14 @@ struct RestoreTests {
         for _ in 1...2 {
             let outcome = try restore.run(backup.file, replaces: true, inspector: .init())
             let aside = try #require(outcome.replaced)
-            #expect(try StorageInspector().inspect(directory: aside).isSound, "it could be used as it is")
+            #expect(try StorageInspector().inspect(directory: aside).isSound, "the old database is complete")
         }
         let journal = try await scratch.open()
         #expect(try await journal.jobs(JobQuery()).jobs.map(\.id) == [Samples.submission(1).id])
         try await journal.close()
     }
 
-    @Test("is refused while a daemon has the directory, and of a file that is no backup")
+    @Test("is refused while a daemon uses the directory, and for a file that is no backup")
     func refused() async throws {
         let (backup, scratch) = try await (Self.backup(), ScratchDirectory())
         let journal = try await scratch.open()
@@ -51,8 +51,9 @@ struct RestoreTests {
         }
     }
 
-    /// Seen to fail where a lock file was taken that has another name: what root wrote into it, “closed”, was in the other file.
-    @Test("by root gives away no file that the owner has linked to", .enabled(if: geteuid() == 0))
+    /// Seen to fail when a lock file with a second name was accepted: root wrote “closed” into the
+    /// other file.
+    @Test("by root does not change the owner of a file behind a link", .enabled(if: geteuid() == 0))
     func link() async throws {
         let (backup, scratch) = try await (Self.backup(), Self.used())
         let other = backup.scratch.path + "/secret"
@@ -68,9 +69,10 @@ struct RestoreTests {
         #expect(try Data(contentsOf: URL(fileURLWithPath: other)) == Data("a secret of root\n".utf8))
     }
 
-    /// At each step of it the power goes: what is there either starts as before, or says that the restore is to be run again.
+    /// The power fails at each step. Afterwards the old database starts, or the start says that the
+    /// restore must run again.
     @Test(
-        "that was cut off at any step is not begun, or is to be run again", arguments: ["copied", "moved", "log left"])
+        "interrupted at any step has not begun, or must run again", arguments: ["copied", "moved", "log left"])
     func cutOff(_ step: String) async throws {
         let (backup, scratch) = try await (Self.backup(), Self.used())
         try FileManager.default.copyItem(atPath: backup.file, toPath: scratch.path + "/longtake.db.restoring")
@@ -89,9 +91,10 @@ struct RestoreTests {
         #expect(try StorageInspector().inspect(directory: scratch.path).isSound)
     }
 
-    /// Cut off between the database and its log. Seen to fail where each run moved what it found into a directory of its own: the log was in the
-    /// second one, and what was in the first lacked a job.
-    @Test("that was cut off while it moved a database aside keeps it in one piece when it is run again")
+    /// Interrupted between the database and its WAL. Seen to fail when each run moved files into
+    /// its own directory: the WAL was in the second one, and the database in the first lacked a
+    /// job.
+    @Test("interrupted while moving a database aside keeps it complete when it runs again")
     func cutOffInBetween() async throws {
         let (backup, scratch) = try await (Self.backup(), Self.used())
         let copy = try scratch.copy()
@@ -104,7 +107,7 @@ struct RestoreTests {
         await #expect {
             try await scratch.open()
         } throws: {
-            "\($0)".contains("Run longtake restore again; what was there before is kept")
+            "\($0)".contains("Run longtake restore again; the old database is in a directory beside it")
         }
         let outcome = try StorageRestore(into: scratch.path, clock: ManualClock()).run(
             backup.file, replaces: false, inspector: .init())
@@ -117,8 +120,9 @@ struct RestoreTests {
         try await journal.close()
     }
 
-    /// Seen to fail where the copy had the name that keeps daemons off from its first byte on.
-    @Test("whose copy fails, or is cut off, keeps nobody from starting", .enabled(if: SmallDisk.isAvailable))
+    /// Seen to fail when the copy had its final temporary name, which prevents starts, from its
+    /// first byte on.
+    @Test("whose copy fails or is interrupted prevents no start", .enabled(if: SmallDisk.isAvailable))
     func cutOffCopy() async throws {
         let disk = try SmallDisk(megabytes: 16)
         let (backup, scratch) = (try await Self.backup(), ScratchDirectory(on: disk))
@@ -130,10 +134,10 @@ struct RestoreTests {
         #expect {
             try restore.run(backup.file, replaces: true, inspector: .init())
         } throws: {
-            "\($0)".contains("Nothing is changed")
+            "\($0)".contains("Nothing has changed")
         }
         try disk.makeRoom()
-        // And what a kill in the middle of it leaves.
+        // The files that a kill during the copy leaves.
         for name in ["longtake.db.copying", "longtake.db.copying-journal"] {
             try "half".write(toFile: scratch.path + "/" + name, atomically: false, encoding: .utf8)
         }
@@ -149,7 +153,7 @@ struct RestoreTests {
         try await journal.close()
     }
 
-    /// A backup with one job, and the directory that keeps it alive.
+    /// A backup with one job, and the directory that contains it.
     private static func backup() async throws -> (file: String, scratch: ScratchDirectory) {
         let scratch = ScratchDirectory()
         let journal = try await scratch.open()
@@ -160,7 +164,7 @@ struct RestoreTests {
         return (done.path, scratch)
     }
 
-    /// A directory with two jobs in it, as a crash leaves it.
+    /// A directory with two jobs, as after a crash.
     private static func used() async throws -> ScratchDirectory {
         let scratch = ScratchDirectory()
         let journal = try await scratch.open()

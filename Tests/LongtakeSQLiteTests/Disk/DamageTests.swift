@@ -6,10 +6,11 @@ import Testing
 
 @testable import LongtakeSQLite
 
-/// Files that were changed, cut or removed behind the daemon's back (fault F6).
+/// Files that were changed, cut or removed while no daemon ran (fault F6).
 @Suite("damaged files", .serialized)
 struct DamageTests {
-    /// What a reader was told of every log, and where the files are that hold it: the log in the database, or still in the write-ahead log.
+    /// Everything that a reader read before, and the place of the files: everything in the
+    /// database, or still in the WAL.
     private struct Told {
         let scratch: ScratchDirectory
         let epoch: Epoch
@@ -21,10 +22,11 @@ struct DamageTests {
     /// cut      the file ends earlier
     /// zero     a page is empty
     /// ```
-    /// A byte within a text that is stored can be found by nobody, since pages have no checksums: there the answer differs in that text, and
-    /// is counted. Everything else is a clear refusal, an error of a read, or a whole prefix of what was told.
+    /// Pages have no checksums, so a changed byte within a stored text cannot be detected: then
+    /// only that text differs, and the test counts it. Everything else is a clear refusal, an error
+    /// of a read, or a whole prefix of the log that was read before.
     @Test(
-        "are refused, or answered with errors, or give a prefix of what was told", arguments: [1, 2, 3, 4] as [UInt64])
+        "are refused, give errors, or give a prefix of each event log", arguments: [1, 2, 3, 4] as [UInt64])
     func random(_ seed: UInt64) async throws {
         let rounds = getenv("LONGTAKE_DAMAGE_ROUNDS").flatMap { Int(String(cString: $0)) } ?? 15
         let told = try await Self.told()
@@ -39,11 +41,11 @@ struct DamageTests {
             #expect(outcome != "wrong", "seed \(seed), round \(round), \(file)")
         }
         print("DamageTests: LONGTAKE_DAMAGE_ROUNDS=\(rounds), seed \(seed): \(outcomes.sorted { $0.key < $1.key })")
-        #expect(outcomes.count > 1, "the damage went everywhere")
+        #expect(outcomes.count > 1, "the damage had several outcomes")
     }
 
     @Test(
-        "a log that is missing, empty or garbage loses what was only in it, and nothing of what is left is wrong",
+        "a missing, empty or invalid WAL loses only its own changes, and everything else is correct",
         arguments: ["-wal", "-shm"])
     func logFiles(_ suffix: String) async throws {
         let told = try await Self.told()
@@ -62,8 +64,8 @@ struct DamageTests {
         }
     }
 
-    /// Shown to fail where a page is not looked at for holes: the reader got the events around it.
-    @Test("a log with a hole gives an error, and what stands before the hole")
+    /// Seen to fail when a page was not checked for gaps: the reader got the events around the gap.
+    @Test("an event log with a gap gives the events before the gap, then an error")
     func hole() async throws {
         let scratch = ScratchDirectory()
         let journal = try await scratch.open()
@@ -123,7 +125,7 @@ struct DamageTests {
         }
         var outcome = "whole"
         for (id, lines) in told.logs {
-            // A database whose log was removed has another life, which is the first word of each event's id.
+            // A database without its WAL has a new epoch, which is in each event's id.
             let log = lines.map { $0.replacing("\"\(told.epoch)-", with: "\"\(journal.epoch)-") }
             do {
                 let page = try await journal.events(of: id, of: .anonymous, after: .beforeFirst, limit: 100)
@@ -143,7 +145,7 @@ struct DamageTests {
         return outcome
     }
 
-    /// Whether what was read is as long as what was told, and differs in one event.
+    /// Whether the new log is as long as the old one, and differs in one event.
     private static func isOneValue(_ read: [String], _ log: [String]) -> Bool {
         read.count == log.count && zip(read, log).count { $0 != $1 } == 1
     }

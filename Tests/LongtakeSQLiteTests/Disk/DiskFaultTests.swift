@@ -8,14 +8,15 @@ import Testing
 
 @testable import LongtakeSQLite
 
-/// A disk that answers with an error: what was told before holds, and what is not known is not told.
+/// A disk that returns errors: acknowledged changes stay, and nothing unknown is acknowledged.
 @Suite("a failing disk", .serialized)
 struct DiskFaultTests {
     init() { DiskFaults.install() }
 
-    /// The page that a statement needs cannot be read, or the page that makes room for it cannot be written.
+    /// The page that a statement needs cannot be read, or the page that makes room for it cannot be
+    /// written.
     @Test(
-        "an error before the commit has a known outcome: refused, told to nobody, and all goes on",
+        "an error before COMMIT has a known outcome: the command fails, and the journal continues",
         arguments: [DiskFaults.Operation.read, .write])
     func beforeCommit(_ operation: DiskFaults.Operation) async throws {
         let scratch = ScratchDirectory()
@@ -23,7 +24,7 @@ struct DiskFaultTests {
         let published = Published(journal)
         _ = try await journal.submit(Samples.submission(1))
         try journal.inspectWriter { db in
-            // So small that a transaction has to write pages before it commits.
+            // So small that a transaction writes pages before it commits.
             try db.execute(sql: "PRAGMA cache_size = 4")
             db.releaseMemory()
         }
@@ -44,9 +45,10 @@ struct DiskFaultTests {
         #expect(try StorageInspector().inspect(directory: scratch.path).isSound)
     }
 
-    /// Shown to fail where every error of COMMIT counted as known: 503 was answered, and the journal went on.
+    /// Seen to fail when the outcome of every COMMIT error counted as known: the response was 503,
+    /// and the journal continued.
     @Test(
-        "an error in the commit leaves its outcome unknown: the process is to end, and nobody is told anything",
+        "an error in COMMIT has an unknown outcome: the process must end, and no caller gets a result",
         arguments: [DiskFaults.Operation.sync, .write])
     func inCommit(_ operation: DiskFaults.Operation) async throws {
         let scratch = ScratchDirectory()
@@ -77,7 +79,7 @@ struct DiskFaultTests {
     }
 
     @Test(
-        "a checkpoint that fails loses nothing, and the next one goes on",
+        "a failed checkpoint loses nothing, and the next one continues",
         arguments: [DiskFaults.Operation.sync, .write])
     func checkpoint(_ operation: DiskFaults.Operation) async throws {
         let scratch = ScratchDirectory()
@@ -98,9 +100,9 @@ struct DiskFaultTests {
         #expect(found.isSound && found.jobs == 60 && found.walBytes == 0)
     }
 
-    /// One operation on the disk after the other fails once: wherever that is, the acknowledged is there after a crash, what was published
-    /// is in the log byte by byte, and the database is sound.
-    @Test("whichever operation fails, what was told holds", arguments: [SQLITE_IOERR, SQLITE_FULL])
+    /// Each operation on the disk fails once, one per run. After a crash the acknowledged jobs
+    /// exist, published events are in the event log byte by byte, and the database is sound.
+    @Test("acknowledged changes stay, whichever operation fails", arguments: [SQLITE_IOERR, SQLITE_FULL])
     func sweep(_ code: CInt) async throws {
         // 478 operations in 50 s; one in 23 of them here, all with LONGTAKE_EVERY_FAULT=1.
         let step = getenv("LONGTAKE_EVERY_FAULT") == nil ? 23 : 1
@@ -145,7 +147,7 @@ struct DiskFaultTests {
     }
 }
 
-/// What observers were told.
+/// The events that observers got.
 private final class Published: Sendable {
     private let told = Mutex<[CommittedEvent]>([])
 

@@ -2,8 +2,8 @@ import Foundation
 import GRDBSQLite
 import Synchronization
 
-/// Makes the files below a directory fail as a disk does: a layer between SQLite and the system (sqlite.org/vfs.html), for the whole process,
-/// which touches no other directory.
+/// Makes the files below a directory fail as on a bad disk. It is a layer between SQLite and the
+/// system (sqlite.org/vfs.html) for the whole process, and touches no other directory.
 enum DiskFaults {
     enum Operation: Hashable, Sendable, CaseIterable { case read, write, sync, truncate }
 
@@ -12,7 +12,7 @@ enum DiskFaults {
     struct Fault: Sendable {
         var operations: Set<Operation>
         var file = File.any
-        /// Operations of this kind that go well before.
+        /// How many operations of this kind succeed before the fault.
         var after = 0
         /// A result code of SQLite.
         var code = SQLITE_IOERR
@@ -21,17 +21,17 @@ enum DiskFaults {
 
     private struct State {
         var faults: [String: Fault] = [:]
-        /// How many operations that a fault is about there were.
+        /// How many operations of the fault's kind occurred.
         var seen: [String: Int] = [:]
-        /// Open files by their address, each with the address of the system's methods for it.
+        /// Open files by their address, with the address of the system's methods for each.
         var files: [UInt: (path: String, methods: UInt)] = [:]
-        /// The methods of this layer by those of the system.
+        /// The methods of this layer, by the system's methods.
         var wrapped: [UInt: UInt] = [:]
     }
 
     private static let state = Mutex(State())
 
-    /// From here on every file that SQLite opens is under this layer. Harmless when called again.
+    /// From here on SQLite opens every file through this layer. A second call does nothing.
     static func install() { _ = layer }
 
     static func set(_ fault: Fault, in directory: String) {
@@ -41,7 +41,7 @@ enum DiskFaults {
         }
     }
 
-    /// - Returns: how many operations the fault was about.
+    /// - Returns: how many operations of the fault's kind occurred.
     @discardableResult
     static func clear(_ directory: String) -> Int {
         state.withLock { state in
@@ -50,7 +50,7 @@ enum DiskFaults {
         }
     }
 
-    /// The code to answer with, or `nil` for what the disk really says.
+    /// The result code of the fault, or `nil` for the real operation.
     private static func failure(_ operation: Operation, _ file: UnsafeMutablePointer<sqlite3_file>?) -> CInt? {
         let address = UInt(bitPattern: file)
         return state.withLock { state in
@@ -71,14 +71,14 @@ enum DiskFaults {
         return methods.flatMap { UnsafePointer<sqlite3_io_methods>(bitPattern: $0)?.pointee }
     }
 
-    /// The code of SQLite for an I/O error of that operation (sqlite.org/rescode.html).
+    /// SQLite's code for an I/O error of that operation (sqlite.org/rescode.html).
     private static func extended(_ code: CInt, _ operation: Operation) -> CInt {
         guard code == SQLITE_IOERR else { return code }
         let kinds: [Operation: CInt] = [.read: 1, .write: 3, .sync: 4, .truncate: 6]
         return code | (kinds[operation, default: 0] << 8)
     }
 
-    /// Never freed: SQLite keeps the pointer.
+    /// Never freed, because SQLite keeps the pointer.
     private static let layer: Bool = {
         guard let system = sqlite3_vfs_find(nil) else { return false }
         let layer = UnsafeMutablePointer<sqlite3_vfs>.allocate(capacity: 1)

@@ -6,12 +6,12 @@ import Testing
 
 @testable import LongtakeSQLite
 
-/// `max_page_count` makes SQLite answer SQLITE_FULL where a real disk would.
+/// `max_page_count` makes SQLite return SQLITE_FULL, as on a full disk.
 @Suite("a full disk")
 struct FullDiskTests {
     private static let diskFull = JournalError.cannotPersist("the disk is full")
 
-    @Test("new work is refused, and the end of a stage waits until there is room")
+    @Test("new work is rejected, and the end of a stage waits until there is space")
     func finalsWait() async throws {
         let scratch = ScratchDirectory()
         let journal = try await scratch.open()
@@ -41,9 +41,9 @@ struct FullDiskTests {
         try await journal.close()
     }
 
-    /// Shown to fail without the reserve: the end and the cancel waited until there was room.
+    /// Seen to fail without the reserve: the end and the cancel waited until there was space.
     @Test(
-        "the reserve is given up for what ends work, and kept again when there is room",
+        "the reserve is released for commands that end work, and restored when there is space",
         .enabled(if: SmallDisk.isAvailable))
     func reserve() async throws {
         let disk = try SmallDisk(megabytes: 16)
@@ -58,7 +58,7 @@ struct FullDiskTests {
         await #expect(throws: Self.diskFull) { _ = try await journal.claim(queue: Samples.cpu, limit: 1) }
         #expect(Self.reserveBlocks(scratch) == 0)
 
-        // What ends work is written, and told, and can be read.
+        // Commands that end work are written, published, and can be read.
         let error = JobError(code: "stage_failed", message: "no", stage: claims[0].stage.name)
         #expect(try await journal.finish(claims[0], with: .failed(error)) == .failed)
         #expect(try await journal.cancel(Samples.submission(3).id, of: .anonymous)?.state == .canceled)
@@ -76,7 +76,7 @@ struct FullDiskTests {
         #expect(try StorageInspector().inspect(directory: scratch.path).isSound)
     }
 
-    @Test("a start on a full disk gives the reserve up first, and recovers", .enabled(if: SmallDisk.isAvailable))
+    @Test("a start on a full disk releases the reserve first, and recovers", .enabled(if: SmallDisk.isAvailable))
     func startWithReserve() async throws {
         let disk = try SmallDisk(megabytes: 16)
         let scratch = ScratchDirectory(on: disk)
@@ -93,9 +93,10 @@ struct FullDiskTests {
         try await journal.close()
     }
 
-    /// Shown to fail without the boot that is left for later: the opening threw, so the daemon would have ended and begun again and again.
+    /// Seen to fail when recovery was not postponed: opening threw, so the daemon would have
+    /// restarted for ever.
     @Test(
-        "a start where even the reserve is taken serves reads, and begins when there is room",
+        "a start without even the reserve serves reads, and recovers when there is space",
         .enabled(if: SmallDisk.isAvailable))
     func startWithout() async throws {
         let disk = try SmallDisk(megabytes: 16)

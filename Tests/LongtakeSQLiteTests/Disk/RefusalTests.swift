@@ -6,14 +6,15 @@ import Testing
 
 @testable import LongtakeSQLite
 
-/// What an operator reads where the storage cannot be opened: what is wrong, then what to do. Nothing was changed.
+/// The message for the operator if the storage cannot be opened: what is wrong, then what to do. No
+/// file is changed.
 @Suite("a refusal")
 struct RefusalTests {
     @Test(
         "says what is wrong and what to do, and changes no file",
         arguments: [
-            ("text", "no SQLite database", "Restore a backup"), ("magic", "no SQLite database", "Restore a backup"),
-            ("half", "damaged", "restore a backup"), ("zeroed", "no SQLite database", "Restore a backup"),
+            ("text", "not a SQLite database", "Restore a backup"), ("magic", "not a SQLite database", "Restore a backup"),
+            ("half", "damaged", "restore a backup"), ("zeroed", "not a SQLite database", "Restore a backup"),
             ("schema", "damaged", "restore a backup"), ("foreign", "another program", "Use another directory"),
             ("newer", "newer version", "Start that one"),
             ("unfinished", "was not finished", "Run longtake restore again"),
@@ -41,7 +42,7 @@ struct RefusalTests {
         #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.database)) == bytes)
     }
 
-    @Test("of a second daemon says that there is one")
+    @Test("of a second daemon names the first")
     func second() async throws {
         let scratch = ScratchDirectory()
         let journal = try await scratch.open()
@@ -50,7 +51,7 @@ struct RefusalTests {
         try await journal.close()
     }
 
-    @Test("of a file system that is mounted read-only says so", .enabled(if: SmallDisk.isAvailable))
+    @Test("names a read-only file system", .enabled(if: SmallDisk.isAvailable))
     func readOnly() async throws {
         let disk = try SmallDisk(megabytes: 16)
         let scratch = ScratchDirectory(on: disk)
@@ -67,7 +68,7 @@ struct RefusalTests {
         #expect(made?.contains("cannot create") == true && made?.contains("Give the daemon") == true, "\(made ?? "")")
     }
 
-    @Test("of a directory that is a file, and of a database that is a directory")
+    @Test("names a directory that is a file, and a database that is a directory")
     func kinds() async throws {
         let scratch = ScratchDirectory()
         try "file".write(toFile: scratch.path, atomically: false, encoding: .utf8)
@@ -81,15 +82,15 @@ struct RefusalTests {
     /// first    ──holds the lock──────────────end
     /// second         begins─────waits────────────opens
     /// ```
-    /// Without the wait for the lock it is refused, as the second daemon above.
-    @Test("is not given at once while a predecessor is still dying")
+    /// Without waiting for the lock, it is refused like the second daemon above.
+    @Test("waits while a previous process is still ending")
     func instantRestart() async throws {
         let scratch = ScratchDirectory()
         let first = try await scratch.open()
         _ = try await first.submit(Samples.submission(1))
         let log = NoteLog()
         async let second = scratch.open(lockWait: .seconds(5), logger: log.logger)
-        // The second has tried.
+        // The second daemon has tried.
         await log["another daemon still has the directory"].wait()
         try await first.close()
         let journal = try await second

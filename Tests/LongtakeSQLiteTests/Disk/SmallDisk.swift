@@ -1,6 +1,7 @@
 import Foundation
 
-/// A file system of a few megabytes in memory, which goes away with the test. Mounting one takes root.
+/// A file system of a few megabytes in memory, which the test removes at its end. Mounting it needs
+/// root.
 final class SmallDisk: Sendable {
     let path: String
 
@@ -20,10 +21,10 @@ final class SmallDisk: Sendable {
         try? FileManager.default.removeItem(atPath: path)
     }
 
-    /// Whether this machine lets the tests mount.
+    /// Whether this machine allows mounts.
     static let isAvailable: Bool = (try? SmallDisk(megabytes: 1)) != nil
 
-    /// Takes all room that is left.
+    /// Uses up all free space.
     func fill() throws {
         let descriptor = open(path + "/ballast", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         defer { close(descriptor) }

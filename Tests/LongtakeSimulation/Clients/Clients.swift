@@ -1,7 +1,7 @@
 import LongtakeCore
 import LongtakeStream
 
-/// Everybody outside the daemon.
+/// All clients of the daemon.
 final class Clients {
     let desk: JobDesk
     private(set) var readers: [Reader] = []
@@ -17,10 +17,10 @@ final class Clients {
 
     var connections: [ReaderConnection] { readers.compactMap(\.connection) }
 
-    /// Any.
+    /// One of the connections, drawn.
     var connection: ReaderConnection? { connections.isEmpty ? nil : chance.one(of: connections) }
 
-    /// A reader comes back, or a new one comes.
+    /// A reader reconnects, or a new one connects.
     func follow(_ boot: Boot) {
         let away = readers.filter { $0.connection == nil && !$0.isDone }
         if !away.isEmpty, !chance.isOne(in: 3) { return connect(chance.one(of: away), to: boot) }
@@ -30,7 +30,7 @@ final class Clients {
         add(Reader(of: .job(id), tenant: job.tenant), boot)
     }
 
-    /// All readers return at once, and some more come for one job.
+    /// All readers reconnect at once, and some more connect for one job.
     func storm(_ boot: Boot) {
         for reader in readers where reader.connection == nil && !reader.isDone { connect(reader, to: boot) }
         let jobs = desk.acknowledged
@@ -67,19 +67,19 @@ final class Clients {
         connection.open()
     }
 
-    /// The process is gone, and everybody's connection with it.
+    /// The process is dead, and all connections are broken.
     func forget() { for reader in readers { reader.connection = nil } }
 
     // MARK: Once the faults are off
 
-    /// Everybody who lacks something comes back, and nobody dawdles.
+    /// All readers without everything reconnect, and all clients read as fast as they can.
     func comeBack(to boot: Boot) {
         desk.insist(to: boot)
         for reader in readers {
             let isComplete = reader.isComplete(stage.book)
             if let connection = reader.connection {
                 connection.readOn()
-                // Where few streams may be open, it is in the way of the others.
+                // If the number of streams is limited, it would block others.
                 if isComplete { connection.cut() }
             } else if !isComplete {
                 connect(reader, to: boot)
@@ -88,7 +88,7 @@ final class Clients {
         for poller in pollers { poller.ask(boot) }
     }
 
-    /// Whether every job is over, and everybody has all.
+    /// Whether every job is final, and every client has everything.
     var areDone: Bool { unfinished.isEmpty }
 
     var unfinished: [String] {

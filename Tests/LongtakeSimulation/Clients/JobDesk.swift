@@ -1,6 +1,7 @@
 import LongtakeCore
 
-/// The clients who submit and cancel, and what they were told (O1). Unchecked, because the simulation has one thread.
+/// The clients that submit and cancel, and the responses they got (O1). Unchecked, because the
+/// simulation has one thread.
 final class JobDesk: @unchecked Sendable {
     private(set) var jobs: [SimulatedJob] = []
     private var lastNumber = 0
@@ -19,7 +20,7 @@ final class JobDesk: @unchecked Sendable {
 
     var acknowledged: [(id: JobID, job: SimulatedJob)] { jobs.compactMap { job in job.acknowledged.map { ($0, job) } } }
 
-    /// A new job, or one with a key that was not answered, or was and is sent again.
+    /// Submits a new job, or repeats a submission with its idempotency key.
     func submit(to boot: Boot) {
         guard !boot.isStopping else { return }
         let again = jobs.filter { $0.key != nil && !$0.isUnderWay }
@@ -31,7 +32,7 @@ final class JobDesk: @unchecked Sendable {
         }
     }
 
-    /// One tenant brings several jobs, one after the other.
+    /// One tenant submits several jobs, one after the other.
     func flood(_ boot: Boot) {
         guard !boot.isStopping, jobs.count < 6 else { return }
         let tenant = chance.one(of: SimulatedJob.tenants)
@@ -41,7 +42,7 @@ final class JobDesk: @unchecked Sendable {
         }
     }
 
-    /// Somebody wants done again what did not end well.
+    /// A client retries a job that failed or was canceled.
     func retry(at boot: Boot) {
         let ends = [EventType.jobFailed, .jobCanceled]
         let lost = acknowledged.filter { id, _ in stage.book.jobs[id]?.end.map(ends.contains) ?? false }
@@ -52,7 +53,7 @@ final class JobDesk: @unchecked Sendable {
         send(jobs[jobs.count - 1], to: boot)
     }
 
-    /// What has a key and no answer is sent again until it has one.
+    /// Repeats each submission with a key until it has a response.
     func insist(to boot: Boot) {
         for job in jobs where job.key != nil && job.acknowledged == nil && !job.isUnderWay { send(job, to: boot) }
     }
@@ -61,7 +62,7 @@ final class JobDesk: @unchecked Sendable {
         lastNumber += 1
         guard let id = SimulatedJob.id(lastNumber) else { return }
         job.isUnderWay = true
-        // Unstructured: a request is its own client's.
+        // Unstructured: each request is independent.
         Task { [self] in
             let outcome = await answer(to: job.submission(id), at: boot)
             job.isUnderWay = false

@@ -1,8 +1,8 @@
 import LongtakeCore
 import LongtakeStream
 
-/// A client that reads a log page by page, and waits for the next event where it has all (`?wait=`). Unchecked, because the simulation has
-/// one thread.
+/// A client that reads an event log page by page, and waits for the next event if it has all
+/// (`?wait=`). Unchecked, because the simulation has one thread.
 final class Poller: @unchecked Sendable {
     private let job: JobID
     private let tenant: TenantName
@@ -20,7 +20,7 @@ final class Poller: @unchecked Sendable {
     func ask(_ boot: Boot) {
         guard !isUnderWay, !isDone, !boot.isStopping else { return }
         isUnderWay = true
-        // Unstructured: a request is its own client's.
+        // Unstructured: each request is independent.
         Task { [self] in
             defer { isUnderWay = false }
             let (journal, hub, job, tenant, cursor) = (boot.journal, boot.hub, job, tenant, cursor)

@@ -1,14 +1,16 @@
 import LongtakeCore
 import LongtakeStream
 
-/// Somebody who follows a log, is cut off, and comes back with the last id that it saw (O8).
+/// A client that follows an event log, is disconnected, and resumes with the last id that it got
+/// (O8).
 final class Reader {
     let source: StreamSource
     let tenant: TenantName
-    /// The last place that has arrived at the reader. What arrives is compared with the book where it is sent.
+    /// The last sequence number or position that the reader got. Events are compared with the log
+    /// book when they are sent.
     var cursor: Int64 = 0
     var connection: ReaderConnection?
-    /// The final event has arrived, or the log was said to be over.
+    /// The reader got the final event, or the end of the log.
     var isDone = false
 
     init(of source: StreamSource, tenant: TenantName) {
@@ -16,7 +18,7 @@ final class Reader {
         self.tenant = tenant
     }
 
-    /// The event that has to come next, with its place; `nil` where the book has none.
+    /// The event that must come next, with its number; `nil` if the log book has none.
     func next(after place: Int64, in book: LogBook) -> (place: Int64, block: [UInt8], isFinal: Bool)? {
         switch source {
         case .job(let job):
@@ -27,7 +29,7 @@ final class Reader {
         }
     }
 
-    /// Whether it has been given all that there is once it is at `place`.
+    /// Whether no event follows `place`.
     func hasAll(at place: Int64, in book: LogBook) -> Bool {
         switch source {
         case .job(let job): book.entry(of: job, place + 1) == nil
@@ -36,7 +38,7 @@ final class Reader {
         }
     }
 
-    /// Whether it has all that there is.
+    /// Whether it has every event.
     func isComplete(_ book: LogBook) -> Bool {
         if case .job = source { return isDone }
         return hasAll(at: cursor, in: book)

@@ -3,22 +3,23 @@ import LongtakeCore
 import LongtakeStream
 import NIOCore
 
-/// One connection of a reader, and the kernel between the two. Each block is compared with the book when it is sent, so what is not
-/// durable is found before it could become so. Unchecked, because the simulation has one thread.
+/// One connection of a reader, with the kernel between both sides. Each block is compared with the
+/// log book when it is sent, so an event that is not durable is detected at once. Unchecked,
+/// because the simulation has one thread.
 final class ReaderConnection: StreamSink, @unchecked Sendable {
     private let reader: Reader
     private let boot: Boot
     private let loop: SimulatedLoop
     private let stage: Stagehand
     private var subscriber: StreamSubscriber?
-    /// Where the reader will be when all has arrived that was sent.
+    /// The cursor of the reader after everything that was sent.
     private var sent: Int64
-    /// What the kernel has not taken: for each piece, where the reader is after it.
+    /// What the kernel has not delivered: the reader's cursor after each piece.
     private var underWay: [Int64] = []
-    /// The client reads as it should.
+    /// The client reads.
     private var isReading = true
     private(set) var wasStuck = false
-    /// The next send finds the connection gone.
+    /// The next send finds the connection broken.
     var breaksOnSend = false
     private var hasFinal = false
     private var hasLastWord = false
@@ -35,9 +36,9 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
 
     // MARK: The client's side
 
-    /// Asks for the stream: what the daemon's own request does.
+    /// Requests the stream, as the daemon's own route does.
     func open() {
-        // Unstructured: a request is its own client's.
+        // Unstructured: each request is independent.
         Task { [self] in
             guard !boot.isStopping, let slot = boot.hub.takeSlot() else { return leave() }
             do {
@@ -51,7 +52,7 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
 
     private func read(_ slot: StreamSlot) async throws -> StreamOpening? {
         switch reader.source {
-        // Tells no log, so there is nothing to find out about it here.
+        // It has no event log, so there is nothing to check here.
         case .diagnostics: return nil
         case .job(let job):
             let cursor = EventSequence(rawValue: reader.cursor)
@@ -90,7 +91,7 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
         subscriber.start(opening)
     }
 
-    /// Stops to read, or reads on.
+    /// Stops reading, or continues.
     func toggleReading() {
         guard isReading else { return readOn() }
         stage.trace.tell("a reader of \(reader.source) stops to read")
@@ -109,7 +110,7 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
         }
     }
 
-    /// The client hangs up, or the process dies: what is under way is lost.
+    /// The client disconnects, or the process dies: everything undelivered is lost.
     func cut() {
         hangUp()
         loop.execute { [self] in
@@ -118,7 +119,7 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
         }
     }
 
-    /// Nothing more can go on now: whoever reads has been given everything.
+    /// Nothing can run now: a client that reads has every event.
     func lookAtRest() {
         guard subscriber != nil, isReading, underWay.isEmpty, !isGone, !isFinished else { return }
         stage.verdict.check(
@@ -181,7 +182,8 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
         leave()
     }
 
-    /// Holds each block against the book: it is the next event, or a word of the stream itself.
+    /// Compares each block with the log book: it is the next event, or a message of the stream
+    /// itself.
     private func judge(_ bytes: UnsafeRawBufferPointer) {
         var rest = bytes[...]
         while !rest.isEmpty {

@@ -1,6 +1,7 @@
 import LongtakeCore
 
-/// A job that a client wants done, and what it was told about it. Unchecked, because the simulation has one thread.
+/// A submission of a client, and the responses it got. Unchecked, because the simulation has one
+/// thread.
 final class SimulatedJob: @unchecked Sendable {
     static let cpu = QueueName(unchecked: "cpu")
     static let gpu = QueueName(unchecked: "gpu")
@@ -12,16 +13,16 @@ final class SimulatedJob: @unchecked Sendable {
     let priority: Priority
     let simulation: Simulation?
     let key: String?
-    /// The id of the job that an answer named.
+    /// The job id in a response.
     var acknowledged: JobID?
-    /// A cancel was answered while the job was not final.
+    /// A cancel got its response while the job was not final.
     var isCanceled = false
     var isUnderWay = false
 
-    /// The job that this one does again.
+    /// The job that this one retries.
     let retryOf: JobID?
 
-    /// - Parameter tenant: whose it is; `nil` for anybody's.
+    /// - Parameter tenant: the owner; `nil` for a drawn one.
     init(number: Int, of tenant: TenantName? = nil, _ chance: Chance) {
         retryOf = nil
         self.tenant = tenant ?? chance.one(of: Self.tenants)
@@ -47,7 +48,7 @@ final class SimulatedJob: @unchecked Sendable {
         key = chance.isOne(in: 3) ? nil : "key \(number)"
     }
 
-    /// The same again, of a job that has failed or was canceled.
+    /// A retry of a job that failed or was canceled.
     init(number: Int, retryOf origin: JobID, _ job: SimulatedJob, _ chance: Chance) {
         retryOf = origin
         (tenant, pipeline, input, priority) = (job.tenant, job.pipeline, job.input, job.priority)
@@ -55,7 +56,7 @@ final class SimulatedJob: @unchecked Sendable {
         key = chance.isOne(in: 3) ? nil : "key \(number)"
     }
 
-    /// Another try has another id, as it has at the daemon.
+    /// A repeated submission has another id, as in the daemon.
     func submission(_ id: JobID) -> Submission {
         Submission(
             id: id, tenant: tenant, pipeline: pipeline, input: input, priority: priority, simulation: simulation,

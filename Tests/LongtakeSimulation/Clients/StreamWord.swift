@@ -1,10 +1,10 @@
-/// A block of a stream that is no event of the log.
+/// A block of a stream that is not an event of the log.
 enum StreamWord {
     case heartbeat
     case end
     case movedOn(Int64)
 
-    /// Takes the block at the beginning of `bytes`; `nil` where it is none of these.
+    /// Parses the block at the beginning of `bytes`; `nil` if it is none of these.
     init?(_ bytes: inout Slice<UnsafeRawBufferPointer>) {
         let text = String(decoding: bytes, as: UTF8.self)
         let block = text.split(separator: "\n\n", maxSplits: 1, omittingEmptySubsequences: false)[0]

@@ -1,10 +1,11 @@
 import LongtakeCore
 import LongtakeTesting
 
-/// Who was handed a stage while whom waited (O9): tenants take turns, and a paused queue hands out nothing.
+/// Checks the order of claims (O9): tenants take turns, and a paused queue hands out nothing.
 ///
-/// While a tenant has a stage that waits, each other tenant gets at most two stages of the same queue: one that begins where the waiting
-/// tenant's last one began, and the next. A tenant that has just come waits for one of each.
+/// While a tenant has a waiting stage, each other tenant gets at most two stages of the same queue:
+/// one that starts where the waiting tenant's last one started, and the next. A tenant that has
+/// just arrived waits for one of each.
 struct ClaimWatch {
     private var passed: [Place: [TenantName: Int]] = [:]
     private(set) var broken: [String] = []
@@ -15,7 +16,7 @@ struct ClaimWatch {
         let tenant: TenantName
     }
 
-    /// One command was carried out.
+    /// A command was executed.
     mutating func look(from before: MemoryLedger, to after: MemoryLedger) {
         let claims = after.uncommitted.dropFirst(before.uncommitted.count).filter {
             $0.type == .stageStarted || $0.type == .jobResumed
@@ -41,7 +42,7 @@ struct ClaimWatch {
         forget(in: after)
     }
 
-    /// Who does not wait any more has not been passed by anybody.
+    /// Forgets tenants that do not wait any more.
     private mutating func forget(in ledger: MemoryLedger) {
         let waiting = Self.waiting(in: ledger)
         passed = passed.filter { waiting[$0.key] ?? 0 > 0 }

@@ -1,12 +1,13 @@
 import LongtakeCore
 
-/// One job's log as it became durable, and what may come next in it: the rules of O2, O3 and O5 over again, without the state machine.
+/// One job's durable event log, and the events that may follow: the rules of O2, O3 and O5, written
+/// again without the state machine.
 struct JobChronicle {
     private(set) var entries: [LogBook.Entry] = []
     private(set) var end: EventType?
-    /// Who has the current stage.
+    /// The claim that has the current stage.
     private(set) var owner: (claim: ClaimID, boot: Int)?
-    /// How often the current stage was claimed.
+    /// The number of claims of the current stage.
     private var claims: Int64 = 0
     /// As the job was submitted.
     private var stages: [StageName] = []
@@ -17,7 +18,7 @@ struct JobChronicle {
     var isQueued: Bool { attempt == 0 && succeeded.isEmpty && end == nil }
     /// How long the wait for the next attempt takes.
     private(set) var wait: Duration?
-    /// The attempt that the current stage's next start has to have.
+    /// The attempt number of the current stage's next start.
     private var nextAttempt = 1
     private var progress = Progress.none
     /// Of the current stage.

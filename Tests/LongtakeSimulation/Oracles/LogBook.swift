@@ -1,11 +1,12 @@
 import LongtakeCore
 
-/// All that ever became durable, kept apart from the store: what readers and later boots are compared with.
+/// Every event that ever became durable, kept apart from the store. Readers and later boots are
+/// compared with it.
 final class LogBook {
-    /// An event as it has to look wherever it is shown.
+    /// An event with its expected bytes.
     struct Entry {
         let event: CommittedEvent
-        /// As a block of Server-Sent Events in its job's log, and in the feed.
+        /// Its block of Server-Sent Events, in its job's stream and in the feed.
         let block: [UInt8]
         let feedBlock: [UInt8]
     }
@@ -23,8 +24,8 @@ final class LogBook {
 
     /// A transaction became durable.
     /// - Parameters:
-    ///   - events: what the committed events were made from.
-    ///   - authors: the claims in whose name they were written; `nil` where it was no worker.
+    ///   - events: the values of the committed events.
+    ///   - authors: the claims of the workers that wrote them; `nil` for other authors.
     ///   - boot: 1 for the first boot of the daemon.
     func append(
         _ committed: [CommittedEvent], _ events: [JobEvent], by authors: [ClaimID?], in boot: Int, at moment: Moment
@@ -56,7 +57,7 @@ final class LogBook {
         jobs.values.count { $0.isQueued && $0.entries[0].event.tenant == tenant }
     }
 
-    /// The position of the last event that `filter` lets through to this tenant; 0 where there is none.
+    /// The position of the last event for this tenant that `filter` accepts; 0 if there is none.
     func last(of tenant: TenantName, _ filter: FeedFilter) -> Int64 {
         var index = feed.count - 1
         while index >= 0 {
@@ -69,7 +70,7 @@ final class LogBook {
         return 0
     }
 
-    /// The first event of the feed behind `position` that `filter` lets through to this tenant.
+    /// The first event of the feed after `position` for this tenant that `filter` accepts.
     func next(behind position: Int64, of tenant: TenantName, _ filter: FeedFilter) -> Entry? {
         feed.first { entry in
             let event = entry.event

@@ -1,11 +1,11 @@
-/// When something was, for promises that name a time.
+/// A point in time, for guarantees with a time limit.
 struct Moment {
     let time: Duration
     let disturbances: Int
-    /// Nothing held the daemon up.
+    /// No fault delayed the daemon.
     let isCalm: Bool
 
-    /// How long ago that was; `nil` where something has held the daemon up since then.
+    /// The time since then; `nil` if a fault has delayed the daemon meanwhile.
     func since(_ earlier: Moment) -> Duration? {
         earlier.isCalm && isCalm && disturbances == earlier.disturbances ? time - earlier.time : nil
     }

@@ -1,8 +1,8 @@
 import LongtakeCore
 import LongtakeStorage
 
-/// What a group-commit writer takes from its lanes (O10), checked without the lanes: each lane in its
-/// order, batches within their limits, nothing lost, nothing starved.
+/// Checks the batches of a group-commit writer (O10) without its lanes: each lane in its order,
+/// batches within their limits, nothing lost, nothing starved.
 struct WriterWatch {
     private let commandsPerCommit: Int
     private let commitsPerMaintenance: Int
@@ -10,7 +10,7 @@ struct WriterWatch {
     private var lastNumber = 0
     /// Accepted commands that no batch has taken, in their order.
     private var waiting: [SimulatedCommand] = []
-    /// Commands in the writer's hands.
+    /// The commands that the writer runs.
     private var batch: [SimulatedCommand] = []
     private var parked: [SimulatedCommand] = []
     private var commitsSinceMaintenance = 0
@@ -60,7 +60,7 @@ struct WriterWatch {
         waiting.removeAll { numbers.contains($0.number) || $0.isAnswered }
     }
 
-    /// Nothing starves behind another lane.
+    /// No lane starves behind another one.
     private mutating func checkShares(_ batch: [SimulatedCommand]) {
         let isMaintenance = batch.first?.kind == .maintenance
         let (submissions, maintenance) = (waiting(in: .submissions), waiting(in: .maintenance))
@@ -73,7 +73,8 @@ struct WriterWatch {
         check(commitsSinceMaintenance <= commitsPerMaintenance, "maintenance waits behind too many transactions")
     }
 
-    /// Nothing can go on before time passes, and nothing holds the writer up: every command has its answer.
+    /// Nothing can run before time passes, and no fault delays the writer: every command must have
+    /// its answer.
     func lookAtRest() {
         let left = (waiting + batch + parked).filter { !$0.isAnswered }
         check(left.isEmpty, "\(left.map(\.kind)) wait, and the writer sleeps")

@@ -1,11 +1,12 @@
 import LongtakeTesting
 
-/// Everything that a schedule leaves to chance comes from here, so that its seed is all there is to know of it.
+/// The source of all random decisions of a schedule, so that the seed determines the schedule.
 final class Chance: RandomNumberGenerator {
     private var generator: Seeded
 
     init(seed: UInt64) {
-        // Neighbouring seeds are to have nothing in common: mixed once (the finalizer of SplitMix64), and never 0.
+        // Neighbouring seeds must have nothing in common: mixed once (the finalizer of SplitMix64),
+        // and never 0.
         var bits = (seed &+ 1) &* 0x9e37_79b9_7f4a_7c15
         bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9
         bits = (bits ^ (bits >> 27)) &* 0x94d0_49bb_1331_11eb
@@ -14,7 +15,7 @@ final class Chance: RandomNumberGenerator {
 
     func next() -> UInt64 { generator.next() }
 
-    /// 0 up to, not including, `bound`.
+    /// From 0 up to, not including, `bound`.
     func below(_ bound: Int) -> Int { Int((generator.next() >> 11) % UInt64(bound)) }
 
     func isOne(in count: Int) -> Bool { below(count) == 0 }
@@ -26,7 +27,7 @@ final class Chance: RandomNumberGenerator {
     }
 }
 
-/// Chance for those who ask for something `Sendable`; the simulation has one thread.
+/// For users that need a `Sendable` generator. The simulation has one thread.
 struct SendableChance: RandomNumberGenerator, @unchecked Sendable {
     let chance: Chance
 

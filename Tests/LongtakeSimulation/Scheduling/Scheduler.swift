@@ -1,15 +1,16 @@
-/// Something that does one thing after the other, like a thread: an event loop, the journal's writer.
+/// Something that does one step after the other, like a thread: an event loop, the journal's
+/// writer.
 protocol Strand: AnyObject {
     var isReady: Bool { get }
     func step()
 }
 
-/// Decides which of all that could go on goes on next.
+/// Decides which of all ready jobs and strands runs next.
 final class Scheduler {
-    /// What the draw prefers. Real machines are seldom fair.
+    /// What the choice prefers. Real machines are seldom fair.
     enum Habit: CaseIterable {
         case fair, newestFirst, oldestFirst
-        /// One strand is hardly ever chosen while anything else can go on.
+        /// One strand hardly ever runs while anything else can.
         case starving
     }
 
@@ -20,7 +21,7 @@ final class Scheduler {
     private let isFine: Bool
     private(set) var strands: [any Strand] = []
     private(set) var steps = 0
-    /// The strands that could go on at this step, by index.
+    /// The strands that can run in this step, by index.
     private var ready: [Int] = []
 
     init(chance: Chance, trace: Trace) {
@@ -31,10 +32,10 @@ final class Scheduler {
         isFine = chance.isOne(in: 4)
     }
 
-    /// Takes the place of all strands: those of a new boot.
+    /// Replaces all strands with those of a new boot.
     func follow(_ strands: [any Strand]) { self.strands = strands }
 
-    /// Lets one thing go on.
+    /// Runs one job or strand.
     /// - Returns: whether there was any.
     func step() -> Bool {
         ready.removeAll(keepingCapacity: true)
@@ -52,7 +53,7 @@ final class Scheduler {
         return true
     }
 
-    /// Lets everything go on in the order in which it became ready, until nothing can.
+    /// Runs everything in the order in which it became ready, until nothing can run.
     func runAll() {
         while true {
             if !JobHook.ready.isEmpty {

@@ -1,7 +1,8 @@
 import Dispatch
 import NIOCore
 
-/// An event loop that does one task when the schedule says so. Unchecked, because the simulation has one thread.
+/// An event loop that runs one task when the schedule decides so. Unchecked, because the simulation
+/// has one thread.
 final class SimulatedLoop: EventLoop, Strand, @unchecked Sendable {
     private struct Timer {
         let number: Int
@@ -32,7 +33,7 @@ final class SimulatedLoop: EventLoop, Strand, @unchecked Sendable {
         inEventLoop = false
     }
 
-    /// When the next timer is due.
+    /// The time of the next timer.
     var nextDeadline: Duration? {
         timers.map(\.deadline).min().map { time.now + .nanoseconds(($0 - now).nanoseconds) }
     }
@@ -44,7 +45,7 @@ final class SimulatedLoop: EventLoop, Strand, @unchecked Sendable {
         tasks.append(contentsOf: due.map(\.run))
     }
 
-    /// The loop stops: what was to be done later is not done.
+    /// Stops the loop: its timers fail.
     func close() {
         isClosed = true
         let left = timers

@@ -1,4 +1,5 @@
-/// What a schedule did: a hash by which two runs of a seed are compared, and lines for people where they are asked for.
+/// A hash of everything that a schedule did, to compare two runs of a seed, and lines to read on
+/// request.
 final class Trace {
     private(set) var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     private let isTold: Bool
@@ -9,7 +10,7 @@ final class Trace {
         self.time = time
     }
 
-    /// FNV-1a, a word at a time.
+    /// FNV-1a, one word at a time.
     func mix(_ word: UInt64) { hash = (hash ^ word) &* 0x0000_0100_0000_01b3 }
 
     func tell(_ line: @autoclosure () -> String) {

@@ -2,30 +2,31 @@ import LongtakeCore
 import LongtakeTesting
 import NIOCore
 
-/// The time of one schedule. It moves only when the schedule says so, and outlives the boots of the daemon.
+/// The time of one schedule. Only the schedule advances it, and it outlives the boots of the
+/// daemon.
 final class VirtualTime {
-    /// Since the schedule began; what never goes back.
+    /// The time since the schedule began. It never goes back.
     private(set) var now: Duration = .zero
     let wall = ManualClock()
-    /// What sleeps on it, of the present boot.
+    /// The clock of the present boot.
     private(set) var clock = TestClock()
     private var clockBegan: Duration = .zero
     private var loops: [SimulatedLoop] = []
 
-    /// A new boot: nothing that waited in the one before waits any more.
+    /// A new boot: the timers of the last one do not fire any more.
     func boot(_ loops: [SimulatedLoop]) {
         clock = TestClock()
         clockBegan = now
         self.loops = loops
     }
 
-    /// When the next timer of any kind is due.
+    /// The time of the next timer of any kind.
     var nextDeadline: Duration? {
         let sleeper = clock.nextDeadline.map { clockBegan + $0.offset }
         return (loops.compactMap(\.nextDeadline) + (sleeper.map { [$0] } ?? [])).min()
     }
 
-    /// Moves time on, and makes ready what has become due.
+    /// Advances the time, and makes ready what is due.
     func advance(by duration: Duration) {
         now += duration
         wall.advance(by: duration)
@@ -33,7 +34,7 @@ final class VirtualTime {
         for loop in loops { loop.timeMoved() }
     }
 
-    /// The clock on the wall is set, forwards or backwards; nothing else moves.
+    /// Sets the wall clock forwards or backwards. No other clock moves.
     func setWall(by duration: Duration) { wall.jump(by: duration) }
 
     var deadline: NIODeadline { Self.deadline(now) }

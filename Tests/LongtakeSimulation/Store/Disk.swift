@@ -1,16 +1,16 @@
 import LongtakeCore
 import LongtakeTesting
 
-/// What outlives a boot: the durable ledger, and what is wrong with the disk under it.
+/// The part that outlives a boot: the durable ledger, and the faults of its disk.
 final class Disk {
     private(set) var durable: MemoryLedger
-    /// Of what is durable.
+    /// Watches the claims of the durable ledger.
     private(set) var watch = ClaimWatch()
     private let stage: Stagehand
     var faults = DiskFaults()
-    /// Of the boot that has it open.
+    /// The holder of the present boot.
     var holder: HolderID { HolderID(rawValue: Int64(boots)) }
-    /// How often somebody opened it.
+    /// The number of boots.
     private(set) var boots = 0
 
     /// - Parameter queuedMost: how many jobs of one tenant may be queued.
@@ -19,7 +19,7 @@ final class Disk {
         durable = MemoryLedger(epoch: Epoch(rawValue: 0x7f3a_09c2), queuedJobsPerTenant: queuedMost)
     }
 
-    /// A boot begins with the recovery, which is durable before anything else happens.
+    /// A boot begins with recovery, which is durable before anything else happens.
     func open(at moment: ClockReading) throws {
         boots += 1
         var ledger = durable

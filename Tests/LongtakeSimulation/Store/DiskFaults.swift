@@ -1,24 +1,24 @@
-/// What is wrong with the disk at present.
+/// The present faults of the disk.
 struct DiskFaults {
-    /// How a commit ends.
+    /// The end of a commit.
     enum CommitEnd {
         case done
-        /// It did not happen, and that is known: full, busy.
+        /// It has not happened, and that is known: full, busy.
         case refused
-        /// COMMIT failed. Whether it happened, only the next boot can tell.
+        /// COMMIT failed. Only the next boot can tell if it has happened.
         case unknown(happened: Bool)
     }
 
     var isFull = false
-    /// The next commit ends so.
+    /// The end of the next commit.
     var nextCommit = CommitEnd.done
-    /// A commit that does not come back.
+    /// Commits do not return.
     var isStalled = false
-    /// Reads that do not come back.
+    /// Reads do not return.
     var areReadsStalled = false
-    /// One read in so many fails; `nil` for none.
+    /// One read in this number fails; `nil` for none.
     var failingReads: Int?
-    /// Submissions that may wait.
+    /// How many submissions may wait.
     var submissionsWaiting = 1_024
 
     mutating func endOfCommit() -> CommitEnd {

@@ -2,8 +2,8 @@ import LongtakeCore
 import LongtakeStorage
 import LongtakeTesting
 
-/// Reads in two steps each: the snapshot is taken, and later, when more may have been committed, the
-/// answer arrives. The ``ReadScheduler`` of the SQLite store decides which of them run.
+/// Reads in two steps each: the snapshot is taken, and later, when more may have been committed,
+/// the answer arrives. The ``ReadScheduler`` of the SQLite store decides which of them run.
 final class JournalReads: Strand {
     private struct Read {
         let tenant: TenantName?
@@ -56,7 +56,8 @@ final class JournalReads: Strand {
         answers = []
     }
 
-    /// Nothing can go on before time passes, and nothing holds the daemon up: every read has its answer.
+    /// Nothing can go on before time passes, and nothing holds the daemon up: every read has its
+    /// answer.
     func lookAtRest() {
         stage.verdict.check(scheduler.isIdle, .goesOn, "\(scheduler.waiting) reads wait for a connection that is free")
     }

@@ -2,11 +2,11 @@ import LongtakeCore
 import LongtakeStorage
 import LongtakeTesting
 
-/// Group commit on a disk with faults, one step at a time: take a batch, make its plans, COMMIT, call one
-/// observer after the other, answer the callers.
+/// Group commit on a disk with faults, one step at a time: take a batch, make its plans, COMMIT,
+/// call one observer after the other, answer the callers.
 ///
-/// The lanes, the watchdog and all decisions are those of LongtakeStorage, which the SQLite store runs
-/// too. This is only another shell: ``WriterWatch`` checks what they decide.
+/// The lanes, the watchdog and all decisions are those of LongtakeStorage, which the SQLite store
+/// runs too. This is only another shell: ``WriterWatch`` checks what they decide.
 final class JournalWriter: Strand {
     private struct Transaction {
         var ledger: MemoryLedger
@@ -121,7 +121,8 @@ final class JournalWriter: Strand {
         closer = done
     }
 
-    /// The process is gone, wherever the writer was. A commit that was under way may have reached the disk.
+    /// The process is gone, wherever the writer was. A commit that was under way may have reached
+    /// the disk.
     func die() {
         isDead = true
         let gone = JournalError.outcomeUnknown("the process is gone")
@@ -134,7 +135,8 @@ final class JournalWriter: Strand {
                 _ = write(&transaction)
             }
             left += transaction.batch + (rest ?? [])
-        // The disk knows their fate, and the callers do not hear of it; but no task may wait for ever.
+        // The disk knows their fate, and the callers do not hear of it; but no task may wait for
+        // ever.
         case .telling(_, _, let answers, let rest):
             for answer in answers { answer() }
             left += rest ?? []

@@ -2,8 +2,8 @@ import LongtakeCore
 import LongtakeStorage
 import LongtakeTesting
 
-/// One command of the writer, with the caller that waits for its result. It checks what its caller is
-/// told (O7).
+/// One command of the writer, with the caller that waits for its result. It checks what its caller
+/// is told (O7).
 final class SimulatedCommand: QueuedCommand {
     let kind: CommandKind
     /// When its caller stops to wait for another try.

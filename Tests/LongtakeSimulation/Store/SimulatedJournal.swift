@@ -2,8 +2,8 @@ import LongtakeCore
 import LongtakeStorage
 import LongtakeTesting
 
-/// The contract of a journal over a disk with faults, for one boot. Unchecked, because the simulation has
-/// one thread.
+/// The contract of a journal over a disk with faults, for one boot. Unchecked, because the
+/// simulation has one thread.
 final class SimulatedJournal: Journal, @unchecked Sendable {
     let epoch: Epoch
     let holder: HolderID
