@@ -4,12 +4,13 @@ import LongtakeCore
 /// performs its ``Action``s.
 ///
 /// ```text
-///                 wake, timer       worker freed     claim returned          claim failed    backoff ended   stop
-/// ready           claim if free     claim if wanted  -                       -               -               stopping
-/// claiming        remember          remember         claim again if wanted   backing off     -               stopping
-/// backing off     remember          remember         -                       -               claim           stopping
-/// stopping        ·                 end when idle    end when idle           end when idle   ·               ·
+///              wake, timer  worker freed   claim returned  claim failed   backoff over  stop
+/// ready        claim        claim          -               -              -             stopping
+/// claiming     remember     remember       claim           backing off    -             stopping
+/// backing off  remember     remember       -               -              claim         stopping
+/// stopping     ·            end when idle  end when idle   end when idle  ·             ·
 /// ```
+/// It claims only if a worker is free and the queue may contain a stage.
 /// At most one claim is in progress. A wake-up during a claim is remembered, because the claim may
 /// have read the queue before the commit that caused the wake-up.
 struct DispatcherState: Sendable {

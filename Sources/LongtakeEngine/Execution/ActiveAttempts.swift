@@ -46,10 +46,10 @@ final class ActiveAttempts: Sendable {
 ///
 /// It handles this race:
 /// ```text
-/// claimer                          canceler                          index
-/// claim commits                                                      -
-///                                  cancel request commits            no attempt of that job: the job is remembered
-/// claim returns, attempt begins                                      refused: the attempt never begins
+/// claimer                         canceler                 index
+/// claim commits                                            -
+///                                 cancel request commits   no attempt yet: the job is remembered
+/// claim returns, attempt begins                            refused: the attempt never begins
 /// ```
 /// The request may also find only the attempt of the previous stage, which has finished but is not
 /// removed yet. So the job stays remembered until its final event, even if an attempt was stopped.

@@ -96,8 +96,8 @@ struct Shutdown: Sendable {
 /// the shutdown no longer waits for it. It is a pure value.
 ///
 /// ```text
-/// 0 %           30 %           60 %        70 %          80 %       90 %       95 %    100 %
-/// ├─ stages ─────┼─ streams ────┼ responses ┼ maintenance ┼ database ┼ handlers ┼ logger ┤ forced exit
+/// 0 %       30 %        60 %        70 %          80 %       90 %       95 %     100 %
+/// ├─ stages ─┼─ streams ─┼ responses ┼ maintenance ┼ database ┼ handlers ┼ logger ─┤ forced exit
 /// ```
 /// A part that ends early leaves its time to the next parts. So all parts together never exceed the
 /// grace period, and the database always has time to close.

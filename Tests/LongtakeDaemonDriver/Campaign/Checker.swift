@@ -129,7 +129,7 @@ package struct Checker {
             cursor = (page["next"] as? String).map { "&cursor=\($0)" } ?? ""
         } while !cursor.isEmpty
         let known = Set(prompts.values)
-        for id in history.told where !known.contains(id) {
+        for id in history.received where !known.contains(id) {
             history.violated(.log, "clients received events of \(id), which does not exist")
         }
     }

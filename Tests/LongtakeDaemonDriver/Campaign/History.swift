@@ -57,7 +57,7 @@ package final class History: Sendable {
 
     package func lines(of job: String) -> [Int: String] { state.withLock { $0.lines[job] ?? [:] } }
     /// All jobs of which a client received a line.
-    package var told: Set<String> { state.withLock { Set($0.lines.keys) } }
+    package var received: Set<String> { state.withLock { Set($0.lines.keys) } }
 
     package func count(_ change: (inout Counts) -> Void) { state.withLock { change(&$0.counts) } }
 

@@ -15,8 +15,8 @@ import Testing
             while let block = try reader.next(), block.event != "stage.progress" {}
             let begun = try Self.post(daemon)
             #expect(begun.status == 202)
-            let place = try #require(begun["location"])
-            let backup = try Self.done(daemon, place)
+            let location = try #require(begun["location"])
+            let backup = try Self.done(daemon, location)
             #expect(backup["state"] as? String == "done")
             let path = try #require(backup["path"] as? String)
             #expect(path.hasPrefix(daemon.directory + "/data/backups/backup-"))
@@ -63,10 +63,10 @@ import Testing
         try daemon.connect().exchange("POST /v1/backups HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
     }
 
-    private static func done(_ daemon: DaemonProcess, _ place: String) throws -> [String: Any] {
+    private static func done(_ daemon: DaemonProcess, _ location: String) throws -> [String: Any] {
         let deadline = Deadline(20)
         while true {
-            let backup = try daemon.get(place).object()
+            let backup = try daemon.get(location).object()
             if backup["state"] as? String != "running" || deadline.isOver { return backup }
         }
     }

@@ -86,8 +86,8 @@ import Testing
             let started = try Started(
                 [], [], wrapper: ["/usr/bin/python3", "-c", python, kind, directory])
             let addresses = try started.addresses
-            let told = try #require(started.log.split(separator: "\n").first)
-            #expect(addresses == ["inherited:\(kind == "unix" ? "unix:" : "")\(told)"])
+            let address = try #require(started.log.split(separator: "\n").first)
+            #expect(addresses == ["inherited:\(kind == "unix" ? "unix:" : "")\(address)"])
         }
     }
 

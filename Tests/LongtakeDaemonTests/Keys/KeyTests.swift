@@ -14,7 +14,7 @@ import Testing
     func rights() async throws {
         try await onOwnThread {
             let daemon = try Self.start()
-            let nobody = Visitor(daemon: daemon)
+            let anonymous = Visitor(daemon: daemon)
             #expect(daemon.log.contains("there is no API key yet"))
             for (method, path) in [
                 ("GET", "/v1/jobs"), ("POST", "/v1/jobs"), ("GET", "/v1/events"), ("GET", "/v1/pipelines"),
@@ -22,13 +22,13 @@ import Testing
             ] {
                 // Requests JSON, which the feed does not offer. A feed that were open would
                 // otherwise be read without end.
-                let answer = try nobody.ask(method, path, ["Accept: application/json"])
+                let answer = try anonymous.ask(method, path, ["Accept: application/json"])
                 #expect(answer.status == 401, "\(method) \(path)")
                 #expect(answer["www-authenticate"] == #"Bearer realm="longtake""#)
                 #expect(answer["content-type"] == "application/problem+json")
             }
-            #expect(try nobody.get("/healthz").status == 200)
-            #expect(try nobody.get("/readyz").status == 200)
+            #expect(try anonymous.get("/healthz").status == 200)
+            #expect(try anonymous.get("/readyz").status == 200)
 
             let reader = try Visitor.make(daemon, tenant: "acme", rights: "read").visitor
             #expect(try reader.get("/v1/jobs").status == 200)
@@ -235,8 +235,8 @@ import Testing
             for line in lines { try line.send(request) }
             let deadline = Deadline(20)
             while !lines.contains(where: { $0.hasBytes }) { try #require(!deadline.isOver, "no request was rejected") }
-            let told = lines.first { $0.hasBytes }
-            let refused = try #require(told).readResponse()
+            let ready = lines.first { $0.hasBytes }
+            let refused = try #require(ready).readResponse()
             #expect(refused.status == 429 && refused["retry-after"] != nil)
             #expect(try one.get("/v1/jobs/\(job)", "Prefer: wait=1").status == 200)
         }

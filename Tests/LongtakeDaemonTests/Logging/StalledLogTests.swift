@@ -37,7 +37,7 @@ import Testing
 
     /// This test failed when `LoggerOutput` took a failed write for a successful one.
     @Test("a reader that has exited costs log lines and nothing else")
-    func gone() async throws {
+    func disconnect() async throws {
         try await onOwnThread {
             let pipe = try StalledPipe()
             let daemon = try pipe.start()

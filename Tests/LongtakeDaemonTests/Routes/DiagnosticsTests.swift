@@ -46,7 +46,7 @@ import Testing
 
     /// This test and the previous one failed when the events did not wait for their times.
     @Test("counts as a stream, frees its slot at the end, and receives stream.end at a shutdown")
-    func place() async throws {
+    func slot() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_STREAM_MAX_STREAMS=1"])
             let long = "?events=6&interval_ms=10000"

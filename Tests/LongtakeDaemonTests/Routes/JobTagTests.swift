@@ -32,8 +32,8 @@ import Testing
                 #expect(try daemon.get("/v1/jobs/\(id)", "If-None-Match: \(known)").status == 200, "\(known)")
             }
             #expect(try daemon.get("/v1/jobs/\(id)", "If-None-Match: 00000000-1").status == 400, "no quotes")
-            let nobody = "/v1/jobs/job_" + String(repeating: "0", count: 26)
-            #expect(try daemon.get(nobody, "If-None-Match: *").status == 404)
+            let unknown = "/v1/jobs/job_" + String(repeating: "0", count: 26)
+            #expect(try daemon.get(unknown, "If-None-Match: *").status == 404)
 
             _ = try daemon.post("/v1/jobs/\(id)/cancel", "", nil)
             let changed = try daemon.get("/v1/jobs/\(id)", "If-None-Match: \(tag)")

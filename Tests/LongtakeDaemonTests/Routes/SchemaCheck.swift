@@ -15,45 +15,45 @@ struct SchemaCheck {
         check(value, ["$ref": "#/components/schemas/\(name)"], name)
     }
 
-    private func check(_ value: Any, _ schema: [String: Any], _ place: String) -> [String] {
+    private func check(_ value: Any, _ schema: [String: Any], _ pointer: String) -> [String] {
         if let reference = schema["$ref"] as? String {
             guard let target = schemas[String(reference.split(separator: "/").last ?? "")] as? [String: Any] else {
-                return ["\(place): no \(reference)"]
+                return ["\(pointer): no \(reference)"]
             }
-            return check(value, target, place)
+            return check(value, target, pointer)
         }
         if let choices = schema["oneOf"] as? [Any] {
-            let fits = choices.compactMap { $0 as? [String: Any] }.filter { check(value, $0, place).isEmpty }
-            return fits.count == 1 ? [] : ["\(place): is \(fits.count) of the choices: \(value)"]
+            let fits = choices.compactMap { $0 as? [String: Any] }.filter { check(value, $0, pointer).isEmpty }
+            return fits.count == 1 ? [] : ["\(pointer): matches \(fits.count) choices: \(value)"]
         }
-        var problems = type(value, schema, place) + word(value, schema, place)
+        var problems = type(value, schema, pointer) + enumeration(value, schema, pointer)
         if let number = value as? Double {
             let (least, most) = (schema["minimum"] as? Double ?? number, schema["maximum"] as? Double ?? number)
-            if number < least || number > most { problems.append("\(place): \(number) is out of bounds") }
+            if number < least || number > most { problems.append("\(pointer): \(number) is out of range") }
         }
         if let elements = value as? [Any], let items = schema["items"] as? [String: Any] {
-            for (index, element) in elements.enumerated() { problems += check(element, items, "\(place)/\(index)") }
+            for (index, element) in elements.enumerated() { problems += check(element, items, "\(pointer)/\(index)") }
         }
-        if let members = value as? [String: Any] { problems += object(members, schema, place) }
+        if let members = value as? [String: Any] { problems += object(members, schema, pointer) }
         return problems
     }
 
-    private func object(_ members: [String: Any], _ schema: [String: Any], _ place: String) -> [String] {
+    private func object(_ members: [String: Any], _ schema: [String: Any], _ pointer: String) -> [String] {
         let known = schema["properties"] as? [String: Any] ?? [:]
         let other = schema["additionalProperties"]
         var problems = (schema["required"] as? [Any] ?? []).compactMap { $0 as? String }.filter { members[$0] == nil }
-            .map { "\(place)/\($0): is not there" }
+            .map { "\(pointer)/\($0): is missing" }
         for (name, value) in members {
             if let rule = (known[name] ?? other) as? [String: Any] {
-                problems += check(value, rule, "\(place)/\(name)")
+                problems += check(value, rule, "\(pointer)/\(name)")
             } else if !(other as? Bool ?? (known.isEmpty && schema["required"] == nil)) {
-                problems.append("\(place)/\(name): is not in the document")
+                problems.append("\(pointer)/\(name): is not in the document")
             }
         }
         return problems
     }
 
-    private func type(_ value: Any, _ schema: [String: Any], _ place: String) -> [String] {
+    private func type(_ value: Any, _ schema: [String: Any], _ pointer: String) -> [String] {
         let allowed =
             (schema["type"] as? String).map { [$0] } ?? (schema["type"] as? [Any])?.compactMap { $0 as? String }
         guard let allowed else { return [] }
@@ -67,20 +67,20 @@ struct SchemaCheck {
             default: "object"
             }
         let fits = allowed.contains(actual) || actual == "integer" && allowed.contains("number")
-        return fits ? [] : ["\(place): is \(actual), not \(allowed)"]
+        return fits ? [] : ["\(pointer): is \(actual), not \(allowed)"]
     }
 
-    private func word(_ value: Any, _ schema: [String: Any], _ place: String) -> [String] {
+    private func enumeration(_ value: Any, _ schema: [String: Any], _ pointer: String) -> [String] {
         if let words = schema["enum"] as? [Any], !words.contains(where: { "\($0)" == "\(value)" }) {
-            return ["\(place): \(value) is none of \(words)"]
+            return ["\(pointer): \(value) is not one of \(words)"]
         }
         if let constant = schema["const"], "\(constant)" != "\(value)" {
-            return ["\(place): \(value), not \(constant)"]
+            return ["\(pointer): \(value), not \(constant)"]
         }
         if let pattern = schema["pattern"] as? String, let text = value as? String,
             (try? Regex(pattern).wholeMatch(in: text)) == nil
         {
-            return ["\(place): “\(text)” does not match \(pattern)"]
+            return ["\(pointer): “\(text)” does not match \(pattern)"]
         }
         return []
     }

@@ -76,16 +76,16 @@ import Testing
             let daemon = try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
             _ = try daemon.submit()
             let list = try daemon.get("/v1/jobs").object()
-            let place = try #require(list["last_event_id"] as? String)
+            let cursor = try #require(list["last_event_id"] as? String)
             let between = try daemon.submit()
-            let (now, listed) = (try daemon.feed(), try daemon.feed("?after=\(place)"))
-            #expect(try now.next()?.id == place.dropLast() + "2")
-            #expect(try listed.next()?.id == place)
+            let (now, listed) = (try daemon.feed(), try daemon.feed("?after=\(cursor)"))
+            #expect(try now.next()?.id == cursor.dropLast() + "2")
+            #expect(try listed.next()?.id == cursor)
             #expect(try listed.next()?.data?.contains(between) == true)
             let later = try daemon.submit()
             for reader in [now, listed] { #expect(try reader.next()?.data?.contains(later) == true) }
             let bare = try daemon.feed("?after=1")
-            #expect(try bare.next()?.id == place)
+            #expect(try bare.next()?.id == cursor)
             #expect(try bare.next()?.data?.contains(between) == true)
         }
     }
@@ -122,7 +122,7 @@ import Testing
             #expect(
                 block?.raw.wholeMatch(of: /id: [0-9a-f]{8}-g3\n\n/) != nil, "an id and nothing else dispatches no event"
             )
-            #expect(try byPipeline.next()?.raw == ": hb\n\n", "once moved on, it is only told that the stream lives")
+            #expect(try byPipeline.next()?.raw == ": hb\n\n", "after the newer cursor it gets heartbeats only")
         }
     }
 

@@ -96,7 +96,7 @@ import Testing
     /// This test failed without the probes after a FIN: the slots stayed in use until the next
     /// heartbeat, here 300 s.
     @Test("a client that disconnects frees its slot at once, at any time")
-    func gone() async throws {
+    func disconnect() async throws {
         try await onOwnThread {
             let daemon = try Self.idle("LONGTAKE_STREAM_HEARTBEAT_SECONDS=300")
             let id = try daemon.submit()

@@ -44,9 +44,9 @@ import Testing
             let jobs = try #require(try daemon.get("/v1/jobs").object()["jobs"] as? [Any])
             #expect(jobs.count == 1, "a request with an unacceptable representation submits nothing")
             // For a job that does not exist, the status is 404 for every Accept.
-            let nobody = "/v1/jobs/job_" + String(repeating: "0", count: 26) + "/events"
+            let unknown = "/v1/jobs/job_" + String(repeating: "0", count: 26) + "/events"
             for accept in ["text/event-stream", "application/x-ndjson", "application/json"] {
-                #expect(try daemon.get(nobody, "Accept: \(accept)").status == 404, "\(accept)")
+                #expect(try daemon.get(unknown, "Accept: \(accept)").status == 404, "\(accept)")
             }
         }
     }
@@ -68,9 +68,9 @@ import Testing
             while text.split(separator: "\n").count < 2, let chunk = try reset.socket.readChunk() {
                 text += String(decoding: chunk, as: UTF8.self)
             }
-            let told = text.split(separator: "\n").map(String.init)
-            #expect(told[0] == #"{"type":"stream.reset","reason":"malformed","requested":"nonsense"}"#)
-            let snapshot = try JSON.object(told[1])
+            let lines = text.split(separator: "\n").map(String.init)
+            #expect(lines[0] == #"{"type":"stream.reset","reason":"malformed","requested":"nonsense"}"#)
+            let snapshot = try JSON.object(lines[1])
             #expect(snapshot["type"] as? String == "job.snapshot")
             #expect((snapshot["job"] as? [String: Any])?["id"] as? String == id)
 

@@ -101,7 +101,7 @@ import Testing
             let rest = JobLog(blocks)
             let number = try #require(snapshot.id?.split(separator: "-").last.flatMap { Int($0) })
             try rest.checkDense(from: number + 1)
-            #expect(rest.types.last == "job.succeeded", "behind the snapshot it goes on live")
+            #expect(rest.types.last == "job.succeeded", "after the snapshot it continues live")
         }
     }
 
