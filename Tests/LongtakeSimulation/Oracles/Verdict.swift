@@ -2,7 +2,9 @@
 final class Verdict {
     /// What is promised, in the words of the fault campaign.
     ///
-    /// Each was seen to be broken with a protection taken out, from seed 1 on in as many schedules as stand behind it.
+    /// Each was seen to be broken with a protection taken out, from seed 1 on in as many schedules
+    /// as stand behind it, with the draws of that time. `Tests/Mutations` breaks each rule of
+    /// LongtakeCore, and can be repeated.
     enum Oracle: String {
         /// Everything that was answered exists, with its input, once for each key. Broken by a store that forgets keys (5 schedules) or
         /// answers one with another job (7).
@@ -25,7 +27,8 @@ final class Verdict {
         case stages = "O5 stages"
         /// What is not durable is not acknowledged. Broken by a journal that answers before its COMMIT (1).
         case honesty = "O7 honesty"
-        /// The rows and counters of the store say what the logs say.
+        /// The rows and counters of the store say what the logs say. Broken by plans that do not
+        /// count, and by heads, fences and holders that are not moved (`Tests/Mutations`).
         case storage = "O6 storage"
         /// Tenants take turns on a queue, and a paused one hands out nothing. Broken where the first tenant by name is served first (seed 1 to
         /// 200: 26).
