@@ -46,6 +46,7 @@ final class Boot: @unchecked Sendable {
             configuration: EngineConfiguration(workers: plan.workers, randomness: random),
             store: journal, runners: StageRunners([.simulated: runner]), clock: time.clock, wallClock: time.wall,
             logger: logger)
+        NoticeWatch(disk: disk, stage: stage).observe(journal)
         scheduler.follow(loops + [journal.writer, journal.reads])
         engine.start()
     }

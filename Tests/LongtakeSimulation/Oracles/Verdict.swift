@@ -5,6 +5,7 @@ final class Verdict {
     ///
     /// Each was seen to be violated when a protection was removed. The number after a protection is
     /// the first seed, counted from 1, that found it. Before O10 existed, seeds gave other schedules.
+    /// `Tests/Mutations` breaks each rule of LongtakeCore, and can be repeated.
     enum Oracle: String {
         /// Every acknowledged job exists with its input, once per key. Violated by a store that
         /// forgets keys (5 schedules) or returns another job for a key (7).
@@ -33,7 +34,8 @@ final class Verdict {
         /// Nothing is acknowledged before it is durable, and nothing happens after it was rejected.
         /// Violated by a journal that answers before COMMIT (1).
         case honesty = "O7 honesty"
-        /// The rows and counters of the store say what the logs say.
+        /// The rows and counters of the store say what the logs say. Broken by plans that do not
+        /// count, and by heads, fences and holders that are not moved (`Tests/Mutations`).
         case storage = "O6 storage"
         /// Tenants take turns on a queue, and a paused queue hands out nothing. Violated if tenants
         /// are served by name (seeds 1 to 200: 26).
