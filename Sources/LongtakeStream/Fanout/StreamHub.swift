@@ -49,7 +49,7 @@ public final class StreamHub: Sendable {
         keepHouse(on: loops.first)
         journal.tail { [weak self] notice in
             switch notice.news {
-            case .events(let events): self?.publish(events)
+            case .events(let events): self?.publish(events, after: notice.after)
             case .advanced(let position):
                 // No store of this version sends it. Streams would have to read the log again.
                 self?.logger.error(
@@ -63,11 +63,11 @@ public final class StreamHub: Sendable {
     ///
     /// The rings come before the loops: a reader registers first and reads then, so whoever registers too late to be posted to finds the
     /// event in the ring.
-    private func publish(_ events: [CommittedEvent]) {
+    private func publish(_ events: [CommittedEvent], after: EventPosition?) {
         guard let newest = events.last?.position else { return }
         let previous = published.withLock { published in
             defer { published = newest }
-            return published
+            return after ?? published
         }
         var wanted = Set(rings.collecting(events))
         for shard in shards where wanted.count < events.count { wanted.formUnion(shard.followed(events)) }
