@@ -42,6 +42,9 @@ let package = Package(
         .executable(name: "longtake", targets: ["longtake"]),
         // Loaded by the tests of faults into the daemons that they start; no part of the product.
         .library(name: "LongtakeFaultShim", type: .dynamic, targets: ["LongtakeFaultShim"]),
+        // For the packages in Spikes/, which try what the product does not do yet.
+        .library(name: "LongtakeCore", targets: ["LongtakeCore"]),
+        .library(name: "LongtakeTesting", targets: ["LongtakeTesting"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

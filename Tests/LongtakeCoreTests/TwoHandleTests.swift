@@ -41,6 +41,19 @@ struct TwoHandleTests {
         #expect(page.head == positions.list.last, "what it is told of can be read")
     }
 
+    @Test("a notice of own events names the position before them, so a reader sees what it has missed")
+    func gaps() async throws {
+        let first = MemoryJournal(clock: ManualClock(), schedule: HostileSchedule(seed: 1))
+        let second = first.anotherHandle(HolderID(rawValue: 2), schedule: HostileSchedule(seed: 2))
+        let notices = Seen<TailNotice>()
+        first.tail { notices.add($0) }
+        _ = try await first.submit(Samples.submission(1))
+        _ = try await second.submit(Samples.submission(2))
+        _ = try await first.submit(Samples.submission(3))
+        let after = notices.list.map { $0.after?.rawValue }
+        #expect(after == [0, nil, 2])
+    }
+
     @Test("the epoch is that of each page and notice, and may change while the process lives")
     func epochs() async throws {
         let store = MemoryJournal(epoch: Epoch(rawValue: 1), clock: ManualClock())

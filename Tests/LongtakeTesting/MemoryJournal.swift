@@ -38,11 +38,11 @@ public final class MemoryJournal: Journal {
     public func renewEpoch(_ epoch: Epoch) async { await shared.renew(epoch) }
 
     public func tail(_ observer: @escaping @Sendable (TailNotice) -> Void) {
-        shared.observe { [holder, schedule] commit, epoch, author in
+        shared.observe { [holder, schedule] commit, epoch, told in
             guard !commit.events.isEmpty else { return }
-            let isOwn = author == nil || author == holder
-            if isOwn || schedule.hasEventsOfOthers {
-                observer(TailNotice(epoch: epoch, .events(commit.events)))
+            if told.author == holder || schedule.hasEventsOfOthers {
+                let after = schedule.hasEventsOfOthers ? nil : told.after
+                observer(TailNotice(epoch: epoch, after: after, .events(commit.events)))
             } else if let last = commit.events.last {
                 observer(TailNotice(epoch: epoch, .advanced(to: last.position)))
             }
@@ -60,7 +60,8 @@ public final class MemoryJournal: Journal {
         while true {
             switch try await shared.read({ try $0.judge(prepared, at: $1) }) {
             case .create(let plan):
-                let outcome = try await commit { ledger, _ -> SubmissionOutcome? in
+                let outcome = try await commit { [holder] ledger, _ -> SubmissionOutcome? in
+                    guard !ledger.isGone(holder) else { throw JournalError.gone }
                     guard ledger.execute(plan, of: prepared) == .done else { return nil }
                     return ledger.job(submission.id, of: submission.tenant).map { .created($0) }
                 }
@@ -84,13 +85,19 @@ public final class MemoryJournal: Journal {
             let facts = try await shared.read { ledger, _ in ledger.facts(of: job) }
             guard let facts, facts.tenant == tenant else { return nil }
             let plan = try LedgerPlan.cancel(facts, at: shared.clock.reading())
-            let isDone = try await commit { ledger, _ in ledger.execute(plan) == .done }
+            let isDone = try await commit { [holder] ledger, _ in
+                guard !ledger.isGone(holder) else { throw JournalError.gone }
+                return ledger.execute(plan) == .done
+            }
             if isDone { return try await self.job(job, of: tenant) }
         }
     }
 
     public func delete(_ job: JobID, of tenant: TenantName) async throws {
-        try await commit { ledger, _ in try ledger.delete(job, of: tenant) }
+        try await commit { [holder] ledger, _ in
+            guard !ledger.isGone(holder) else { throw JournalError.gone }
+            try ledger.delete(job, of: tenant)
+        }
     }
 
     public func job(_ job: JobID, of tenant: TenantName) async throws -> Job? {
@@ -254,7 +261,13 @@ public final class HostileSchedule: HandleSchedule {
 /// Carries out one batch at a time and tells the observers before its caller goes on. An actor, because
 /// commits are told in line.
 private actor SharedLedger {
-    typealias Observer = @Sendable (Commit, Epoch, HolderID?) -> Void
+    /// Who wrote a commit, and the position of the last event before it.
+    struct Origin: Sendable {
+        let author: HolderID
+        let after: EventPosition
+    }
+
+    typealias Observer = @Sendable (Commit, Epoch, Origin) -> Void
 
     nonisolated let clock: any WallClock
     nonisolated let epoch: Mutex<Epoch>
@@ -282,10 +295,12 @@ private actor SharedLedger {
         guard !isClosed else { throw JournalError.closed }
         guard settled.insert(batch).inserted else { throw JournalError.unanswered }
         // A command judges before it changes anything, so one that throws leaves the ledger as it was.
+        let after = state.head
         let value = try body(&state, clock.reading())
         let commit = state.takeCommit()
         if !commit.isEmpty {
-            for observer in observers.withLock({ $0 }) { observer(commit, state.epoch, batch.holder) }
+            let origin = Origin(author: batch.holder, after: after)
+            for observer in observers.withLock({ $0 }) { observer(commit, state.epoch, origin) }
         }
         return value
     }

@@ -72,6 +72,9 @@ package struct MemoryLedger: Sendable {
         return (commit, changes)
     }
 
+    /// The newest position.
+    package var head: EventPosition { EventPosition(rawValue: position) }
+
     /// The events of the commands since then.
     package var uncommitted: [CommittedEvent] { commit.events }
 

@@ -29,6 +29,9 @@ public struct TwoHandleConformance<Store: JobStore & WorkStore & EventLog & Send
                 try await $0.endsOnce()
             },
             Check(description: "a holder that was declared gone writes nothing more") { try await $0.takesOver() },
+            Check(description: "a process that was declared gone submits and cancels nothing") {
+                try await $0.refusesWhoIsGone()
+            },
             Check(description: "a take-over during reports loses none that was answered, and lets none in after it") {
                 try await $0.takesOverDuringReports()
             },
@@ -158,6 +161,20 @@ public struct TwoHandleConformance<Store: JobStore & WorkStore & EventLog & Send
             next.attempt == 1 && next.checkpoint.progress == Progress(0.5), "it goes on, and burns no attempt")
         let last = try await log(of: submission.id, at: second).last
         try expect(last?.type == .jobResumed, "the log tells that the stage was resumed")
+    }
+
+    private func refusesWhoIsGone() async throws {
+        _ = try await first.submit(Samples.submission(1))
+        _ = try await first.declareGone(second.holder)
+        do {
+            _ = try await second.submit(Samples.submission(2))
+            try expect(false, "it submits nothing")
+        } catch JournalError.gone {}
+        do {
+            _ = try await second.cancel(Samples.submission(1).id, of: .anonymous)
+            try expect(false, "it cancels nothing")
+        } catch JournalError.gone {}
+        try expect(try await second.jobs(JobQuery()).jobs.map(\.state) == [.queued], "nothing has changed")
     }
 
     private func takesOverDuringReports() async throws {

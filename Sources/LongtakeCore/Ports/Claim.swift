@@ -79,8 +79,8 @@ extension Claim {
 /// What a claim of some stages got.
 public struct ClaimResult: Hashable, Sendable {
     public var claims: [Claim]
-    /// When the earliest stage that waits for its next attempt on this queue can be claimed; `nil` if none
-    /// waits so.
+    /// When the earliest stage that waits for its next attempt on this queue can be claimed, on the store's
+    /// steady clock; `nil` if none waits so.
     public var nextDue: Timestamp?
 
     public init(claims: [Claim], nextDue: Timestamp?) {
@@ -116,7 +116,8 @@ public enum StageOutcome: Hashable, Sendable {
     /// The holder stops, or the job is to be canceled: the stage goes back to its queue, or the job ends.
     case interrupted(InterruptionReason)
 
-    package var command: JobCommand {
+    /// The command that the plan is made from.
+    public var command: JobCommand {
         switch self {
         case .succeeded(let output): .succeed(output: output)
         case .retry(let error, let delay): .retry(error: error, delay: delay)

@@ -120,14 +120,20 @@ public protocol EventLog: Sendable {
     /// A page of the events of all jobs of one tenant, in commit order, from one short read.
     func events(_ query: FeedQuery) async throws -> FeedPage
 
-    /// Adds an observer of what is new. It is called after each commit, in commit order, where commits are
-    /// told: it must be quick and must not wait for the store.
+    /// Adds an observer of what is new. It is called after each commit, where commits are told: it must be
+    /// quick and must not wait for the store. The commits of this process are told in commit order. If
+    /// other processes write to the store, their commits may be told late, after newer ones of this process:
+    /// see ``TailNotice/after``.
     func tail(_ observer: @escaping @Sendable (TailNotice) -> Void)
 }
 
 /// What is new in the log.
 public struct TailNotice: Sendable {
     public let epoch: Epoch
+    /// The position right before the first event of ``News/events(_:)``. A reader of all events that stands
+    /// before it has missed events that another process wrote, and reads them from the store. `nil` if the
+    /// notice follows the one before it without a gap, as it always does if one process writes alone.
+    public let after: EventPosition?
     public let news: News
 
     /// What a process knows of a change.
@@ -138,8 +144,9 @@ public struct TailNotice: Sendable {
         case advanced(to: EventPosition)
     }
 
-    public init(epoch: Epoch, _ news: News) {
+    public init(epoch: Epoch, after: EventPosition? = nil, _ news: News) {
         self.epoch = epoch
+        self.after = after
         self.news = news
     }
 }
@@ -184,6 +191,9 @@ extension Storage {
 public enum JournalError: Error, Hashable, Sendable {
     /// The claim does not hold any more: stop, write nothing.
     case notOwner
+    /// The holder of this process was declared gone, so the store takes no writes from it. The process must
+    /// end and start again as a new holder.
+    case gone
     case refused(JobRefusal)
     /// Too many commands or reads wait already.
     case overloaded

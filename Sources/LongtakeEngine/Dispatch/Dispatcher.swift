@@ -119,7 +119,7 @@ final class Dispatcher: Sendable {
     private func claim(_ limit: Int) async {
         do {
             send.yield(.claimed(try await store.claim(queue: queue, limit: limit, for: store.holder)))
-        } catch JournalError.notOwner {
+        } catch JournalError.notOwner, JournalError.gone {
             logger.error("stopped claiming stages, because this process was declared gone; restart it")
             send.yield(.claimFailed(isFinal: true))
         } catch JournalError.closed, JournalError.outcomeUnknown {

@@ -79,7 +79,7 @@ extension Problem {
                 .outcomeUnknown,
                 "The disk does not respond, so it is not known whether this request was accepted. To find out, repeat the request with the same Idempotency-Key. Without a key, repeating it may submit a second job."
             )
-        case .closed:
+        case .closed, .gone:
             self = .draining
         case .tooManyQueued:
             self = .tooManyQueued

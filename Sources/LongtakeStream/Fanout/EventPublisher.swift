@@ -32,7 +32,7 @@ final class EventPublisher: Sendable {
         switch notice.news {
         case .events(let events):
             guard let newest = events.last?.position else { return }
-            let action = progress.withLock { $0.received(through: newest) }
+            let action = progress.withLock { $0.received(through: newest, after: notice.after) }
             switch action {
             case .publish(let previous): publish(events, after: previous)
             case .read: startReading()
@@ -160,12 +160,15 @@ struct TailProgress: Hashable, Sendable {
     }
 
     /// A notice carried its events, up to `position`.
-    mutating func received(through position: EventPosition) -> Action {
+    /// - Parameter previous: the position before them, if other processes write to the store too
+    ///   (``TailNotice/after``). A feed that has not reached it reads the store.
+    mutating func received(through position: EventPosition, after previous: EventPosition? = nil) -> Action {
         guard !isReading, !isPaused else {
             return advanced(to: position) ? .read : .leaveToReader
         }
-        defer { newest = position }
-        return .publish(after: newest ?? .beforeFirst)
+        // Commits of other processes may be announced late.
+        defer { newest = max(newest ?? position, position) }
+        return .publish(after: previous ?? newest ?? .beforeFirst)
     }
 
     /// A notice said that there are events up to `position`.
