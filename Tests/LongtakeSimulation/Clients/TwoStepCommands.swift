@@ -1,4 +1,5 @@
 import LongtakeCore
+import LongtakeStorage
 import LongtakeTesting
 
 /// Commands that are judged in one transaction and executed in a later one, as a store with several
