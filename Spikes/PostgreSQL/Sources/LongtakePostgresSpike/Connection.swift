@@ -79,9 +79,10 @@ public final class Connection {
             }
         }
         guard PQstatus(handle) == CONNECTION_OK else { throw ConnectionLost() }
-        // An administrator ends backends: 57P01 to 57P03. Whether the statement had committed is not known.
-        if let error { throw error.state.hasPrefix("57P") ? ConnectionLost() : error }
-        return rows
+        guard let error else { return rows }
+        // Whether the statement had committed is not known if an administrator ended the backend (57P01 to 57P03), or if
+        // there is no SQLSTATE: then the error is libpq's own, because the connection broke.
+        throw error.state.isEmpty || error.state.hasPrefix("57P") ? ConnectionLost() : error
     }
 
     /// Several statements without parameters.

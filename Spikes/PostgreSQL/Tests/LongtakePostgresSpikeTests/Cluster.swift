@@ -37,7 +37,17 @@ final class Cluster: Sendable {
         Leftovers.add(directory)
         try start()
         try Connection(conninfo("postgres")).run("CREATE DATABASE base")
-        try Connection(conninfo("base")).run(Schema.script)
+        try Connection(conninfo("base")).run(try Self.script())
+    }
+
+    /// The tables and procedures. `LONGTAKE_SPIKE_BREAK="old=>new"` breaks a rule in them, to see the tests fail.
+    private static func script() throws -> String {
+        guard let change = ProcessInfo.processInfo.environment["LONGTAKE_SPIKE_BREAK"] else { return Schema.script }
+        let parts = change.components(separatedBy: "=>")
+        guard parts.count == 2, Schema.script.contains(parts[0]) else {
+            throw Failed(description: "nothing to break: \(change)")
+        }
+        return Schema.script.replacingOccurrences(of: parts[0], with: parts[1])
     }
 
     func start() throws {
