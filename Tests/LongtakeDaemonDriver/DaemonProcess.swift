@@ -73,7 +73,7 @@ package final class DaemonProcess: @unchecked Sendable {
     }
 
     private func waitUntilReady() throws {
-        let deadline = Deadline(20)
+        let deadline = Deadline(60)
         while !deadline.isOver {
             if (try? connect().exchange("GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").status)
                 == 200
@@ -91,7 +91,7 @@ package final class DaemonProcess: @unchecked Sendable {
     package func startBesidePredecessor() throws {
         let old = pid
         try startWithoutWaiting()
-        let deadline = Deadline(20)
+        let deadline = Deadline(60)
         // The previous daemon uses the port until it exits.
         while waitpid(old, nil, WNOHANG) == 0 {
             guard !deadline.isOver else { throw DidNotStart(description: "the one before does not end") }

@@ -36,8 +36,9 @@ import Testing
                 let started = try Started(flags, environment)
                 let addresses = try started.addresses
                 let ports = addresses.compactMap { $0.split(separator: ":").last }
+                try #require(ports.count == 2, "\(addresses)")
                 #expect(addresses.map { $0.dropLast(ports[0].count) } == ["http://127.0.0.1:", "http://[::1]:"])
-                #expect(ports.count == 2 && ports[0] == ports[1] && ports[0] != "0", "\(addresses)")
+                #expect(ports[0] == ports[1] && ports[0] != "0", "\(addresses)")
                 for host in ["127.0.0.1", "[::1]"] { #expect(try Self.curl("http://\(host):\(ports[0])/healthz") == 0) }
             }
         }
@@ -126,7 +127,7 @@ private final class Started {
     /// Waits for the record `ready`.
     var addresses: [String] {
         get throws {
-            let deadline = Deadline(20)
+            let deadline = Deadline(60)
             while !deadline.isOver {
                 if let line = log.split(separator: "\n").first(where: { $0.contains("\"ready\"") }) {
                     let record = try JSONDecoder().decode([String: String].self, from: Data(line.utf8))
@@ -134,8 +135,11 @@ private final class Started {
                 }
                 poll(nil, 0, 5)
             }
-            Issue.record("\(log)")
-            return []
+            throw NotReady(log: log)
         }
+    }
+
+    private struct NotReady: Error {
+        let log: String
     }
 }

@@ -10,7 +10,7 @@ import Testing
             let socket = try daemon.connect()
             let get = { (path: String) in "GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n" }
             try socket.send(get("/healthz") + get("/nowhere") + get("/readyz"))
-            let answers = try (0..<3).map { _ in try socket.readResponse(within: 5).status }
+            let answers = try (0..<3).map { _ in try socket.readResponse(within: 30).status }
             #expect(answers == [200, 404, 200])
         }
     }
@@ -69,18 +69,18 @@ import Testing
                 upgrade + "Transfer-Encoding: chunked\r\n",
                 "\(String(body.utf8.count, radix: 16))\r\n\(body)\r\n0\r\n\r\n")
             for request in [get("/healthz", upgrade), sized, chunked, get("/nothing", upgrade), get("/healthz", "")] {
-                let answer = try socket.exchange(request, within: 5)
+                let answer = try socket.exchange(request, within: 30)
                 #expect([200, 201, 404].contains(answer.status) && answer["connection"] != "close", "\(request)")
             }
             // All requests in one write, except the second part of the last one.
             let last = get("/readyz", "Connection: Upgrade\r\nUpgrade: websocket\r\n")
             try socket.send(get("/healthz", upgrade) + sized + chunked + get("/nothing", "") + String(last.prefix(20)))
-            #expect(try (0..<4).map { _ in try socket.readResponse(within: 5).status } == [200, 201, 201, 404])
+            #expect(try (0..<4).map { _ in try socket.readResponse(within: 30).status } == [200, 201, 201, 404])
             try socket.send(String(last.dropFirst(20)))
-            #expect(try socket.readResponse(within: 5).status == 200)
+            #expect(try socket.readResponse(within: 30).status == 200)
             let reader = try EventReader(socket, get("/v1/jobs/\(try daemon.submit())/events", upgrade))
             #expect(try reader.rest().last?.event == "job.succeeded" && reader.endedCleanly)
-            #expect(try socket.exchange(get("/healthz", ""), within: 5).status == 200)
+            #expect(try socket.exchange(get("/healthz", ""), within: 30).status == 200)
         }
     }
 
@@ -91,10 +91,10 @@ import Testing
             let id = try daemon.submit()
             let socket = try daemon.connect()
             try socket.send("HEAD /v1/jobs/\(id)/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            let head = try socket.readHead(within: 5)
+            let head = try socket.readHead(within: 30)
             #expect(head.status == 200)
             #expect(head["connection"] == "close")
-            #expect(try socket.readToEnd(within: 5).isEmpty)
+            #expect(try socket.readToEnd(within: 30).isEmpty)
         }
     }
 }
