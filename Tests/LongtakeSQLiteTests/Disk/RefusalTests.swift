@@ -8,7 +8,7 @@ import Testing
 
 /// The message for the operator if the storage cannot be opened: what is wrong, then what to do. No
 /// file is changed.
-@Suite("a refusal")
+@Suite("a refusal", .timeLimit(.minutes(4)))
 struct RefusalTests {
     @Test(
         "says what is wrong and what to do, and changes no file",
@@ -92,7 +92,7 @@ struct RefusalTests {
         let log = NoteLog()
         async let second = scratch.open(lockWait: .seconds(5), logger: log.logger)
         // The second daemon has tried.
-        await log["another daemon still has the directory"].wait()
+        await log["another daemon still uses the directory"].wait()
         try await first.close()
         let journal = try await second
         #expect(try await journal.job(Samples.submission(1).id, of: .anonymous) != nil)
