@@ -35,6 +35,8 @@ struct CheckpointTests {
         let relay = try ReaderRelay(scratch.database)
         let log = LogFile(scratch.database + "-wal")
         async let reading: Void = relay.run()
+        // Also if a submission fails, since the relay would never end.
+        defer { relay.stop() }
         // 200 MB in all.
         let prompt = String(repeating: "x", count: 100_000)
         try await withThrowingTaskGroup(of: Void.self) { writers in

@@ -88,7 +88,10 @@ import Testing
             let reader = try daemon.follow(second, "?heartbeat=event&heartbeat_seconds=1")
             #expect(try beat(reader) == #"{"type":"stream.heartbeat","queue_position":1}"#)
             _ = try daemon.request("POST", "/v1/jobs/\(first)/cancel")
-            #expect(try beat(reader) == #"{"type":"stream.heartbeat","queue_position":0}"#)
+            // A heartbeat that was made before the cancellation may come first.
+            var last = try beat(reader)
+            for _ in 1...20 where last?.hasSuffix(":1}") == true { last = try beat(reader) }
+            #expect(last == #"{"type":"stream.heartbeat","queue_position":0}"#)
             let feed = try daemon.feed("?heartbeat=event&heartbeat_seconds=1")
             #expect(try beat(feed) == #"{"type":"stream.heartbeat"}"#)
             #expect(daemon.stop() == 0)

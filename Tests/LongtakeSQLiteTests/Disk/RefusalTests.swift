@@ -90,7 +90,7 @@ struct RefusalTests {
         let first = try await scratch.open()
         _ = try await first.submit(Samples.submission(1))
         let log = NoteLog()
-        async let second = scratch.open(lockWait: .seconds(5), logger: log.logger)
+        async let second = scratch.open(lockWait: .seconds(60), logger: log.logger)
         // The second daemon has tried.
         await log["another daemon still uses the directory"].wait()
         try await first.close()
