@@ -13,7 +13,8 @@ struct RefusalTests {
     @Test(
         "says what is wrong and what to do, and changes no file",
         arguments: [
-            ("text", "not a SQLite database", "Restore a backup"), ("magic", "not a SQLite database", "Restore a backup"),
+            ("text", "not a SQLite database", "Restore a backup"),
+            ("magic", "not a SQLite database", "Restore a backup"),
             ("half", "damaged", "restore a backup"), ("zeroed", "not a SQLite database", "Restore a backup"),
             ("schema", "damaged", "restore a backup"), ("foreign", "another program", "Use another directory"),
             ("newer", "newer version", "Start that one"),
