@@ -26,9 +26,11 @@ struct WriterWatch {
         command.number = lastNumber
     }
 
-    mutating func accepted(_ command: SimulatedCommand, submissionsWaiting limit: Int) {
+    mutating func accepted(_ command: SimulatedCommand, submissionsWaiting limit: Int, isBlocked: Bool) {
         let submissions = waiting(in: .submissions).count
         check(command.kind != .submission || submissions < limit, "\(submissions) submissions wait, and \(limit) may")
+        check(
+            !isBlocked || [.critical, .maintenance].contains(command.kind), "a \(command.kind) command on a full disk")
         waiting.append(command)
     }
 

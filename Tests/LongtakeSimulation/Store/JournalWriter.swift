@@ -71,7 +71,8 @@ final class JournalWriter: Strand {
         queue.submissionsWaiting = disk.faults.submissionsWaiting
         do {
             let (wake, startsTicking) = try queue.add(command)
-            watch.accepted(command, submissionsWaiting: disk.faults.submissionsWaiting)
+            let isBlocked = policy.obstacle != nil
+            watch.accepted(command, submissionsWaiting: disk.faults.submissionsWaiting, isBlocked: isBlocked)
             self.wake(wake)
             if startsTicking { tickLater() }
         } catch {
@@ -194,6 +195,7 @@ final class JournalWriter: Strand {
     }
 
     private func begin(_ batch: [SimulatedCommand], rest: [SimulatedCommand]?) {
+        stage.verdict.check(!isLost, .writer, "a command runs after the outcome of a commit became unknown")
         var transaction = Transaction(ledger: disk.durable, watch: disk.watch, batch: batch)
         let now = time.wall.reading()
         for command in batch {
