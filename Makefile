@@ -32,11 +32,11 @@ run: dependencies ## build the daemon and serve on http://127.0.0.1:8080 (ARGS="
 	@$(SWIFT) build $(BUILD_FLAGS) --product longtake
 	@exec .build/debug/longtake serve --config $(CONFIG) $(ARGS)
 
-# At most 16 tests run at once. If all started together, their daemons would wait for the disk for longer
+# At most 8 tests run at once. If all started together, their daemons would wait for the disk for longer
 # than a commit may take. The faults come last, for the same reason.
 test: dependencies ## build and run all tests
 	$(SWIFT) build $(BUILD_FLAGS) --build-tests
-	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=16 $(SWIFT) test --skip-build --skip LongtakeFaultTests
+	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 $(SWIFT) test --skip-build --skip LongtakeFaultTests
 	$(SWIFT) test --skip-build --filter LongtakeFaultTests
 
 test-fast: dependencies ## build, and run the tests that need no daemon (about a minute after the build)
