@@ -21,11 +21,26 @@ final class GatedJournal: JournalDouble {
     let feedFailure = Mutex<JournalError?>(nil)
     let feedReads = Mutex(0)
 
-    /// - Parameter isRemote: whether `inner` is another handle, whose notices carry no events.
-    init(isRemote: Bool = false) {
+    /// Whether the store gives no notices, because the test calls ``notify(_:)``.
+    private let isSilent: Bool
+    private let observers = Mutex<[@Sendable (TailNotice) -> Void]>([])
+
+    /// - Parameters:
+    ///   - isRemote: whether `inner` is another handle, whose notices carry no events.
+    ///   - isSilent: whether only the test gives notices.
+    init(isRemote: Bool = false, isSilent: Bool = false) {
+        self.isSilent = isSilent
         origin = MemoryJournal(epoch: Epoch(rawValue: 1), clock: ManualClock())
         inner =
             isRemote ? origin.anotherHandle(HolderID(rawValue: 2), schedule: HostileSchedule(seed: 1)) : origin
+    }
+
+    func tail(_ observer: @escaping @Sendable (TailNotice) -> Void) {
+        if isSilent { observers.withLock { $0.append(observer) } } else { inner.tail(observer) }
+    }
+
+    func notify(_ notice: TailNotice) {
+        for observer in observers.withLock({ $0 }) { observer(notice) }
     }
 
     func events(

@@ -36,11 +36,12 @@ final class Stage: Sendable {
     /// - Parameters:
     ///   - isHeld: whether reads wait for ``GatedJournal/open``.
     ///   - isRemote: whether the hub is on another handle of the store, which only announces events.
+    ///   - isSilent: whether the hub gets notices only from ``GatedJournal/notify(_:)``.
     init(
-        maxStreams: Int = 10, isHeld: Bool = false, isRemote: Bool = false,
+        maxStreams: Int = 10, isHeld: Bool = false, isRemote: Bool = false, isSilent: Bool = false,
         besides others: [NIOAsyncTestingEventLoop] = []
     ) async throws {
-        journal = GatedJournal(isRemote: isRemote)
+        journal = GatedJournal(isRemote: isRemote, isSilent: isSilent)
         if !isHeld { journal.open.give() }
         hub = StreamHub(
             journal: journal, loops: [loop] + others,

@@ -77,6 +77,7 @@ final class DirectoryLock: Sendable {
         let deadline = ContinuousClock.now + wait
         repeat {
             guard ContinuousClock.now < deadline else { return false }
+            // `flock` has no timeout (flock(2)). This is not a thread of the cooperative pool.
             usleep(20_000)
         } while flock(descriptor, LOCK_EX | LOCK_NB) != 0
         return true

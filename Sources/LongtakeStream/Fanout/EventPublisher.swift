@@ -4,9 +4,9 @@ import Synchronization
 
 /// Brings new events from the store to the rings and to the event loops.
 ///
-/// If a notice carries its events, they are published on the thread that gave the notice. If it only
-/// says how far the log is, a task reads the events of all tenants that somebody follows, and publishes
-/// them in the order of their positions. While that task runs, later notices only move its target, so
+/// If a notice carries its events and leaves no gap, they are published on the thread that gave the
+/// notice. Otherwise a task reads the events of all tenants that a client follows, and publishes them
+/// in the order of their positions. While that task runs, later notices only move its target, so
 /// everything is published in commit order.
 final class EventPublisher: Sendable {
     private let reader: LogReader
@@ -36,7 +36,7 @@ final class EventPublisher: Sendable {
             switch action {
             case .publish(let previous): publish(events, after: previous)
             case .read: startReading()
-            case .leaveToReader: break
+            case .leaveToReader, .ignore: break
             }
         case .advanced(let position):
             if progress.withLock({ $0.advanced(to: position) }) { startReading() }
@@ -130,6 +130,8 @@ struct TailProgress: Hashable, Sendable {
         case publish(after: EventPosition)
         /// The running task will read them.
         case leaveToReader
+        /// They are published already.
+        case ignore
         /// Start the reading task.
         case read
     }
@@ -161,14 +163,16 @@ struct TailProgress: Hashable, Sendable {
 
     /// A notice carried its events, up to `position`.
     /// - Parameter previous: the position before them, if other processes write to the store too
-    ///   (``TailNotice/after``). A feed that has not reached it reads the store.
+    ///   (``TailNotice/after``).
     mutating func received(through position: EventPosition, after previous: EventPosition? = nil) -> Action {
-        guard !isReading, !isPaused else {
+        if let newest, position <= newest { return .ignore }
+        // Other processes wrote events in between, whose notices may come later or never.
+        let hasGap = previous.map { $0 > newest ?? .beforeFirst } ?? false
+        guard !hasGap, !isReading, !isPaused else {
             return advanced(to: position) ? .read : .leaveToReader
         }
-        // Commits of other processes may be announced late.
-        defer { newest = max(newest ?? position, position) }
-        return .publish(after: previous ?? newest ?? .beforeFirst)
+        defer { newest = position }
+        return .publish(after: newest ?? .beforeFirst)
     }
 
     /// A notice said that there are events up to `position`.

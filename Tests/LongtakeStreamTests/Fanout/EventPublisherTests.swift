@@ -64,6 +64,36 @@ struct EventPublisherTests {
         try await stage.until { _ in wait.isSet.withLock { $0 } }
     }
 
+    /// | this process               | another process | hub                                |
+    /// |----------------------------|-----------------|------------------------------------|
+    /// |                            | commits 2       | has not heard of it                |
+    /// | commits 3                  |                 | learns of 3, which follows 2       |
+    /// |                            |                 | learns late that 2 exists          |
+    // This test failed when the events of 3 were published at once: the notice of 2 came too late.
+    @Test("of another process, reach a stream even if a newer commit of this process is announced first")
+    func gap() async throws {
+        let stage = try await Stage(isSilent: true)
+        let commits = Mutex<[CommittedEvent]>([])
+        let store = stage.journal.origin
+        store.tail { notice in
+            guard case .events(let events) = notice.news else { return }
+            commits.withLock { $0 += events }
+        }
+        let epoch = Epoch(rawValue: 1)
+        _ = try await store.submit(Samples.submission(2))
+        stage.journal.notify(TailNotice(epoch: epoch, .events(commits.withLock { $0 })))
+        try await stage.open(after: 0)
+        try await stage.until { $0.text.contains("event: job.queued\n") }
+
+        _ = try await store.cancel(stage.job, of: .anonymous)
+        let other = try #require(commits.withLock { $0.last?.position })
+        _ = try await store.submit(Samples.submission(3))
+        let own = commits.withLock { $0.filter { $0.position > other } }
+        stage.journal.notify(TailNotice(epoch: epoch, after: other, .events(own)))
+        stage.journal.notify(TailNotice(epoch: epoch, .advanced(to: other)))
+        try await stage.until { $0.isFinished }
+    }
+
     // Seen to fail without `publisher.tick()` in StreamHub.
     @Test("are read in the next period if a read fails")
     func failedRead() async throws {
@@ -131,6 +161,24 @@ struct EventPublisherTests {
         #expect(progress.nextRound() == nil)
         let next = progress.received(through: at(7))
         #expect(next == .publish(after: at(6)))
+    }
+
+    @Test("if a notice shows a gap, a task reads everything from there on, and late notices change nothing")
+    func gap() {
+        var progress = TailProgress(epoch: Self.epoch)
+        let first = progress.received(through: at(3), after: at(2))
+        #expect(first == .read, "without a known position, what lies before is unknown")
+        progress.published(through: at(3), in: Self.epoch)
+        #expect(progress.nextRound() == nil)
+        let adjacent = progress.received(through: at(4), after: at(3))
+        #expect(adjacent == .publish(after: at(3)))
+        let gap = progress.received(through: at(9), after: at(7))
+        #expect(gap == .read)
+        #expect(progress.nextRound() == TailProgress.Round(epoch: Self.epoch, after: at(4), target: at(9)))
+        progress.published(through: at(9), in: Self.epoch)
+        #expect(progress.nextRound() == nil)
+        let late = progress.received(through: at(7), after: at(5))
+        #expect(late == .ignore)
     }
 
     @Test("after a failed read the task ends, and the next notice or period starts another one")
