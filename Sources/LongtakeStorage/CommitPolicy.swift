@@ -8,9 +8,9 @@ package struct GatherPlan: Hashable, Sendable {
     /// How long the writer waits: long enough to save a commit, too short for a reader to notice.
     package static let pauseMilliseconds = 4
     private static let window: Duration = .milliseconds(100)
-    /// From so many commands per second on, the writer waits.
+    /// The rate, in commands per second, at which the writer begins to wait.
     private let rate: Int
-    /// Whether the last window had so many.
+    /// Whether the last window reached this rate.
     package private(set) var isBusy = false
     private var count = 0
     private var began: Duration = .zero
@@ -28,7 +28,7 @@ package struct GatherPlan: Hashable, Sendable {
     }
 }
 
-/// Why a transaction failed, when it is known that nothing of it has happened.
+/// Why a transaction was rolled back completely.
 package struct TransactionFailure: Error, Hashable, Sendable {
     package enum Kind: Hashable, Sendable {
         /// The disk is full.
@@ -58,7 +58,7 @@ package struct TransactionFailure: Error, Hashable, Sendable {
 /// open ──a transaction fails, disk full──► blocked     one command per transaction; only commands
 ///   ▲                                        │         that may use the reserve
 ///   └──────────────the store has space───────┘
-/// open, blocked ──COMMIT fails, outcome unknown──► lost: no command runs or gets an answer from the disk
+/// open, blocked ──COMMIT fails, outcome unknown──► lost: no command runs; all of them fail with `outcomeUnknown`
 /// ```
 ///
 /// If recovery at startup had no space, the writer is blocked and also not recovered: then it only
@@ -73,13 +73,13 @@ package struct CommitPolicy: Sendable {
     private var retryMilliseconds = 0
     private var isRetryScheduled = false
 
-    /// A parked command is retried after so many milliseconds at first, and at the latest.
+    /// The shortest and the longest delay before the writer retries parked commands, in milliseconds.
     private static let retryRange = 50...2_000
 
     package init(isRecovered: Bool) { self.isRecovered = isRecovered }
 
-    /// Whether each command gets its own transaction, so that one that fails takes no other with
-    /// it.
+    /// Whether each command gets its own transaction, so that one failing command does not roll back
+    /// the others.
     package var runsSingly: Bool { obstacle != nil || !isRecovered }
 
     package enum FailedBatch: Hashable {

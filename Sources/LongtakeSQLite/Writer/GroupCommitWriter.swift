@@ -52,8 +52,8 @@ final class GroupCommitWriter: @unchecked Sendable {
 
     /// Runs a command and waits until it is durable.
     ///
-    /// If the disk is full, a critical command waits until it is durable, or for `patience`. If a
-    /// transaction has taken a client's command and the disk does not answer, this throws
+    /// If the disk is full, a critical command waits until it is durable, or for `patience`. If the
+    /// disk stops responding while the transaction of a client's command runs, this throws
     /// ``JournalError/unanswered``. Cancelling the caller's task does not withdraw the command,
     /// because the writer may be running it.
     /// - Parameter whenDurable: called on the writer when the command is durable, before this
@@ -172,7 +172,7 @@ final class GroupCommitWriter: @unchecked Sendable {
 
     // MARK: Full disk
 
-    /// From here on, only commands that end work are written, until the storage has space again.
+    /// The writer accepts only critical and maintenance commands until the storage has space again.
     private func block(_ reason: String) {
         reserve.release(because: reason, isNew: policy.block(because: reason))
         waiting.block(with: .cannotPersist(reason))
@@ -281,8 +281,7 @@ final class GroupCommitWriter: @unchecked Sendable {
         return nil
     }
 
-    /// Sets a job aside whose page is corrupt, in a transaction of its own, and runs the batch
-    /// again.
+    /// Sets the job with the corrupt page aside in a separate transaction, then runs the batch again.
     /// - Returns: as ``run(_:_:)``.
     private func run(
         _ batch: [WriteCommand], without corrupt: JobLedger.CorruptJob, _ db: Database

@@ -50,8 +50,8 @@ final class EventPublisher: Sendable {
 
     /// Encodes each event that somebody follows once, and posts it to the loops.
     ///
-    /// The rings come first. A stream registers before it reads. So an event that is published too early
-    /// for the registration is in the ring that the stream then reads.
+    /// It appends to the rings first. A stream registers before it reads. If it registers too late to
+    /// receive a frame, it finds the event in the ring.
     private func publish(_ events: [CommittedEvent], after previous: EventPosition) {
         var wanted = Set(rings.collecting(events))
         for shard in shards where wanted.count < events.count { wanted.formUnion(shard.followed(events)) }

@@ -25,9 +25,9 @@ struct Shutdown: Sendable {
 
     /// Performs the shutdown. A separate thread exits the process when the grace period is over.
     ///
-    /// When it returns, no thread of the daemon runs any more. This must hold because `exit(3)`
-    /// destroys globals, and a thread that still uses them can crash. That happened once in some
-    /// thousand shutdowns.
+    /// When it returns, the database, the event loops and the request handlers have ended. This must
+    /// hold because `exit(3)` destroys globals, and a thread that still uses them can crash.
+    /// One crash in some thousand shutdowns is probably of this kind (docs/reliability.md, F1).
     /// - Throws: the error of the database or the event loops if they cannot be closed.
     func run() async throws {
         let begin = ContinuousClock.now
@@ -93,7 +93,8 @@ struct Shutdown: Sendable {
 }
 
 /// Divides the grace period of a shutdown among its parts. Each part has a deadline, after which
-/// the shutdown no longer waits for it. It is a pure value.
+/// the shutdown no longer waits for it. Only the forced exit limits the end of the event loops. It is
+/// a pure value.
 ///
 /// ```text
 /// 0 %       30 %        60 %        70 %          80 %       90 %       95 %     100 %
@@ -114,8 +115,8 @@ struct ShutdownPlan: Hashable, Sendable {
         case maintenance
         /// The database closes.
         case database
-        /// The request handlers of clients that have disconnected finish. The database is closed by
-        /// then, so they can only fail.
+        /// The request handlers of clients that have disconnected finish, and a reload of the keys
+        /// does. The database is closed by then, so the handlers can only fail.
         case handlers
         /// The last log lines are written.
         case logger

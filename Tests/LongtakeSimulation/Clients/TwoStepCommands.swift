@@ -5,12 +5,12 @@ import LongtakeTesting
 /// Commands that are judged in one transaction and executed in a later one, as a store with several
 /// writers does it.
 ///
-/// Between the two, anything may happen to the job. Then the plan must be stale, and the command is
-/// judged again.
+/// The job may change between the two transactions. If it does, the ledger must report the plan as
+/// stale, and the client makes a new plan.
 struct TwoStepCommands {
     private struct Judged {
         let plan: LedgerPlan
-        /// In whose name the events are written.
+        /// The claim whose worker writes the events.
         let author: ClaimID?
         let boot: Int
         let judge: (JobFacts, ClockReading) throws -> LedgerPlan
@@ -28,7 +28,7 @@ struct TwoStepCommands {
             guard let (facts, author, judge) = draw(boot, disk, desk, chance) else { return }
             guard let plan = try? judge(facts, moment) else { return }
             judged.append(Judged(plan: plan, author: author, boot: disk.boots, judge: judge))
-            // Somebody pauses the queue before the plan is executed.
+            // The queue is paused before the plan is executed.
             if let queue = Self.claimedQueue(plan), chance.isOne(in: 2) { pause(queue, boot, stage) }
         } else if !judged.isEmpty {
             let next = judged.remove(at: chance.below(judged.count))
@@ -38,7 +38,7 @@ struct TwoStepCommands {
 
     private func pause(_ queue: QueueName, _ boot: Boot, _ stage: Stagehand) {
         stage.trace.tell("pause \(queue)")
-        // Unstructured: a request is its own client's.
+        // Unstructured: another client pauses the queue, so the caller does not wait for it.
         Task { try? await boot.journal.pause(queue) }
     }
 
@@ -61,7 +61,7 @@ struct TwoStepCommands {
         if !running.isEmpty, chance.isOne(in: 2) {
             let facts = chance.one(of: running)
             let claim = ClaimID(job: facts.id, stageIndex: facts.life.stageIndex, fence: facts.fence)
-            // Says less than the worker has said, so that the worker's checkpoint stays.
+            // It carries no progress, so it does not overwrite the worker's checkpoint.
             let report = JobCommand.report(StageReport(progress: .none, message: "late"))
             return (facts, claim, { try LedgerPlan.work(report, by: claim, of: holder, on: $0, at: $1) })
         }
@@ -71,7 +71,7 @@ struct TwoStepCommands {
 
     private func execute(_ command: Judged, _ boot: Boot, _ stage: Stagehand) {
         let job = command.plan.after.id
-        stage.trace.tell("a plan about \(job) is executed that was judged before")
+        stage.trace.tell("executing an earlier plan for job \(job)")
         let write = SimulatedCommand(.normal, by: command.author, until: nil, stage: stage) { ledger, moment in
             if ledger.execute(command.plan) == .done {
                 try Self.giveBack(command, &ledger, stage, at: moment)
@@ -89,7 +89,7 @@ struct TwoStepCommands {
     ) throws {
         let plan = try command.judge(facts, moment)
         guard claimedQueue(plan) == nil else {
-            // A store chooses another stage then, so this one is not taken.
+            // If a claim is stale, a store claims another stage, so this client drops the plan.
             return stage.verdict.check(
                 facts.life.stageState == .queued, .stages, "a stage of \(facts.id) is claimed that does not wait")
         }
