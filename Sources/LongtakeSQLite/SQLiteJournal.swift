@@ -273,9 +273,12 @@ public final class SQLiteJournal: Journal {
         let closing = FirstResult<Bool>()
         DispatchQueue.global().async { [self] in
             let result = Result {
-                // The WAL is empty after the checkpoint, and closing removes it.
-                lock.withLock { $0?.leave(.closed) }
+                // `closed` means that nothing is lost if somebody removes the WAL. After a failed
+                // checkpoint that is not so, unless closing the last connection runs it.
+                let hasEmptyWAL = { [path] in WALFiles(of: path).walBytes == 0 }
+                if hasEmptyWAL() { lock.withLock { $0?.leave(.closed) } }
                 try pool.close()
+                if hasEmptyWAL() { lock.withLock { $0?.leave(.closed) } }
                 return true
             }
             // Release the lock before the caller continues, which may open the directory at once.

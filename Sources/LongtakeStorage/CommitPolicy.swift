@@ -65,7 +65,7 @@ package struct TransactionFailure: Error, Hashable, Sendable {
 /// parks or rejects commands, because nothing may be written before recovery.
 package struct CommitPolicy: Sendable {
     /// Why the store accepts only commands that may use the reserve; `nil` if it accepts all.
-    package private(set) var obstacle: String?
+    package private(set) var blockReason: String?
     /// Set when the outcome of a commit is unknown.
     package private(set) var lost: JournalError?
     /// Whether recovery at startup is durable.
@@ -80,7 +80,7 @@ package struct CommitPolicy: Sendable {
 
     /// Whether each command gets its own transaction, so that one failing command does not roll back
     /// the others.
-    package var runsSingly: Bool { obstacle != nil || !isRecovered }
+    package var runsSingly: Bool { blockReason != nil || !isRecovered }
 
     package enum FailedBatch: Hashable {
         /// Free space, ``CommitPolicy/block(because:)``, then run each command singly.
@@ -105,8 +105,14 @@ package struct CommitPolicy: Sendable {
     /// What to do with a command of a batch that runs singly.
     package func single(_ kind: CommandKind) -> SingleCommand {
         if let lost { return .fail(lost) }
-        if let obstacle, !kind.mayUseReserve { return .fail(.cannotPersist(obstacle)) }
+        if let blockReason, !kind.mayUseReserve { return .fail(.cannotPersist(blockReason)) }
         return isRecovered ? .run : .giveUp(TransactionFailure(.noSpace, TransactionFailure.diskFull))
+    }
+
+    /// Whether a command that ran singly has found the disk full. Then the store must free space
+    /// and ``block(because:)``, as after a batch.
+    package func mustBlock(after failure: TransactionFailure) -> Bool {
+        failure.kind == .noSpace && blockReason == nil
     }
 
     package enum GivenUp: Hashable {
@@ -135,11 +141,11 @@ package struct CommitPolicy: Sendable {
 
     /// - Returns: whether the reason is a new one.
     package mutating func block(because reason: String) -> Bool {
-        defer { obstacle = reason }
-        return obstacle != reason
+        defer { blockReason = reason }
+        return blockReason != reason
     }
 
-    package mutating func unblock() { obstacle = nil }
+    package mutating func unblock() { blockReason = nil }
 
     package mutating func recovered() { isRecovered = true }
 

@@ -1,4 +1,5 @@
 import Dispatch
+import Foundation
 import GRDB
 import LongtakeCore
 import LongtakeTesting
@@ -56,6 +57,28 @@ struct JournalCloseTests {
         disk.signal()
         await ended.wait()
         #expect(noted.number.withLock { $0 } == 1)
+    }
+
+    // This test failed when the note said `closed` whatever became of the checkpoint: the epoch stayed, so
+    // old cursors would have matched new events.
+    @Test("after a failed last checkpoint, a WAL that is removed is noticed at the next start")
+    func failedCheckpoint() async throws {
+        DiskFaults.install()
+        let scratch = ScratchDirectory()
+        // The database itself contains the epoch.
+        try await scratch.open().close()
+        let journal = try await scratch.open()
+        _ = try await journal.submit(Samples.submission(1))
+        DiskFaults.set(
+            DiskFaults.Fault(operations: [.write], file: .database, isOnce: false), in: scratch.path)
+        try await journal.close()
+        DiskFaults.clear(scratch.path)
+        let files = WALFiles(of: scratch.database)
+        #expect(files.walBytes > 0)
+        for file in [files.wal, files.index] { try? FileManager.default.removeItem(atPath: file) }
+        let next = try await scratch.open()
+        #expect(next.epoch != journal.epoch)
+        try await next.close()
     }
 
     /// Seen to wait as long as the disk hung, before the writer's part of `close(within:)` had a

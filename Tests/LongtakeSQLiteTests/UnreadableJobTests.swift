@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import GRDBSQLite
 import Logging
 import LongtakeCore
 import LongtakeTesting
@@ -210,6 +211,29 @@ struct UnreadableJobTests {
         let log = try await journal.events(of: Samples.submission(1).id, of: .anonymous, after: .beforeFirst, limit: 9)
         #expect(
             log?.events.map(\.type) == [.jobQueued, .jobFailed], "one final event, even if it is read several times")
+        try await journal.close()
+    }
+
+    // This test failed when the failed attempt counted as the only one: every later claim threw.
+    @Test("is set aside when the disk has space again, if it was full at the first attempt")
+    func corruptPageOnFullDisk() async throws {
+        DiskFaults.install()
+        let scratch = ScratchDirectory()
+        var journal = try await scratch.open()
+        for number in 1...2 { _ = try await journal.submit(Self.large(number)) }
+        try await journal.close()
+        journal = try await Self.damaged(scratch, jobs: 1...1)
+        DiskFaults.set(
+            DiskFaults.Fault(operations: [.write], file: .wal, code: SQLITE_FULL, isOnce: false), in: scratch.path)
+        await #expect(throws: JournalError.self) { try await journal.claim(queue: Samples.cpu, limit: 8) }
+        #expect(journal.unreadableJobs == 0)
+        DiskFaults.clear(scratch.path)
+        var claims: [Claim] = []
+        await until {
+            claims = (try? await journal.claim(queue: Samples.cpu, limit: 8).claims) ?? []
+            return !claims.isEmpty
+        }
+        #expect(claims.map(\.job) == [Samples.submission(2).id] && journal.unreadableJobs == 1)
         try await journal.close()
     }
 

@@ -21,6 +21,15 @@ struct CommitPolicyTests {
         for count in 1...2 { #expect(policy.next(after: full, ofBatchOf: count) == .freeSpace) }
     }
 
+    @Test("a command that runs singly and finds the disk full blocks the store, once")
+    func singleCommand() {
+        var policy = CommitPolicy(isRecovered: true)
+        let mustBlock = [full, busy, broken].map { policy.mustBlock(after: $0) }
+        #expect(mustBlock == [true, false, false])
+        _ = policy.block(because: full.reason)
+        #expect(!policy.mustBlock(after: full))
+    }
+
     @Test("while the store is blocked, only commands that may use the reserve run")
     func blocked() {
         var policy = CommitPolicy(isRecovered: true)

@@ -15,7 +15,7 @@ extension JobLedger {
         !(error is DatabaseError) && !(error is JournalError)
     }
 
-    private static func isCorrupt(_ error: any Error) -> Bool {
+    static func isCorrupt(_ error: any Error) -> Bool {
         (error as? DatabaseError)?.resultCode == .SQLITE_CORRUPT
     }
 
@@ -63,6 +63,10 @@ extension JobLedger {
     func maySetAside(_ corrupt: CorruptJob) -> Bool {
         corruptJobs.count < Limits.corruptJobsSetAside && corruptJobs.insert(corrupt.key).inserted
     }
+
+    /// Setting the job aside failed for a reason that says nothing about the job, such as a full
+    /// disk. So that attempt does not count.
+    func maySetAsideAgain(_ corrupt: CorruptJob) { corruptJobs.remove(corrupt.key) }
 
     /// Runs within a transaction of its own.
     func setAside(_ corrupt: CorruptJob, _ extent: Extent, _ db: Database) throws {

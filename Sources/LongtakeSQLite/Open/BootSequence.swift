@@ -78,6 +78,10 @@ struct BootSequence {
             } catch {
                 ledger.forget()
                 failure = error
+                guard JobLedger.isCorrupt(error) else {
+                    ledger.maySetAsideAgain(corrupt)
+                    throw error
+                }
             }
         }
         throw failure

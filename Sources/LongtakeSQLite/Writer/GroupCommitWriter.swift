@@ -41,7 +41,7 @@ final class GroupCommitWriter: @unchecked Sendable {
         policy = CommitPolicy(isRecovered: isRecovered)
         waiting = WaitingCommands(logger: logger)
         self.reserve = DiskReserve(reserve, logger: logger)
-        if let obstacle = isRecovered ? self.reserve.allocate() : TransactionFailure.diskFull { block(obstacle) }
+        if let reason = isRecovered ? self.reserve.allocate() : TransactionFailure.diskFull { block(reason) }
     }
 
     func observe(_ observer: @escaping @Sendable (Commit) -> Void) { observers.withLock { $0.append(observer) } }
@@ -95,7 +95,7 @@ final class GroupCommitWriter: @unchecked Sendable {
                 command.fail(JournalError.cannotPersist("the disk was full until the shutdown"))
             }
             // The last checkpoint. If a reader prevents it, the next boot runs it.
-            if self.policy.lost == nil { _ = try? db.checkpoint(.truncate) }
+            if self.policy.lost == nil { self.checkpoint(.truncate, db) }
             self.ledger.close()
             self.isClosed = true
             ended.give(.success(true))
@@ -125,12 +125,11 @@ final class GroupCommitWriter: @unchecked Sendable {
         if policy.runsSingly {
             runSingly(batch, db)
             // So that SQLite restarts the WAL instead of using up the rest of the reserve.
-            _ = try? db.checkpoint(.passive)
+            checkpoint(.passive, db)
         } else if let failure = transact(batch, db) {
             switch policy.next(after: failure, ofBatchOf: batch.count) {
             case .freeSpace:
-                block(TransactionFailure.diskFull)
-                _ = try? db.checkpoint(.truncate)
+                freeSpace(db)
                 runSingly(batch, db)
             case .runSingly: runSingly(batch, db)
             case .giveUp: giveUp(batch[0], failure)
@@ -146,7 +145,10 @@ final class GroupCommitWriter: @unchecked Sendable {
     private func runSingly(_ batch: [WriteCommand], _ db: Database) {
         for command in batch {
             switch policy.single(command.kind) {
-            case .run: if let failure = transact([command], db) { giveUp(command, failure) }
+            case .run:
+                guard let failure = transact([command], db) else { continue }
+                if policy.mustBlock(after: failure) { freeSpace(db) }
+                giveUp(command, failure)
             case .fail(let error): command.fail(error)
             case .giveUp(let failure): giveUp(command, failure)
             }
@@ -179,6 +181,11 @@ final class GroupCommitWriter: @unchecked Sendable {
         checkSpaceLater()
     }
 
+    private func freeSpace(_ db: Database) {
+        block(TransactionFailure.diskFull)
+        checkpoint(.truncate, db)
+    }
+
     private func checkSpaceLater() {
         DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(DiskReserve.retryMilliseconds)) {
             self.pool.asyncWriteWithoutTransaction { self.checkSpace($0) }
@@ -188,7 +195,7 @@ final class GroupCommitWriter: @unchecked Sendable {
     private func checkSpace(_ db: Database) {
         guard policy.lost == nil, !isClosed else { return }
         if restoreReserve() == TransactionFailure.diskFull { shrink(db) }
-        if let obstacle = restoreReserve() ?? recover(db) { return block(obstacle) }
+        if let reason = restoreReserve() ?? recover(db) { return block(reason) }
         guard policy.lost == nil else { return }
         policy.unblock()
         reserve.logRestored()
@@ -205,7 +212,7 @@ final class GroupCommitWriter: @unchecked Sendable {
         } fail: { _ in
         }
         // If there is no space even for this, the next check tries again.
-        if transact([command], db) == nil { _ = try? db.checkpoint(.truncate) }
+        if transact([command], db) == nil { checkpoint(.truncate, db) }
     }
 
     /// Runs recovery if there was no space for it at startup.
@@ -214,7 +221,7 @@ final class GroupCommitWriter: @unchecked Sendable {
         guard !policy.isRecovered else { return nil }
         // If a sync failed for lack of space, the disk may lack data that SQLite has in its cache.
         // The checkpoint writes it again.
-        _ = try? db.checkpoint(.truncate)
+        checkpoint(.truncate, db)
         let command = WriteCommand(kind: .critical) { [logger] ledger, db in
             let stages = try BootSequence.run(ledger, db)
             return { logger.notice("the database is recovered", metadata: ["recovered_stages": "\(stages)"]) }
@@ -227,15 +234,47 @@ final class GroupCommitWriter: @unchecked Sendable {
         return nil
     }
 
+    /// A checkpoint that fails loses nothing: the next one writes the same pages.
+    private func checkpoint(_ mode: Database.CheckpointMode, _ db: Database) {
+        waiting.whileAccessingDisk { _ = try? db.checkpoint(mode) }
+    }
+
     // MARK: One transaction
 
+    /// The end of one transaction.
+    private enum Outcome {
+        case durable(Commit, answers: [@Sendable () -> Void])
+        /// It was rolled back.
+        case failed(TransactionFailure)
+        /// It was rolled back, because a page of this job is corrupt.
+        case corrupt(JobLedger.CorruptJob)
+        /// Only the next recovery can tell whether COMMIT took effect.
+        case unknown(any Error)
+    }
+
+    /// Runs a transaction, then calls the observers and answers the callers.
     /// - Returns: why nothing of the batch has happened; `nil` if it is durable or its outcome is
     ///   unknown.
     private func transact(_ batch: [WriteCommand], _ db: Database) -> TransactionFailure? {
-        waiting.whileAccessingDisk { run(batch, db) }
+        // The watchdog watches the disk only, not the observers.
+        switch waiting.whileAccessingDisk({ commit(batch, db) }) {
+        case .durable(let commit, let answers):
+            policy.committed()
+            if !commit.isEmpty {
+                for observer in observers.withLock({ $0 }) { observer(commit) }
+            }
+            CrashPoint.reach(.afterPublishing)
+            for answer in answers { answer() }
+            return nil
+        case .failed(let failure): return failure
+        case .corrupt(let job): return transact(batch, without: job, db)
+        case .unknown(let error):
+            lose(batch, error)
+            return nil
+        }
     }
 
-    private func run(_ batch: [WriteCommand], _ db: Database) -> TransactionFailure? {
+    private func commit(_ batch: [WriteCommand], _ db: Database) -> Outcome {
         var answers: [@Sendable () -> Void] = []
         do {
             try db.beginTransaction(.immediate)
@@ -252,55 +291,50 @@ final class GroupCommitWriter: @unchecked Sendable {
             CrashPoint.reach(.beforeCommit)
         } catch let corrupt as JobLedger.CorruptJob {
             undo(db)
-            return run(batch, without: corrupt, db)
+            return .corrupt(corrupt)
         } catch {
             let error = CommitFailure.naming(error, on: db)
             undo(db)
-            return CommitFailure.failure(error)
+            return .failed(CommitFailure.failure(error))
         }
         do {
             try db.commit()
         } catch {
             let error = CommitFailure.naming(error, on: db, mayRepeat: !policy.isRecovered)
-            guard CommitFailure.outcomeIsKnown(error) else {
-                undo(db)
-                lose(batch, error)
-                return nil
-            }
             undo(db)
-            return CommitFailure.failure(error)
+            return CommitFailure.outcomeIsKnown(error) ? .failed(CommitFailure.failure(error)) : .unknown(error)
         }
         CrashPoint.reach(.afterCommit)
-        policy.committed()
-        let commit = ledger.takeCommit()
-        if !commit.isEmpty {
-            for observer in observers.withLock({ $0 }) { observer(commit) }
-        }
-        CrashPoint.reach(.afterPublishing)
-        for answer in answers { answer() }
-        return nil
+        return .durable(ledger.takeCommit(), answers: answers)
     }
 
     /// Sets the job with the corrupt page aside in a separate transaction, then runs the batch again.
-    /// - Returns: as ``run(_:_:)``.
-    private func run(
+    /// - Returns: as ``transact(_:_:)``.
+    private func transact(
         _ batch: [WriteCommand], without corrupt: JobLedger.CorruptJob, _ db: Database
     ) -> TransactionFailure? {
         guard ledger.maySetAside(corrupt) else { return CommitFailure.failure(corrupt.cause) }
+        var lastFailure = CommitFailure.failure(corrupt.cause)
         for extent in JobLedger.Extent.ofCorruptJob {
             let command = WriteCommand(kind: .critical) { ledger, db in
                 try ledger.setAside(corrupt, extent, db)
                 return {}
             } fail: { _ in
             }
-            let failure = run([command], db)
+            let failure = transact([command], db)
             if let lost = policy.lost {
                 for command in batch { command.fail(lost) }
                 return nil
             }
-            if failure == nil { return run(batch, db) }
+            guard let failure else { return transact(batch, db) }
+            // A full disk says nothing about the job, so this attempt does not count.
+            guard failure.kind == .permanent else {
+                ledger.maySetAsideAgain(corrupt)
+                return failure
+            }
+            lastFailure = failure
         }
-        return CommitFailure.failure(corrupt.cause)
+        return lastFailure
     }
 
     private func undo(_ db: Database) {

@@ -77,7 +77,7 @@ final class WaitingCommands: Sendable {
     func unpark() -> WriterWake { state.withLock { $0.unpark() } }
 
     /// From here on, only commands that end work, and maintenance, are accepted.
-    func block(with obstacle: JournalError) { state.withLock { $0.block(with: obstacle) } }
+    func block(with error: JournalError) { state.withLock { $0.block(with: error) } }
 
     func unblock() -> WriterWake { state.withLock { $0.unblock() } }
 

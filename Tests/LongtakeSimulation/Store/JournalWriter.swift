@@ -71,7 +71,7 @@ final class JournalWriter: Strand {
         queue.submissionsWaiting = disk.faults.submissionsWaiting
         do {
             let (wake, startsTicking) = try queue.add(command)
-            let isBlocked = policy.obstacle != nil
+            let isBlocked = policy.blockReason != nil
             watch.accepted(command, submissionsWaiting: disk.faults.submissionsWaiting, isBlocked: isBlocked)
             self.wake(wake)
             if startsTicking { tickLater() }
@@ -219,7 +219,7 @@ final class JournalWriter: Strand {
         var transaction = transaction
         queue.endDiskAccess()
         // While the reserve lasts, the commands that may use it are written on a full disk.
-        let usesReserve = policy.obstacle != nil && disk.faults.isFull && chance.isOne(in: 2)
+        let usesReserve = policy.blockReason != nil && disk.faults.isFull && chance.isOne(in: 2)
         switch usesReserve ? .done : disk.faults.endOfCommit() {
         case .done:
             let commit = write(&transaction)
@@ -244,6 +244,7 @@ final class JournalWriter: Strand {
             disk.faults.isFull ? .noSpace : chance.isOne(in: 3) ? .permanent : .transient
         let failure = TransactionFailure(kind, "no room")
         if let rest {
+            if policy.mustBlock(after: failure) { block() }
             giveUp(batch[0], failure)
             return runSingly(rest)
         }
