@@ -66,7 +66,8 @@ final class EventPublisher: Sendable {
     /// Drops everything of the old history. The next page that a stream reads contains the new epoch, and
     /// the stream is reset.
     private func renewEpoch(from old: Epoch, to new: Epoch) {
-        progress.withLock { $0.renew(new) }
+        // Another page of the old epoch may have been read first.
+        guard progress.withLock({ $0.renew(from: old, to: new) }) else { return }
         logger.notice(
             "the epoch of the database changed; open streams are reset",
             metadata: ["old_epoch": "\(old)", "epoch": "\(new)"])
@@ -155,10 +156,11 @@ struct TailProgress: Hashable, Sendable {
     init(epoch: Epoch) { self.epoch = epoch }
 
     /// The history was replaced. Positions of different epochs cannot be compared.
-    mutating func renew(_ epoch: Epoch) {
-        self.epoch = epoch
-        newest = nil
-        target = .beforeFirst
+    /// - Returns: `false` if the epoch is not `old` any more, so that nothing changed.
+    mutating func renew(from old: Epoch, to new: Epoch) -> Bool {
+        guard epoch == old else { return false }
+        (epoch, newest, target) = (new, nil, .beforeFirst)
+        return true
     }
 
     /// A notice carried its events, up to `position`.
@@ -176,17 +178,21 @@ struct TailProgress: Hashable, Sendable {
     }
 
     /// A notice said that there are events up to `position`.
-    /// - Returns: whether to start the reading task.
+    /// - Returns: whether to start the reading task. After a failed read it is ``retry()`` that
+    ///   starts it, so that a broken disk is not read again for each notice.
     mutating func advanced(to position: EventPosition) -> Bool {
         target = max(target, position)
-        return start()
+        return !isPaused && start()
     }
 
     /// Whether to start the reading task again after a failure.
-    mutating func retry() -> Bool { isPaused && start() }
+    mutating func retry() -> Bool {
+        guard isPaused else { return false }
+        isPaused = false
+        return start()
+    }
 
     private mutating func start() -> Bool {
-        isPaused = false
         defer { isReading = true }
         return !isReading
     }
@@ -202,6 +208,6 @@ struct TailProgress: Hashable, Sendable {
         if epoch == self.epoch { newest = max(newest ?? position, position) }
     }
 
-    /// A read failed. The task ends, and another one starts in the next period or with the next notice.
+    /// A read failed. The task ends, and ``retry()`` starts another one.
     mutating func readFailed() { isPaused = true }
 }

@@ -91,7 +91,13 @@ final class FrameRings: Sendable {
     }
 
     /// Drops all rings. A page that is being read for one of them is not put into a later ring.
-    func removeAll() { state.withLock { ($0.young, $0.old) = (Generation(), Generation()) } }
+    func removeAll() {
+        let removed = state.withLock { state in
+            defer { (state.young, state.old) = (Generation(), Generation()) }
+            return [Evicted(state.young), Evicted(state.old)]
+        }
+        for rings in removed { rings.free() }
+    }
 
     // MARK: Reading
 
