@@ -217,7 +217,7 @@ struct UnreadableJobTests {
     func corruptDatabase() async throws {
         let scratch = ScratchDirectory()
         var journal = try await scratch.open()
-        let count = Limits.corruptJobsSetAside + 2
+        let count = SQLiteLimits.corruptJobsSetAside + 2
         for number in 1...count { _ = try await journal.submit(Self.large(number)) }
         try await journal.close()
         journal = try await Self.damaged(scratch, jobs: 1...count)
@@ -230,7 +230,7 @@ struct UnreadableJobTests {
             }
         }
         #expect(refused)
-        #expect(journal.unreadableJobs <= Limits.corruptJobsSetAside)
+        #expect(journal.unreadableJobs <= SQLiteLimits.corruptJobsSetAside)
         try await journal.close()
     }
 

@@ -1,4 +1,5 @@
 import LongtakeCore
+import LongtakeEngine
 
 /// Records what happens in a schedule and which guarantee is violated. Unchecked, because the
 /// simulation has one thread.
@@ -26,6 +27,6 @@ final class Stagehand: @unchecked Sendable {
     var moment: Moment {
         Moment(
             time: time.now, disturbances: disturbances,
-            isCalm: isDiskFine() && time.now - refusedAt > Limits.persistRetryDelayMost + .seconds(1))
+            isCalm: isDiskFine() && time.now - refusedAt > EngineLimits.maximumPersistRetryDelay + .seconds(1))
     }
 }

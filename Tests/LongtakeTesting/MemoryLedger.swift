@@ -212,7 +212,7 @@ package struct MemoryLedger: Sendable {
 
     /// A due time that is further away than any wait was made before the clock was set back.
     private static func isOver(_ due: Timestamp, at moment: ClockReading) -> Bool {
-        due <= moment.steady || due > moment.steady.advanced(by: Limits.retryWaitMost)
+        due <= moment.steady || due > moment.steady.advanced(by: Limits.maximumRetryWait)
     }
 
     /// Carries out a command of a claim's holder.

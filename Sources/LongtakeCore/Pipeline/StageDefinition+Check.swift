@@ -20,10 +20,10 @@ extension StageDefinition {
             let (usual, most) = try bounds(name, .scalesWith)
             return longest * most / usual
         }
-        guard longest <= Limits.timeLimitMostSeconds else {
+        guard longest <= Limits.maximumTimeLimitSeconds else {
             throw refuse(
                 .scalesWith,
-                "the largest input would take \(Int(min(longest.rounded(), 1e15))) s; at most \(Int(Limits.timeLimitMostSeconds))"
+                "the largest input would take \(Int(min(longest.rounded(), 1e15))) s; at most \(Int(Limits.maximumTimeLimitSeconds))"
             )
         }
         if case .fields(let names) = steps {

@@ -44,14 +44,14 @@ extension StageDefinition: Decodable {
         func refuse(_ key: CodingKeys, _ reason: String) -> DecodingError {
             .dataCorruptedError(forKey: key, in: container, debugDescription: reason)
         }
-        guard seconds > 0, seconds <= Limits.timeLimitMostSeconds else {
-            throw refuse(.seconds, "must be above 0 and at most \(Int(Limits.timeLimitMostSeconds))")
+        guard seconds > 0, seconds <= Limits.maximumTimeLimitSeconds else {
+            throw refuse(.seconds, "must be above 0 and at most \(Int(Limits.maximumTimeLimitSeconds))")
         }
         if case .count(let count) = steps, !(1...Limits.simulatedSteps).contains(count) {
             throw refuse(.steps, "must be between 1 and \(Limits.simulatedSteps), or a list of input fields")
         }
-        if let timeLimitSeconds, !(1...Limits.timeLimitMostSeconds).contains(timeLimitSeconds) {
-            throw refuse(.timeLimitSeconds, "must be between 1 and \(Int(Limits.timeLimitMostSeconds))")
+        if let timeLimitSeconds, !(1...Limits.maximumTimeLimitSeconds).contains(timeLimitSeconds) {
+            throw refuse(.timeLimitSeconds, "must be between 1 and \(Int(Limits.maximumTimeLimitSeconds))")
         }
     }
 }

@@ -209,8 +209,8 @@ public enum JournalError: Error, Hashable, Sendable {
     /// The disk failed in the commit itself, so the change may or may not have happened. The process must
     /// end and recover.
     case outcomeUnknown(String)
-    /// The disk has not answered for ``Limits/answerDeadline``. The change may still happen, and may have
-    /// happened.
+    /// The disk has not answered within the time that a client waits. The change may still happen, and
+    /// may have happened.
     case unanswered
     case closed
 }

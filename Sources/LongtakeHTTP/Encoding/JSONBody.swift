@@ -61,7 +61,7 @@ extension Request {
     /// - Throws: ``Problem`` with 400, 413 or 415.
     func jsonBody() async throws -> JSONValue {
         try requireJSONBody()
-        return try JSONBody.parse(try await body.collect(upTo: Limits.requestBodyBytes))
+        return try JSONBody.parse(try await body.collect(upTo: HTTPLimits.requestBodyBytes))
     }
 }
 

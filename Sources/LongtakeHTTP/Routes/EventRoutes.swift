@@ -38,8 +38,8 @@ struct EventRoutes: Sendable {
     private func page(
         of job: JobID, for caller: Caller, after cursor: Cursor, _ query: Query, in exchange: RequestExchange
     ) async throws -> Response {
-        let limit = try query.integer("limit", in: 1...Limits.eventsPerClientPage) ?? Limits.eventsPerPage
-        let wait = try query.integer("wait", in: 0...Limits.waitSeconds) ?? 0
+        let limit = try query.integer("limit", in: 1...HTTPLimits.eventsPerClientPage) ?? Limits.eventsPerPage
+        let wait = try query.integer("wait", in: 0...HTTPLimits.waitSeconds) ?? 0
         @Sendable func read(_ after: EventSequence, _ limit: Int) async throws -> EventPage {
             guard let page = try await journal.events(of: job, of: caller.tenant, after: after, limit: limit) else {
                 throw Problem.noSuchJob
@@ -155,11 +155,12 @@ struct DiagnosticsRoutes: Sendable {
         let options = try StreamOptions(
             query, onlyEventStream: AcceptHeader(request.headers[.accept]),
             heartbeat: opener.hub.configuration.heartbeat)
-        let events = try query.integer("events", in: Limits.diagnosticsEvents) ?? 8
-        let interval = try query.integer("interval_ms", in: Limits.diagnosticsIntervalMilliseconds) ?? 250
-        guard .milliseconds(events * interval) <= Limits.diagnosticsMost else {
+        let events = try query.integer("events", in: HTTPLimits.diagnosticsEvents) ?? 8
+        let interval = try query.integer("interval_ms", in: HTTPLimits.diagnosticsIntervalMilliseconds) ?? 250
+        guard .milliseconds(events * interval) <= HTTPLimits.diagnosticsTimeLimit else {
             throw Problem.badQuery(
-                "interval_ms", "times “events” must be at most \(Limits.diagnosticsMost.components.seconds) seconds")
+                "interval_ms",
+                "times “events” must be at most \(HTTPLimits.diagnosticsTimeLimit.components.seconds) seconds")
         }
         let plan = DiagnosticsPlan(events: events, interval: .milliseconds(interval), clock: clock)
         return try opener.open(plan, for: context.caller, options: options, in: context.exchange)

@@ -61,7 +61,7 @@ extension JobLedger {
     /// itself is damaged. Then failing one job after the other would destroy data that a restore or
     /// a repair could save.
     func maySetAside(_ corrupt: CorruptJob) -> Bool {
-        corruptJobs.count < Limits.corruptJobsSetAside && corruptJobs.insert(corrupt.key).inserted
+        corruptJobs.count < SQLiteLimits.corruptJobsSetAside && corruptJobs.insert(corrupt.key).inserted
     }
 
     /// Runs within a transaction of its own.

@@ -46,7 +46,7 @@ final class ReadQueue: Sendable {
     ///   - width: how many reads run at once, which is the number of connections in the pool.
     ///   - most: how many reads run or wait.
     init(
-        pool: DatabasePool, width: Int, most: Int = Limits.readsWaiting, period: Duration = Limits.readPeriod
+        pool: DatabasePool, width: Int, most: Int = StorageLimits.readsWaiting, period: Duration = Limits.readPeriod
     ) {
         self.pool = pool
         self.period = period

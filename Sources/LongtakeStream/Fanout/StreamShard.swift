@@ -51,7 +51,7 @@ final class StreamShard: Sendable {
     /// The resolution of heartbeats, deadlines and drains.
     static let tick: Duration = .milliseconds(250)
 
-    init(loop: any EventLoop, mailboxBytes: Int = Limits.mailboxBytes) {
+    init(loop: any EventLoop, mailboxBytes: Int = StreamLimits.mailboxBytes) {
         self.loop = loop
         inbox = Mutex(Inbox(mailbox: Mailbox(capacityBytes: mailboxBytes)))
         table = NIOLoopBoundBox.makeBoxSendingValue(Table(), eventLoop: loop)

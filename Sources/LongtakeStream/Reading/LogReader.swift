@@ -9,7 +9,7 @@ public final class LogReader: Sendable {
     let gate: ReadGate
     /// Reads of the feed can be long, if a filter selects few events. They have a gate of their own, so
     /// that only few of them can be ahead of a read of a job's log.
-    let feedGate = ReadGate(width: Limits.feedReadsAtOnce)
+    let feedGate = ReadGate(width: StreamLimits.feedReadsAtOnce)
     private let deadline = ReadDeadline()
     /// Waits for ``retryMilliseconds``.
     private let pause: @Sendable () async -> Void
@@ -29,7 +29,7 @@ public final class LogReader: Sendable {
     }
 
     init(
-        journal: any Journal, rings: FrameRings, readsAtOnce: Int = Limits.streamReadsAtOnce,
+        journal: any Journal, rings: FrameRings, readsAtOnce: Int = StreamLimits.streamReadsAtOnce,
         pause: @escaping @Sendable () async -> Void = {}
     ) {
         self.journal = journal
