@@ -196,7 +196,7 @@ private final class LedgerHistory {
             let others = Self.tenants.filter { $0 != place.tenant }.map { tenant in
                 here.filter { $0.key.tenant == tenant }.values.reduce(0, +)
             }
-            return QueueOutlook.position(ahead: ahead.values.reduce(0, +), others: others)
+            return QueuePosition.estimate(ahead: ahead.values.reduce(0, +), others: others)
         }
     }
 

@@ -1,4 +1,5 @@
-/// The life of a job as a pure value: (life, command) → events and the life after them, or a typed refusal.
+/// Decides what a command does to a job, as a pure value: (life, command) → events and the next
+/// life, or a refusal.
 ///
 /// ```text
 ///              claim      report     succeed    retry      fail       interrupt  recover    cancel
@@ -11,17 +12,18 @@
 /// canceling    !claimed   !canceling canceled   canceled   canceled   canceled   canceled   ·
 /// final (3)    !final     !final     !final     !final     !final     !final     ·          ·
 /// ```
-/// `!` a refusal, `·` granted with nothing to do. A job whose stage nobody holds is canceled at once, so `canceling` always has a worker
-/// that will be told, and a committed cancel mark wins over whatever that worker says next.
+/// `!` marks a refusal. `·` means that the command is granted and changes nothing. If no worker has
+/// the stage, a cancel ends the job at once. Otherwise the phase is `canceling`: the worker must
+/// give back the stage. The job is then canceled, whatever result the worker reports.
 public struct JobStateMachine: Sendable {
-    /// The pipeline as it was when the job was submitted.
+    /// The pipeline, as it was when the job was submitted.
     public let pipeline: Pipeline
 
     public init(pipeline: Pipeline) {
         self.pipeline = pipeline
     }
 
-    /// What follows from a command: the life after it, and the events to write, in order.
+    /// What follows from a command: the next life, and the events to append, in order.
     public struct Decision: Hashable, Sendable {
         public var life: JobLife
         public var events: UpToTwo<JobEvent>
@@ -32,7 +34,7 @@ public struct JobStateMachine: Sendable {
         }
     }
 
-    /// The first event of a log and the life after it.
+    /// The first event of a job, and its life after that.
     public func submit(priority: Priority) -> Decision {
         let life = JobLife(
             phase: .queued, stageIndex: 0, attempt: 0, stageProgress: .none, progress: .none, stageStartedAt: nil,
@@ -42,7 +44,8 @@ public struct JobStateMachine: Sendable {
         return Decision(life: life, events: [JobEvent(progress: .none, change: change)])
     }
 
-    /// Judges one command. `moment.time` becomes the `at` of the events; durations are measured between the steady times.
+    /// Decides about one command. Durations are differences of steady times.
+    /// - Throws: the refusal, if the command is not granted.
     public func decide(_ command: JobCommand, on life: JobLife, at moment: ClockReading) throws(JobRefusal) -> Decision
     {
         switch (life.phase, command) {
@@ -105,7 +108,7 @@ extension JobStateMachine {
             after.startedAt = moment
             events.append(event(after, .started(stage: stage(after).name)))
         }
-        let change = JobEvent.Change.stageStarted(place(after), attempt: after.attempt, queue: stage(after).queue)
+        let change = JobEvent.Change.stageStarted(number(after), attempt: after.attempt, queue: stage(after).queue)
         events.append(event(after, change))
         return Decision(life: after, events: events)
     }
@@ -121,7 +124,8 @@ extension JobStateMachine {
         var after = life
         after.stageProgress = max(life.stageProgress, report.progress)
         after.progress = progress(after)
-        let change = JobEvent.Change.stageProgress(place(after), progress: after.stageProgress, message: report.message)
+        let change = JobEvent.Change.stageProgress(
+            number(after), progress: after.stageProgress, message: report.message)
         return Decision(life: after, events: [event(after, change)])
     }
 
@@ -130,7 +134,7 @@ extension JobStateMachine {
         after.stageProgress = .complete
         after.progress = progress(after)
         let seconds = moment.seconds(since: life.stageStartedAt ?? moment)
-        var events: UpToTwo = [event(after, .stageSucceeded(place(after), seconds: seconds))]
+        var events: UpToTwo = [event(after, .stageSucceeded(number(after), seconds: seconds))]
         guard life.stageIndex + 1 < pipeline.stages.count else {
             after.progress = .complete
             let seconds = moment.seconds(since: life.startedAt ?? moment)
@@ -173,11 +177,12 @@ extension JobStateMachine {
 
     private func stage(_ life: JobLife) -> Stage { pipeline.stages[life.stageIndex] }
 
-    private func place(_ life: JobLife) -> StagePlace {
-        StagePlace(stage: stage(life).name, index: life.stageIndex + 1, of: pipeline.stages.count)
+    private func number(_ life: JobLife) -> StageNumber {
+        StageNumber(stage: stage(life).name, index: life.stageIndex + 1, of: pipeline.stages.count)
     }
 
-    /// The share of the expected time that is behind the job; never less than what was told before, and below 1 until the end.
+    /// The completed part of the expected duration. It never decreases, and it is below 1 until the
+    /// job ends.
     private func progress(_ life: JobLife) -> Progress {
         let seconds = pipeline.stages.map(\.expectedSeconds)
         let behind = seconds.prefix(life.stageIndex).reduce(0, +) + seconds[life.stageIndex] * life.stageProgress.value

@@ -1,5 +1,5 @@
-/// A list of at most two elements that is stored inline. No decision writes more events, and an array
-/// would be an allocation for each.
+/// A collection of at most two elements, stored inline. No decision appends more events, and an
+/// array would cost an allocation for each decision.
 public struct UpToTwo<Element: Sendable>: RandomAccessCollection, Sendable {
     private var first: Element?
     private var second: Element?
@@ -35,7 +35,7 @@ public struct UpToTwo<Element: Sendable>: RandomAccessCollection, Sendable {
         }
     }
 
-    /// The list with another kind of elements.
+    /// Transforms each element.
     public func mapped<Other: Sendable>(_ transform: (Element) -> Other) -> UpToTwo<Other> {
         guard let first else { return UpToTwo<Other>() }
         return UpToTwo<Other>(transform(first), second.map(transform))

@@ -90,7 +90,7 @@ extension JobLedger {
         var (event, time): (CommittedEvent?, Timestamp) = (nil, moment.time)
         if extent != .stages {
             let log = try logEnd(of: key, db)
-            time = moment.told(notBefore: log.at).time
+            time = moment.clamped(notBefore: log.at).time
             if !log.isFinal {
                 event = try appendFailure(error, to: key, text, tenant, row[2], behind: log, at: time, db)
             }

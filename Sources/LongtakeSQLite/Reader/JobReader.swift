@@ -210,7 +210,7 @@ struct JobReader {
             try db.cachedStatement(
                 sql: "SELECT waiting FROM share WHERE queue = ? AND waiting > 0 AND tenant <> ? LIMIT ?"),
             arguments: [queue, job.tenant.description, Limits.queuePositionsCounted])
-        return QueueOutlook.position(ahead: ahead ?? 0, others: others)
+        return QueuePosition.estimate(ahead: ahead ?? 0, others: others)
     }
 }
 

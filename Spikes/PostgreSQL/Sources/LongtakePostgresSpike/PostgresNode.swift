@@ -91,7 +91,7 @@ public final class PostgresNode: JobStore, WorkStore, EventLog {
         while true {
             let facts = try await reading.read { try Reading($0).facts(of: prepared) }
             let judgement = try SubmissionJudgement(
-                prepared, on: facts, queuedMost: Limits.queuedJobsPerTenantDefault, at: clock.reading())
+                prepared, on: facts, queuedJobsLimit: Limits.queuedJobsPerTenantDefault, at: clock.reading())
             switch judgement {
             case .create(let plan):
                 await faults.beforeCommit()
