@@ -53,7 +53,6 @@ public final class StreamHub: Sendable {
 
     // MARK: Streams
 
-    /// The number of open streams.
     public var openStreams: Int { census.withLock { $0.open } }
 
     /// Acquires a slot for a stream; `nil` if ``StreamConfiguration/maxStreams`` slots are in use, or the

@@ -113,18 +113,18 @@ struct FeedRoutes: Sendable {
     private static func filter(_ query: Query, for caller: Caller) throws(Problem) -> FeedFilter {
         var filter = FeedFilter()
         for text in query.all("job") {
-            guard let job = JobID(text) else { throw .badQuery("job", "is not the id of a job") }
+            guard let job = JobID(text) else { throw .badQuery("job", "is not a valid job id") }
             guard caller.mayRead(job) else { throw .noSuchJob }
             filter.jobs.insert(job)
         }
         // Without a filter, a ticket selects all of its jobs.
         if filter.jobs.isEmpty, let jobs = caller.jobs { filter.jobs = jobs }
         guard filter.jobs.count <= Limits.feedJobs else {
-            throw .badQuery("job", "may be given \(Limits.feedJobs) times. Leave it out to follow all jobs")
+            throw .badQuery("job", "may occur at most \(Limits.feedJobs) times. Leave it out to follow all jobs")
         }
         for text in query.all("pipeline") {
             guard let pipeline = PipelineName(text) else {
-                throw .badQuery("pipeline", "is not the name of a pipeline")
+                throw .badQuery("pipeline", "is not a valid pipeline name")
             }
             filter.pipelines.insert(pipeline)
         }

@@ -115,13 +115,13 @@ struct JobRoutes: Sendable {
             limit: try query.integer("limit", in: 1...Limits.jobsPerPage) ?? 50)
         if let text = query["pipeline"] {
             guard let pipeline = PipelineName(text) else {
-                throw Problem.badQuery("pipeline", "is not the name of a pipeline")
+                throw Problem.badQuery("pipeline", "is not a valid pipeline name")
             }
             filter.pipeline = pipeline
         }
         if let text = query["cursor"], !text.isEmpty {
             guard let cursor = JobListCursor(text) else {
-                throw Problem.badQuery("cursor", "is not one that a list gave out")
+                throw Problem.badQuery("cursor", "is not a cursor of this list")
             }
             filter.after = cursor
         }

@@ -47,12 +47,12 @@ private struct TicketBody {
                 if let job = item.text.flatMap({ JobID($0) }) {
                     jobs.append(job)
                 } else {
-                    problems.append(InputProblem(pointer: "/jobs/\(index)", detail: "must be the id of a job"))
+                    problems.append(InputProblem(pointer: "/jobs/\(index)", detail: "must be a valid job id"))
                 }
             }
         } else {
             problems.append(
-                InputProblem(pointer: "/jobs", detail: "must be an array of 1 to \(HTTPLimits.ticketJobs) ids of jobs"))
+                InputProblem(pointer: "/jobs", detail: "must be an array of 1 to \(HTTPLimits.ticketJobs) job ids"))
         }
         switch members[Name.ttlSeconds.rawValue] {
         case nil, .null: break

@@ -9,7 +9,7 @@ enum OwnProcess {
     static func usage(startedAt: Timestamp) -> ProcessUsage {
         ProcessUsage(
             startedAt: startedAt, cpuSeconds: cpuSeconds, residentBytes: residentBytes,
-            openDescriptors: openDescriptors, mostDescriptors: DescriptorLimit.current)
+            openDescriptors: openDescriptors, maxDescriptors: DescriptorLimit.current)
     }
 
     private static var cpuSeconds: Double? {
