@@ -32,10 +32,10 @@ final class Schedule {
     private var stopsBy: Duration?
     var wasFaulty = false
 
-    init(seed: UInt64, isTold: Bool = false) {
+    init(seed: UInt64, isPrinted: Bool = false) {
         self.seed = seed
         chance = Chance(seed: seed)
-        stage = Stagehand(time: time, isTold: isTold)
+        stage = Stagehand(time: time, isPrinted: isPrinted)
         scheduler = Scheduler(chance: chance, trace: stage.trace)
         let queuedJobsLimit = seed.isMultiple(of: 3) ? 3 : 10_000
         disk = Disk(stage: stage, queuedJobsLimit: queuedJobsLimit)

@@ -14,9 +14,9 @@ final class Stagehand: @unchecked Sendable {
     var isDiskFine = { true }
     private var refusedAt: Duration = .seconds(-1_000)
 
-    init(time: VirtualTime, isTold: Bool) {
+    init(time: VirtualTime, isPrinted: Bool) {
         self.time = time
-        trace = Trace(isTold: isTold, time: time)
+        trace = Trace(isPrinted: isPrinted, time: time)
         verdict = Verdict(trace: trace)
         book = LogBook(verdict: verdict, trace: trace)
     }

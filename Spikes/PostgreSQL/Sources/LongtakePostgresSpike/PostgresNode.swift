@@ -43,9 +43,9 @@ public final class PostgresNode: JobStore, WorkStore, EventLog {
         notifying = Lane("notify", conninfo)
         let observers = NodeObservers()
         self.observers = observers
-        writer = BatchWriter(writing, node: holder, cut: faults.cut) { [notifying] told in
-            observers.tell(told)
-            let hint = Hint(node: holder, told)
+        writer = BatchWriter(writing, node: holder, cut: faults.cut) { [notifying] batch in
+            observers.notify(batch)
+            let hint = Hint(node: holder, batch)
             // From its own connection: inside the batch, it costs two thirds of the rate.
             notifying.queue.async {
                 try? notifying.connected { _ = try $0.rows("SELECT pg_notify('longtake', $1)", [try hint.text()]) }
