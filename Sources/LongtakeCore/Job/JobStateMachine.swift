@@ -28,7 +28,7 @@ public struct JobStateMachine: Sendable {
         public var life: JobLife
         public var events: UpToTwo<JobEvent>
 
-        public init(life: JobLife, events: UpToTwo<JobEvent> = []) {
+        public init(life: JobLife, events: UpToTwo<JobEvent> = UpToTwo()) {
             self.life = life
             self.events = events
         }
@@ -41,7 +41,7 @@ public struct JobStateMachine: Sendable {
             startedAt: nil)
         let change = JobEvent.Change.queued(
             pipeline: pipeline.name, stages: pipeline.stages.map(\.name), priority: priority)
-        return Decision(life: life, events: [JobEvent(progress: .none, change: change)])
+        return Decision(life: life, events: UpToTwo(JobEvent(progress: .none, change: change)))
     }
 
     /// Decides about one command. Durations are differences of steady times.
@@ -85,7 +85,7 @@ public struct JobStateMachine: Sendable {
         case (.executing, .cancel):
             var life = life
             life.phase = .canceling
-            return Decision(life: life, events: [event(life, .cancelRequested(stage: stage(life).name))])
+            return Decision(life: life, events: UpToTwo(event(life, .cancelRequested(stage: stage(life).name))))
 
         case (.canceling, .report):
             throw .canceling
@@ -117,7 +117,7 @@ extension JobStateMachine {
         var after = life
         after.phase = .executing
         let change = JobEvent.Change.resumed(reason: reason, stage: stage(after).name, progress: after.stageProgress)
-        return Decision(life: after, events: [event(after, change)])
+        return Decision(life: after, events: UpToTwo(event(after, change)))
     }
 
     private func advance(_ life: JobLife, by report: StageReport) -> Decision {
@@ -126,7 +126,7 @@ extension JobStateMachine {
         after.progress = progress(after)
         let change = JobEvent.Change.stageProgress(
             number(after), progress: after.stageProgress, message: report.message)
-        return Decision(life: after, events: [event(after, change)])
+        return Decision(life: after, events: UpToTwo(event(after, change)))
     }
 
     private func completeStage(_ life: JobLife, output: JSONValue?, at moment: ClockReading) -> Decision {
@@ -134,7 +134,7 @@ extension JobStateMachine {
         after.stageProgress = .complete
         after.progress = progress(after)
         let seconds = moment.seconds(since: life.stageStartedAt ?? moment)
-        var events: UpToTwo = [event(after, .stageSucceeded(number(after), seconds: seconds))]
+        var events = UpToTwo(event(after, .stageSucceeded(number(after), seconds: seconds)))
         guard life.stageIndex + 1 < pipeline.stages.count else {
             after.progress = .complete
             let seconds = moment.seconds(since: life.startedAt ?? moment)
@@ -156,19 +156,20 @@ extension JobStateMachine {
         after.stageProgress = .none
         let change = JobEvent.Change.stageRetrying(
             stage: stage(life).name, attempt: life.attempt + 1, delay: delay, error: error)
-        return Decision(life: after, events: [event(after, change)])
+        return Decision(life: after, events: UpToTwo(event(after, change)))
     }
 
     private func interruptStage(_ life: JobLife, reason: InterruptionReason) -> Decision {
         var after = life
         after.phase = .suspended(.restart)
-        return Decision(life: after, events: [event(after, .interrupted(reason: reason, stage: stage(life).name))])
+        let change = JobEvent.Change.interrupted(reason: reason, stage: stage(life).name)
+        return Decision(life: after, events: UpToTwo(event(after, change)))
     }
 
     private func ended(_ life: JobLife, as phase: JobLife.Phase, _ change: JobEvent.Change) -> Decision {
         var after = life
         after.phase = phase
-        return Decision(life: after, events: [event(after, change)])
+        return Decision(life: after, events: UpToTwo(event(after, change)))
     }
 
     private func event(_ life: JobLife, _ change: JobEvent.Change) -> JobEvent {
@@ -184,9 +185,13 @@ extension JobStateMachine {
     /// The completed part of the expected duration. It never decreases, and it is below 1 until the
     /// job ends.
     private func progress(_ life: JobLife) -> Progress {
-        let seconds = pipeline.stages.map(\.expectedSeconds)
-        let behind = seconds.prefix(life.stageIndex).reduce(0, +) + seconds[life.stageIndex] * life.stageProgress.value
-        let share = Progress(behind / seconds.reduce(0, +))
+        // A loop, because an array of the durations would be an allocation for each report.
+        var (completed, total) = (0.0, 0.0)
+        for (index, stage) in pipeline.stages.enumerated() {
+            if index == life.stageIndex { completed = total + stage.expectedSeconds * life.stageProgress.value }
+            total += stage.expectedSeconds
+        }
+        let share = Progress(completed / total)
         return max(life.progress, min(share, .almostComplete))
     }
 }

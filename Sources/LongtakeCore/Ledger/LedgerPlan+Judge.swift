@@ -51,7 +51,7 @@ extension LedgerPlan {
         let queue = facts.stage.queue
         var plan = LedgerPlan(
             preconditions: Preconditions(job: facts.id, state: nil, openQueue: nil), at: moment.time, after: facts)
-        plan.events = [submission.firstEvent]
+        plan.events = UpToTwo(submission.firstEvent)
         plan.rows = .insert
         plan.queuedJobs = 1
         plan.entersReady = queue

@@ -12,7 +12,7 @@
 public struct LedgerPlan: Hashable, Sendable {
     public internal(set) var preconditions: Preconditions
     /// The events to append to the log of the job, in order.
-    public internal(set) var events: UpToTwo<PlannedEvent> = []
+    public internal(set) var events = UpToTwo<PlannedEvent>()
     /// The wall-clock time: the `at` of the events, and of the times in the rows.
     public internal(set) var at: Timestamp
     /// The job after the plan. Its head is the last of the events.
