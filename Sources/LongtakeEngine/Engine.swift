@@ -122,8 +122,8 @@ public final class Engine: Sendable {
 
 /// The engine's settings.
 public struct EngineConfiguration: Sendable {
-    /// How many stages run at the same time on each queue, 1 to ``Limits/workersPerQueue``. A queue
-    /// that is missing here has no workers, so its stages wait.
+    /// How many stages run at the same time on each queue, 1 to ``EngineLimits/workersPerQueue``. A
+    /// queue that is missing here has no workers, so its stages wait.
     public var workers: [QueueName: Int]
     /// The speed of simulated work for jobs that set no speed of their own. Bounds:
     /// ``Limits/simulationSpeed``.
@@ -139,7 +139,7 @@ public struct EngineConfiguration: Sendable {
     /// Makes a configuration. The defaults are those of the daemon.
     public init(
         workers: [QueueName: Int] = Self.defaultWorkers, speed: Double = 1,
-        reportInterval: Duration = Limits.reportInterval, stopGrace: Duration = Limits.runnerStopGrace,
+        reportInterval: Duration = EngineLimits.reportInterval, stopGrace: Duration = EngineLimits.runnerStopGrace,
         randomness: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) {
         self.workers = workers

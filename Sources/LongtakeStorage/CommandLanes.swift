@@ -68,8 +68,9 @@ public import LongtakeCore
     ///   - commitsPerMaintenance: how many other transactions run before a maintenance command that
     ///     waits.
     package init(
-        commandsPerCommit: Int = Limits.commandsPerCommit, submissionsWaiting: Int = Limits.submissionsWaiting,
-        commitsPerMaintenance: Int = Limits.commitsPerMaintenance
+        commandsPerCommit: Int = StorageLimits.commandsPerCommit,
+        submissionsWaiting: Int = StorageLimits.submissionsWaiting,
+        commitsPerMaintenance: Int = StorageLimits.commitsPerMaintenance
     ) {
         self.commandsPerCommit = commandsPerCommit
         self.submissionsWaiting = submissionsWaiting

@@ -78,7 +78,7 @@ public import LongtakeCore
         /// Whether the disk has just stopped to answer, or answers again; `nil` if nothing has
         /// changed.
         package var stallChange: Bool?
-        /// Whether to call ``CommandQueue/tick()`` again after ``Limits/writerLookInterval``.
+        /// Whether to call ``CommandQueue/tick()`` again after ``StorageLimits/watchdogInterval``.
         package var goesOn = false
     }
 

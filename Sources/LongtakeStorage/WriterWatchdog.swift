@@ -1,5 +1,3 @@
-public import LongtakeCore
-
 /// A command that waits for a group-commit writer.
 @usableFromInline package protocol QueuedCommand {
     var kind: CommandKind { get }
@@ -25,9 +23,11 @@ public import LongtakeCore
     @usableFromInline var batch: [Command] = []
 
     /// If one disk access takes more ticks, the disk does not answer.
-    @inlinable package static var stallTicks: Int { Int(Limits.writerHeldMost / Limits.writerLookInterval) }
+    @inlinable package static var stallTicks: Int { Int(StorageLimits.stallTimeout / StorageLimits.watchdogInterval) }
     /// After so many ticks a client gets a response, whatever became of its command.
-    @inlinable package static var responseTicks: Int { Int(Limits.answerDeadline / Limits.writerLookInterval) }
+    @inlinable package static var responseTicks: Int {
+        Int(StorageLimits.responseTimeout / StorageLimits.watchdogInterval)
+    }
 
     package init() {}
 

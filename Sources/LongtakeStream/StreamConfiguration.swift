@@ -26,10 +26,10 @@ public struct StreamConfiguration: Sendable {
     package var bounds = Bounds()
 
     package struct Bounds: Sendable {
-        package var mailboxBytes = Limits.mailboxBytes
-        package var ringBytes = Limits.ringBytes
-        package var readsAtOnce = Limits.streamReadsAtOnce
-        package var requestsWaiting = Limits.requestsWaiting
+        package var mailboxBytes = StreamLimits.mailboxBytes
+        package var ringBytes = StreamLimits.ringBytes
+        package var readsAtOnce = StreamLimits.streamReadsAtOnce
+        package var requestsWaiting = StreamLimits.requestsWaiting
 
         package init() {}
     }

@@ -53,7 +53,6 @@ public final class StreamHub: Sendable {
 
     // MARK: Streams
 
-    /// The number of open streams.
     public var openStreams: Int { census.withLock { $0.open } }
 
     /// Acquires a slot for a stream; `nil` if ``StreamConfiguration/maxStreams`` slots are in use, or the
@@ -106,7 +105,7 @@ public final class StreamHub: Sendable {
     }
 
     /// A value for `retry:` in milliseconds.
-    func drawRetry() -> Int { configuration.draw(Limits.retryMilliseconds) }
+    func drawRetry() -> Int { configuration.draw(StreamLimits.retryMilliseconds) }
 
     /// The age at which a stream ends: the setting, varied by up to a tenth.
     func drawAge() -> Duration? {
@@ -125,13 +124,13 @@ public final class StreamHub: Sendable {
 
     // MARK: Waiting requests
 
-    /// Acquires a slot for a request that waits; `nil` if ``Limits/requestsWaiting`` slots are in use, or
-    /// the account uses ``Limits/requestsWaitingPerKey`` of them.
+    /// Acquires a slot for a request that waits; `nil` if ``StreamLimits/requestsWaiting`` slots are
+    /// in use, or the account uses ``StreamLimits/requestsWaitingPerKey`` of them.
     public func takeWaitSlot(of account: String? = nil) -> StreamSlot? {
         let isAcquired = census.withLock {
             $0.waits.acquire(
                 for: account, limit: configuration.bounds.requestsWaiting,
-                limitPerAccount: Limits.requestsWaitingPerKey)
+                limitPerAccount: StreamLimits.requestsWaitingPerKey)
         }
         guard isAcquired else { return nil }
         return StreamSlot(owner: StreamOwner(account: account)) { [weak self] in
@@ -172,7 +171,7 @@ public final class StreamHub: Sendable {
     /// `deadline`.
     ///
     /// Up to 64 streams of a loop end at once. More are spread over most of `deadline`, at most over
-    /// ``Limits/drainSpread``, so that their clients do not reconnect together.
+    /// ``StreamLimits/drainSpread``, so that their clients do not reconnect together.
     public func drain(within deadline: Duration) async {
         census.withLock { $0.isDraining = true }
         for shard in shards {
@@ -180,7 +179,7 @@ public final class StreamHub: Sendable {
                 shard.endWaits()
                 let streams = shard.streams
                 // A fifth of the deadline remains for the last writes.
-                let ticks = StreamShard.ticks(min(Limits.drainSpread, deadline * 4 / 5)) - 1
+                let ticks = StreamShard.ticks(min(StreamLimits.drainSpread, deadline * 4 / 5)) - 1
                 for (index, stream) in streams.enumerated() {
                     stream.end(after: streams.count <= 64 ? 1 : 1 + index * ticks / streams.count, .draining)
                 }

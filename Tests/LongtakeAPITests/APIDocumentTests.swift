@@ -63,12 +63,12 @@ struct APIDocumentTests {
     @Test("decode every event that the daemon writes")
     func events() throws {
         let stage = StageName(unchecked: "s")
-        let place = StagePlace(stage: stage, index: 1, of: 2)
+        let number = StageNumber(stage: stage, index: 1, of: 2)
         let error = JobError(code: "c", message: "m", stage: stage)
         let changes: [JobEvent.Change] = [
             .queued(pipeline: PipelineName(unchecked: "p"), stages: [stage], priority: .normal),
-            .started(stage: stage), .stageStarted(place, attempt: 1, queue: QueueName(unchecked: "q")),
-            .stageProgress(place, progress: Progress(0.5), message: "m"), .stageSucceeded(place, seconds: 1.5),
+            .started(stage: stage), .stageStarted(number, attempt: 1, queue: QueueName(unchecked: "q")),
+            .stageProgress(number, progress: Progress(0.5), message: "m"), .stageSucceeded(number, seconds: 1.5),
             .stageRetrying(stage: stage, attempt: 2, delay: .seconds(3), error: error),
             .interrupted(reason: .shutdown, stage: stage), .resumed(reason: .crash, stage: stage, progress: .none),
             .cancelRequested(stage: stage), .succeeded(output: .string("o"), seconds: 2), .failed(error), .canceled,

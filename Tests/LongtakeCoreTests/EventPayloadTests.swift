@@ -4,7 +4,7 @@ import Testing
 /// These bytes are a promise: an event is shown with them for ever, also by later versions.
 @Suite("The bytes of an event")
 struct EventPayloadTests {
-    private static let place = StagePlace(stage: StageName(unchecked: "frames"), index: 4, of: 8)
+    private static let number = StageNumber(stage: StageName(unchecked: "frames"), index: 4, of: 8)
     private static let error = JobError(
         code: "stage_failed", message: "a \"b\"/\n", stage: StageName(unchecked: "frames"))
 
@@ -17,15 +17,15 @@ struct EventPayloadTests {
         ),
         (.started(stage: StageName(unchecked: "frames")), #"{"progress":0.3125,"stage":"frames"}"#),
         (
-            .stageStarted(place, attempt: 2, queue: QueueName(unchecked: "gpu")),
+            .stageStarted(number, attempt: 2, queue: QueueName(unchecked: "gpu")),
             #"{"progress":0.3125,"stage":"frames","index":4,"of":8,"attempt":2,"queue":"gpu"}"#
         ),
         (
-            .stageProgress(place, progress: Progress(0.42), message: "frame 101 of 192"),
+            .stageProgress(number, progress: Progress(0.42), message: "frame 101 of 192"),
             #"{"progress":0.3125,"stage":"frames","index":4,"of":8,"stage_progress":0.42,"message":"frame 101 of 192"}"#
         ),
         (
-            .stageSucceeded(place, seconds: 12.5),
+            .stageSucceeded(number, seconds: 12.5),
             #"{"progress":0.3125,"stage":"frames","index":4,"of":8,"duration_seconds":12.5}"#
         ),
         (
@@ -70,7 +70,7 @@ struct EventPayloadTests {
             "</script>", "\u{feff}", "\u{fffd}", "{\"a\":[1]}",
         ])
     func nastyStrings(message: String) throws {
-        let change = JobEvent.Change.stageProgress(Self.place, progress: .none, message: message)
+        let change = JobEvent.Change.stageProgress(Self.number, progress: .none, message: message)
         let payload = JobEvent(progress: .none, change: change).payload()
         #expect(!payload.utf8.contains { $0 < 0x20 }, "a raw control character breaks the lines of a stream")
         let value = try JSONText.decode(JSONValue.self, from: payload)

@@ -56,12 +56,12 @@ struct JSONTests {
         "escapes the characters that clients take for the end of a line, in events, jobs and documents",
         arguments: ["\u{85}", "\u{2028}", "\u{2029}", "a\u{2028}b\u{85}", "\u{c2}\u{80}\u{86}\u{2027}\u{202a}\u{e2}"])
     func lineBreaks(text: String) throws {
-        let place = StagePlace(stage: StageName(unchecked: "s"), index: 1, of: 1)
+        let number = StageNumber(stage: StageName(unchecked: "s"), index: 1, of: 1)
         var writer = JSONWriter(capacity: 0)
         writer.value(.object([text: .string(text)]))
         for json in [
             try JSONText.encode([text: text]), writer.text,
-            JobEvent(progress: .none, change: .stageProgress(place, progress: .none, message: text)).payload(),
+            JobEvent(progress: .none, change: .stageProgress(number, progress: .none, message: text)).payload(),
         ] {
             #expect(!json.unicodeScalars.contains { ["\u{85}", "\u{2028}", "\u{2029}"].contains($0) }, "\(json)")
             #expect(

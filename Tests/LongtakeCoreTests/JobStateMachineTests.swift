@@ -80,7 +80,7 @@ struct JobStateMachineTests {
         #expect(decision.events.map(\.change).last == .succeeded(output: .integer(7), seconds: 4))
         #expect(
             decision.events.map(\.change).first
-                == .stageSucceeded(StagePlace(stage: StageName(unchecked: "second"), index: 2, of: 2), seconds: 1))
+                == .stageSucceeded(StageNumber(stage: StageName(unchecked: "second"), index: 2, of: 2), seconds: 1))
     }
 
     @Test(

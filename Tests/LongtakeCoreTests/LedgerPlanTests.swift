@@ -9,7 +9,8 @@ struct LedgerPlanTests {
 
     private func submitted(_ number: Int = 1) throws -> JobFacts {
         let prepared = try PreparedSubmission(Samples.submission(number))
-        let judgement = try SubmissionJudgement(prepared, on: SubmissionFacts(queuedJobs: 0), queuedMost: 1, at: now)
+        let judgement = try SubmissionJudgement(
+            prepared, on: SubmissionFacts(queuedJobs: 0), queuedJobsLimit: 1, at: now)
         guard case .create(let plan) = judgement else { throw JournalError.closed }
         return plan.after
     }
@@ -23,7 +24,8 @@ struct LedgerPlanTests {
     @Test("of a submission inserts the job, counts it, and wakes its queue")
     func submission() throws {
         let prepared = try PreparedSubmission(Samples.submission(1))
-        let judgement = try SubmissionJudgement(prepared, on: SubmissionFacts(queuedJobs: 0), queuedMost: 1, at: now)
+        let judgement = try SubmissionJudgement(
+            prepared, on: SubmissionFacts(queuedJobs: 0), queuedJobsLimit: 1, at: now)
         guard case .create(let plan) = judgement else { return #expect(Bool(false)) }
         #expect(plan.rows == .insert && plan.queuedJobs == 1 && plan.preconditions.state == nil)
         #expect(plan.entersReady == Samples.cpu && plan.wake == .ready(Samples.cpu))
@@ -116,7 +118,7 @@ struct LedgerPlanTests {
     func knownKey() throws {
         let prepared = try PreparedSubmission(Samples.submission(1, key: "k"))
         func judge(_ facts: SubmissionFacts) throws -> SubmissionJudgement {
-            try SubmissionJudgement(prepared, on: facts, queuedMost: 1, at: now)
+            try SubmissionJudgement(prepared, on: facts, queuedJobsLimit: 1, at: now)
         }
         let known = SubmissionFacts(knownFingerprint: prepared.fingerprint, origin: .missing, queuedJobs: 1)
         #expect(try judge(known) == .replay)

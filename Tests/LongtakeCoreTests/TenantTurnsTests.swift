@@ -3,13 +3,13 @@ import Testing
 
 @testable import LongtakeCore
 
-@Suite("whose read begins next")
+@Suite("which read runs next")
 struct TenantTurnsTests {
     private let a = TenantName(unchecked: "a")
     private let b = TenantName(unchecked: "b")
     private let c = TenantName(unchecked: "c")
 
-    /// What begins when reads end one after the other: each that begins is the next to end.
+    /// The reads that run if each one ends before the next one runs.
     private func drain(_ turns: Turns<String>, endingFirst tenant: TenantName?) -> [String] {
         var (order, ending) = ([String](), tenant)
         while let next = turns.end(of: ending) {
@@ -19,7 +19,7 @@ struct TenantTurnsTests {
         return order
     }
 
-    @Test("a tenant with a hundred reads in line delays another tenant's first read by none of them")
+    @Test("a hundred waiting reads of one tenant do not delay the first read of another")
     func first() {
         let turns = Turns<String>(width: 1)
         #expect(turns.begin(of: a))
@@ -33,11 +33,11 @@ struct TenantTurnsTests {
         #expect(turns.waiting == 0 && turns.running == 0)
     }
 
-    @Test("a tenant that has no read running goes before all that have some, and then the one with the fewest")
+    @Test("a tenant without running reads goes first, then the tenant with the fewest")
     func fewest() {
         let turns = Turns<String>(width: 3)
         #expect(turns.begin(of: a) && turns.begin(of: a) && turns.begin(of: b))
-        #expect(!turns.begin(of: c), "all places are taken")
+        #expect(!turns.begin(of: c), "no more reads may run")
         for name in ["a1", "a2"] { turns.wait(name, of: a) }
         turns.wait("b1", of: b)
         turns.wait("c1", of: c)
@@ -46,7 +46,7 @@ struct TenantTurnsTests {
         #expect(turns.end(of: b)?.waiter == "b1", "a has two reads running by now")
     }
 
-    @Test("tenants with lines of any length take turns, and each line keeps its order")
+    @Test("tenants with queues of any length take turns, and each queue keeps its order")
     func turnsByTenant() {
         let turns = Turns<String>(width: 1)
         #expect(turns.begin(of: c))
@@ -55,7 +55,7 @@ struct TenantTurnsTests {
         #expect(drain(turns, endingFirst: c) == ["a1", "b1", "a2", "b2", "a3"])
     }
 
-    @Test("when all places are free a read begins at once, whoever had them before")
+    @Test("if nothing runs, a read runs at once, whichever tenants had reads before")
     func free() {
         let turns = Turns<String>(width: 2)
         for _ in 1...100 {
@@ -65,13 +65,13 @@ struct TenantTurnsTests {
         #expect(turns.running == 0)
     }
 
-    @Test("the newest read of the longest line gives way to a tenant with a shorter one, and to no other")
+    @Test("the newest read of the longest queue is removed for a tenant with a shorter queue only")
     func room() {
         let turns = Turns<String>(width: 1)
         #expect(turns.makeRoom(for: a) == nil, "no read waits")
         #expect(turns.begin(of: a))
         for number in 1...3 { turns.wait("a\(number)", of: a) }
-        #expect(turns.makeRoom(for: a) == nil, "it has the longest line itself")
+        #expect(turns.makeRoom(for: a) == nil, "it has the longest queue itself")
         #expect(turns.makeRoom(for: b) == "a3")
         turns.wait("b1", of: b)
         #expect(turns.makeRoom(for: b) == "a2")
@@ -81,7 +81,7 @@ struct TenantTurnsTests {
         #expect(drain(turns, endingFirst: a) == ["b1", "a1"])
     }
 
-    @Test("reads that leave their line lose their turn, and nobody else's")
+    @Test("removed reads lose their turn, and no other read does")
     func leaving() {
         let turns = Turns<String>(width: 1)
         #expect(turns.begin(of: c))
@@ -98,12 +98,12 @@ struct TenantTurnsTests {
         #expect(turns.waiting == 0 && turns.running == 0)
     }
 
-    @Test("a random history begins every read once, in the order of its tenant, with all places taken while reads wait")
+    @Test("in a random history every read runs once, in the order of its tenant, and none waits needlessly")
     func history() {
         var generator = Seeded(state: 7)
         let turns = Turns<Int>(width: 3)
         var (running, begun) = ([TenantName?](), 0)
-        var lines: [TenantName?: [Int]] = [:]
+        var queues: [TenantName?: [Int]] = [:]
         let tenants = [a, b, c, nil]
         for number in 0..<20_000 {
             if generator.next() % 2 == 0 {
@@ -113,17 +113,17 @@ struct TenantTurnsTests {
                     begun += 1
                 } else {
                     turns.wait(number, of: tenant)
-                    lines[tenant, default: []].append(number)
+                    queues[tenant, default: []].append(number)
                 }
             } else if !running.isEmpty {
                 let ending = running.remove(at: Int(generator.next() % UInt64(running.count)))
                 if let next = turns.end(of: ending) {
-                    #expect(lines[next.tenant]?.removeFirst() == next.waiter)
+                    #expect(queues[next.tenant]?.removeFirst() == next.waiter)
                     running.append(next.tenant)
                     begun += 1
                 }
             }
-            let waiting = lines.values.reduce(0) { $0 + $1.count }
+            let waiting = queues.values.reduce(0) { $0 + $1.count }
             #expect(turns.running == running.count && turns.waiting == waiting)
             #expect(waiting == 0 || running.count == 3)
         }

@@ -267,8 +267,8 @@ struct EngineTests {
         _ = try await fixture.journal.cancel(first, of: .anonymous)
         for _ in 1...TimeLimit.parts {
             #expect(fixture.events.types(of: first).last == .jobCancelRequested)
-            await fixture.clock.sleeper(dueIn: Limits.runnerStopGrace / TimeLimit.parts)
-            fixture.clock.advance(by: Limits.runnerStopGrace / TimeLimit.parts)
+            await fixture.clock.sleeper(dueIn: EngineLimits.runnerStopGrace / TimeLimit.parts)
+            fixture.clock.advance(by: EngineLimits.runnerStopGrace / TimeLimit.parts)
         }
         await fixture.events.wait(for: second) { $0.last?.isFinal == true }
         #expect(fixture.events.types(of: first).last == .jobCanceled)

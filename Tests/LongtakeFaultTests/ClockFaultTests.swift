@@ -40,8 +40,8 @@ extension FaultTests.Surroundings {
                 let times = (events ?? []).compactMap { $0["at"] as? String }
                 #expect(times.count > 5 && times == times.sorted())
                 let job = try daemon.get("/v1/jobs/\(id)").object()
-                let told = ["created_at", "started_at", "finished_at"].compactMap { job[$0] as? String }
-                #expect(told.count == 3 && told == told.sorted(), "\(told)")
+                let jobTimes = ["created_at", "started_at", "finished_at"].compactMap { job[$0] as? String }
+                #expect(jobTimes.count == 3 && jobTimes == jobTimes.sorted(), "\(jobTimes)")
             }
             #expect(daemon.stop() == 0)
             #expect(!daemon.log.contains("pruned finished jobs"))

@@ -21,8 +21,8 @@ struct LedgerHistoryTests {
                 let shares = try history.shares(db)
                 #expect(shares.written == shares.counted, place)
                 let queued = try history.queued(db)
-                #expect(queued.told == queued.counted, place)
-                #expect(try history.toldPositions() == history.countedPositions(db), place)
+                #expect(queued.cached == queued.counted, place)
+                #expect(try history.cachedPositions() == history.countedPositions(db), place)
                 if step % 40 == 0 { try history.reboot(db) }
             }
             #expect(history.kept > 50 && history.broken > 5, "the history covers both cases")
@@ -36,12 +36,12 @@ struct LedgerHistoryTests {
             for _ in 1...60 {
                 try history.transaction(isKept: true, db)
                 try db.beginTransaction(.immediate)
-                guard case .created(let told) = try history.submit(db) else {
+                guard case .created(let job) = try history.submit(db) else {
                     Issue.record("a new job is created")
                     return
                 }
                 try history.end(keeping: true, db)
-                #expect(try JobReader(epoch: history.epoch).job(told.id, of: told.tenant, db) == told)
+                #expect(try JobReader(epoch: history.epoch).job(job.id, of: job.tenant, db) == job)
             }
         }
     }
@@ -165,7 +165,7 @@ private final class LedgerHistory {
     }
 
     /// The number of queued jobs per tenant.
-    func queued(_ db: Database) throws -> (told: [Int], counted: [Int]) {
+    func queued(_ db: Database) throws -> (cached: [Int], counted: [Int]) {
         (
             Self.tenants.map { ledger.queued.count(of: $0) },
             try Self.tenants.map { tenant in
@@ -177,7 +177,7 @@ private final class LedgerHistory {
     }
 
     /// The queue position of a new job on each queue, of each tenant, at each priority.
-    func toldPositions() -> [[Int]] {
+    func cachedPositions() -> [[Int]] {
         places { ledger.waiting.position(on: $0.queue, of: $0.tenant, at: Priority($0.priority)!) }
     }
 
@@ -196,7 +196,7 @@ private final class LedgerHistory {
             let others = Self.tenants.filter { $0 != place.tenant }.map { tenant in
                 here.filter { $0.key.tenant == tenant }.values.reduce(0, +)
             }
-            return QueueOutlook.position(ahead: ahead.values.reduce(0, +), others: others)
+            return QueuePosition.estimate(ahead: ahead.values.reduce(0, +), others: others)
         }
     }
 

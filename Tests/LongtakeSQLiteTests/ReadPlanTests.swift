@@ -41,7 +41,7 @@ struct ReadPlanTests {
         let journal = try await scratch.open()
         _ = try await journal.submit(Samples.submission(1))
         let claim = try #require(try await journal.claim(queue: Samples.cpu, limit: 1).claims.first)
-        let wanted = Limits.feedEventsExamined + 100
+        let wanted = SQLiteLimits.feedEventsExamined + 100
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<wanted {
                 group.addTask {
@@ -53,7 +53,7 @@ struct ReadPlanTests {
         let elsewhere = FeedFilter(pipelines: [PipelineName(unchecked: "elsewhere")])
         var query = FeedQuery(tenant: .anonymous, filter: elsewhere, after: .beforeFirst)
         let first = try await journal.events(query)
-        #expect(first.events.isEmpty && first.reached.rawValue == Int64(Limits.feedEventsExamined))
+        #expect(first.events.isEmpty && first.reached.rawValue == Int64(SQLiteLimits.feedEventsExamined))
         query.after = first.reached
         let second = try await journal.events(query)
         #expect(second.events.isEmpty && second.reached == second.head && second.head > first.reached)

@@ -71,12 +71,12 @@ struct UnreadableJobTests {
         try scratch.execute(damage.sql)
         let log = NoteLog()
         journal = try await scratch.open(logger: log.logger)
-        let told = CommitLog(journal)
+        let commits = CommitLog(journal)
         let claims = try await journal.claim(queue: Samples.cpu, limit: 8).claims
         #expect(Set(claims.map(\.job)) == [Samples.submission(2).id, Samples.submission(3).id])
         #expect(journal.unreadableJobs == 1)
         #expect(log.notes.contains { $0.contains("set aside") && $0.contains("key=1") })
-        try await Self.checkAside(journal, told, damage)
+        try await Self.checkAside(journal, commits, damage)
         for claim in claims { _ = try await journal.finish(claim, with: .succeeded(output: nil)) }
         try await journal.close()
         let found = try StorageInspector().inspect(directory: scratch.path)
@@ -185,11 +185,11 @@ struct UnreadableJobTests {
         try await journal.close()
         try scratch.execute("UPDATE job SET definition = 'x' WHERE key < 200")
         journal = try await scratch.open()
-        let told = CommitLog(journal)
+        let commits = CommitLog(journal)
         var claims: [Claim] = []
         while claims.isEmpty {
             claims = try await journal.claim(queue: Samples.cpu, limit: 1).claims
-            if claims.isEmpty { try #require(told.takeReady() == [Samples.cpu]) }
+            if claims.isEmpty { try #require(commits.takeReady() == [Samples.cpu]) }
         }
         #expect(claims.map(\.job) == [Samples.submission(200).id] && journal.unreadableJobs == 199)
         try await journal.close()
@@ -203,10 +203,10 @@ struct UnreadableJobTests {
         for number in 1...2 { _ = try await journal.submit(Self.large(number)) }
         try await journal.close()
         journal = try await Self.damaged(scratch, jobs: 1...1)
-        let told = CommitLog(journal)
+        let commits = CommitLog(journal)
         let claims = try await journal.claim(queue: Samples.cpu, limit: 8).claims
         #expect(claims.map(\.job) == [Samples.submission(2).id] && journal.unreadableJobs == 1)
-        #expect(told.events.map(\.type).filter { $0 == .jobFailed }.count == 1)
+        #expect(commits.events.map(\.type).filter { $0 == .jobFailed }.count == 1)
         await #expect(throws: JournalError.self) { try await journal.cancel(Samples.submission(1).id, of: .anonymous) }
         let log = try await journal.events(of: Samples.submission(1).id, of: .anonymous, after: .beforeFirst, limit: 9)
         #expect(
@@ -241,7 +241,7 @@ struct UnreadableJobTests {
     func corruptDatabase() async throws {
         let scratch = ScratchDirectory()
         var journal = try await scratch.open()
-        let count = Limits.corruptJobsSetAside + 2
+        let count = SQLiteLimits.corruptJobsSetAside + 2
         for number in 1...count { _ = try await journal.submit(Self.large(number)) }
         try await journal.close()
         journal = try await Self.damaged(scratch, jobs: 1...count)
@@ -254,7 +254,7 @@ struct UnreadableJobTests {
             }
         }
         #expect(refused)
-        #expect(journal.unreadableJobs <= Limits.corruptJobsSetAside)
+        #expect(journal.unreadableJobs <= SQLiteLimits.corruptJobsSetAside)
         try await journal.close()
     }
 
@@ -275,7 +275,7 @@ struct UnreadableJobTests {
         return submission
     }
 
-    private static func checkAside(_ journal: SQLiteJournal, _ told: CommitLog?, _ damage: Damage) async throws {
+    private static func checkAside(_ journal: SQLiteJournal, _ commits: CommitLog?, _ damage: Damage) async throws {
         #expect(try journal.count("SELECT count(*) FROM job WHERE key = 1 AND state = 'failed'") == 1)
         let kept = damage.kept.map { sql in try? journal.count(sql) }
         if let kept { #expect(kept == 1, "its bytes are kept") }
@@ -284,8 +284,8 @@ struct UnreadableJobTests {
         let job = try #require(try await journal.job(Samples.submission(1).id, of: .anonymous))
         #expect(job.state == .failed && job.error == .unreadable && job.finishedAt != nil)
         #expect(try await journal.jobs(JobQuery()).jobs.contains { $0.id == job.id })
-        if let told {
-            let last = told.events.last { $0.job == job.id }
+        if let commits {
+            let last = commits.events.last { $0.job == job.id }
             #expect(last?.type == .jobFailed && last?.payload.contains(#""code":"unreadable""#) == true)
             #expect(last?.payload.contains(#""final":true"#) == true)
         }

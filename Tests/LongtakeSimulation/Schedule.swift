@@ -32,16 +32,16 @@ final class Schedule {
     private var stopsBy: Duration?
     var wasFaulty = false
 
-    init(seed: UInt64, isTold: Bool = false) {
+    init(seed: UInt64, isPrinted: Bool = false) {
         self.seed = seed
         chance = Chance(seed: seed)
-        stage = Stagehand(time: time, isTold: isTold)
+        stage = Stagehand(time: time, isPrinted: isPrinted)
         scheduler = Scheduler(chance: chance, trace: stage.trace)
-        let queuedMost = seed.isMultiple(of: 3) ? 3 : 10_000
-        disk = Disk(stage: stage, queuedMost: queuedMost)
-        rows = RowWatch(queuedMost: queuedMost)
+        let queuedJobsLimit = seed.isMultiple(of: 3) ? 3 : 10_000
+        disk = Disk(stage: stage, queuedJobsLimit: queuedJobsLimit)
+        rows = RowWatch(queuedJobsLimit: queuedJobsLimit)
         stage.isDiskFine = { [weak disk] in disk?.faults.areOff ?? true }
-        clients = Clients(chance: chance, stage: stage, queuedMost: queuedMost)
+        clients = Clients(chance: chance, stage: stage, queuedJobsLimit: queuedJobsLimit)
         happenings = Happening.drawn(chance)
         pace = 2 + chance.below(30)
     }

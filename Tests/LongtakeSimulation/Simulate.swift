@@ -26,7 +26,7 @@ struct Simulate: ParsableCommand {
         var total = Total()
         for seed in seed..<(seed + UInt64(schedules)) {
             Seed.present = seed
-            let outcome = try Schedule(seed: seed, isTold: trace).run()
+            let outcome = try Schedule(seed: seed, isPrinted: trace).run()
             total.add(outcome)
             guard let broken = outcome.broken else { continue }
             print("seed \(seed) breaks \(broken)")

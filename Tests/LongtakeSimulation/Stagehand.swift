@@ -1,4 +1,5 @@
 import LongtakeCore
+import LongtakeEngine
 
 /// Records what happens in a schedule and which guarantee is violated. Unchecked, because the
 /// simulation has one thread.
@@ -13,9 +14,9 @@ final class Stagehand: @unchecked Sendable {
     var isDiskFine = { true }
     private var refusedAt: Duration = .seconds(-1_000)
 
-    init(time: VirtualTime, isTold: Bool) {
+    init(time: VirtualTime, isPrinted: Bool) {
         self.time = time
-        trace = Trace(isTold: isTold, time: time)
+        trace = Trace(isPrinted: isPrinted, time: time)
         verdict = Verdict(trace: trace)
         book = LogBook(verdict: verdict, trace: trace)
     }
@@ -26,6 +27,6 @@ final class Stagehand: @unchecked Sendable {
     var moment: Moment {
         Moment(
             time: time.now, disturbances: disturbances,
-            isCalm: isDiskFine() && time.now - refusedAt > Limits.persistRetryDelayMost + .seconds(1))
+            isCalm: isDiskFine() && time.now - refusedAt > EngineLimits.maximumPersistRetryDelay + .seconds(1))
     }
 }

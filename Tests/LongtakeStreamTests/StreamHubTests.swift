@@ -97,14 +97,14 @@ import Testing
     func goneBeforeRead() async throws {
         let stage = try await Stage(isHeld: true)
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for number in 1...Limits.streamReadsAtOnce {
+            for number in 1...StreamLimits.streamReadsAtOnce {
                 let other = Samples.submission(number).id
                 group.addTask {
                     let page = try await stage.hub.reader.page(of: other, of: .anonymous, after: .beforeFirst)
                     #expect(page == nil)
                 }
             }
-            await until { stage.journal.reads.withLock({ $0 }) >= Limits.streamReadsAtOnce }
+            await until { stage.journal.reads.withLock({ $0 }) >= StreamLimits.streamReadsAtOnce }
             try await stage.open(after: 0)
             await until { stage.hub.reader.gate.waiting >= 1 }
             try await stage.loop.executeInContext {
@@ -248,8 +248,8 @@ import Testing
     @Test("the number of waiting requests is bounded, and dropping a slot releases it")
     func slots() async throws {
         let stage = try await Stage()
-        var slots = (0..<Limits.requestsWaiting).compactMap { _ in stage.hub.takeWaitSlot() }
-        #expect(slots.count == Limits.requestsWaiting)
+        var slots = (0..<StreamLimits.requestsWaiting).compactMap { _ in stage.hub.takeWaitSlot() }
+        #expect(slots.count == StreamLimits.requestsWaiting)
         #expect(stage.hub.takeWaitSlot() == nil)
         #expect(stage.hub.openStreams == 0, "waiting requests are not streams")
         slots.removeLast()

@@ -134,8 +134,8 @@ public struct JournalConformance: Sendable {
                 group.addTask {
                     let submission = Samples.submission(number)
                     _ = try await journal.submit(submission)
-                    let told = seen.list.withLock { $0.contains { $0.job == submission.id } }
-                    guard told else { throw Broken(description: "observers see a commit before its callers go on") }
+                    let isSeen = seen.list.withLock { $0.contains { $0.job == submission.id } }
+                    guard isSeen else { throw Broken(description: "observers see a commit before its callers go on") }
                 }
             }
             try await group.waitForAll()

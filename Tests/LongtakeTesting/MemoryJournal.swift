@@ -38,10 +38,10 @@ public final class MemoryJournal: Journal {
     public func renewEpoch(_ epoch: Epoch) async { await shared.renew(epoch) }
 
     public func tail(_ observer: @escaping @Sendable (TailNotice) -> Void) {
-        shared.observe { [holder, schedule] commit, epoch, told in
+        shared.observe { [holder, schedule] commit, epoch, origin in
             guard !commit.events.isEmpty else { return }
-            if told.author == holder || schedule.hasEventsOfOthers {
-                let after = schedule.hasEventsOfOthers ? nil : told.after
+            if origin.author == holder || schedule.hasEventsOfOthers {
+                let after = schedule.hasEventsOfOthers ? nil : origin.after
                 observer(TailNotice(epoch: epoch, after: after, .events(commit.events)))
             } else if let last = commit.events.last {
                 observer(TailNotice(epoch: epoch, .advanced(to: last.position)))

@@ -27,11 +27,11 @@ package struct MemoryLedger: Sendable {
     private var readyStages: [QueueName: Int] = [:]
 
     /// Of one tenant.
-    private let queuedMost: Int
+    private let queuedJobsLimit: Int
 
     package init(epoch: Epoch, queuedJobsPerTenant: Int = Limits.queuedJobsPerTenantDefault) {
         self.epoch = epoch
-        queuedMost = queuedJobsPerTenant
+        queuedJobsLimit = queuedJobsPerTenant
     }
 
     private struct IdempotencyKey: Hashable {
@@ -122,7 +122,7 @@ package struct MemoryLedger: Sendable {
         let new = submission.submission
         let key = new.idempotencyKey.map { IdempotencyKey(tenant: new.tenant, text: $0) }
         guard plan.preconditions.hold(for: records[new.id]?.facts, isPaused: paused.contains),
-            key.map({ keys[$0] == nil }) ?? true, queuedJobs[new.tenant] ?? 0 < queuedMost
+            key.map({ keys[$0] == nil }) ?? true, queuedJobs[new.tenant] ?? 0 < queuedJobsLimit
         else { return .stale }
         records[new.id] = MemoryRecord(new, number: order.count + 1, facts: submission.facts, createdAt: plan.at)
         order.append(new.id)
@@ -158,7 +158,9 @@ package struct MemoryLedger: Sendable {
     package mutating func submit(_ submission: PreparedSubmission, at moment: ClockReading) throws -> SubmissionOutcome
     {
         let new = submission.submission
-        switch try SubmissionJudgement(submission, on: facts(of: submission), queuedMost: queuedMost, at: moment) {
+        let judgement = try SubmissionJudgement(
+            submission, on: facts(of: submission), queuedJobsLimit: queuedJobsLimit, at: moment)
+        switch judgement {
         case .create(let plan):
             guard execute(plan, of: submission) == .done, let record = records[new.id] else {
                 preconditionFailure("a plan was stale at once")
@@ -180,7 +182,7 @@ package struct MemoryLedger: Sendable {
     package func judge(
         _ submission: PreparedSubmission, at moment: ClockReading
     ) throws(JournalError) -> SubmissionJudgement {
-        try SubmissionJudgement(submission, on: facts(of: submission), queuedMost: queuedMost, at: moment)
+        try SubmissionJudgement(submission, on: facts(of: submission), queuedJobsLimit: queuedJobsLimit, at: moment)
     }
 
     package func replay(of key: String, tenant: TenantName, fingerprint: String) -> SubmissionOutcome? {
@@ -212,7 +214,7 @@ package struct MemoryLedger: Sendable {
 
     /// A due time that is further away than any wait was made before the clock was set back.
     private static func isOver(_ due: Timestamp, at moment: ClockReading) -> Bool {
-        due <= moment.steady || due > moment.steady.advanced(by: Limits.retryWaitMost)
+        due <= moment.steady || due > moment.steady.advanced(by: Limits.maximumRetryWait)
     }
 
     /// Carries out a command of a claim's holder.
@@ -313,7 +315,7 @@ extension MemoryLedger {
             let others = Dictionary(grouping: all, by: \.submission.tenant).filter {
                 $0.key != record.submission.tenant
             }
-            job.queuePosition = QueueOutlook.position(ahead: own, others: others.values.map(\.count))
+            job.queuePosition = QueuePosition.estimate(ahead: own, others: others.values.map(\.count))
         }
         return job
     }

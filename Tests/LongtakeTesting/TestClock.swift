@@ -15,15 +15,15 @@ public final class TestClock: Clock, Sendable {
         var now = Instant(offset: .zero)
         var nextID = 0
         var sleepers: [Int: (deadline: Instant, wake: CheckedContinuation<Void, any Error>)] = [:]
-        /// Sleeps whose task was cancelled before they had lain down.
+        /// Sleeps whose task was cancelled before they began.
         var canceled: Set<Int> = []
         var isClosed = false
-        var watchers: [(isMet: @Sendable ([Instant]) -> Bool, tell: CheckedContinuation<Void, Never>)] = []
+        var watchers: [(isMet: @Sendable ([Instant]) -> Bool, caller: CheckedContinuation<Void, Never>)] = []
 
-        /// Takes out the watchers whose wish has come true.
+        /// Removes the watchers whose condition holds.
         mutating func metWatchers() -> [CheckedContinuation<Void, Never>] {
             let deadlines = sleepers.values.map(\.deadline)
-            let met = watchers.filter { $0.isMet(deadlines) }.map(\.tell)
+            let met = watchers.filter { $0.isMet(deadlines) }.map(\.caller)
             watchers.removeAll { $0.isMet(deadlines) }
             return met
         }

@@ -71,8 +71,8 @@ struct StyleRule: Sendable {
                 let isWitness = Self.witnesses.contains { file.lines[index].contains($0) }
                 var above = index - 1
                 while above >= 0, file.lines[above].drop(while: { $0 == " " }).hasPrefix("@") { above -= 1 }
-                let isTold = above >= 0 && file.lines[above].drop { $0 == " " }.hasPrefix("///")
-                return kind != "import" && !isWitness && !isTold
+                let isDocumented = above >= 0 && file.lines[above].drop { $0 == " " }.hasPrefix("///")
+                return kind != "import" && !isWitness && !isDocumented
             }.map { "\(file.path):\($0 + 1): \(file.lines[$0].drop { $0 == " " })" }
         },
     ]
@@ -80,8 +80,10 @@ struct StyleRule: Sendable {
     private static let kinds: Set<String> = ["struct", "enum", "class", "protocol", "actor", "func"]
     /// Files whose public functions are those of a protocol of the core, which says what they mean.
     private static let implementations = ["SQLiteJournal.swift", "SimulatedRunner.swift"]
-    /// Members whose meaning a protocol of the standard library gives.
-    private static let witnesses = ["func < ", "func == ", "func encode(to", "func hash(into"]
+    /// Members whose meaning is documented at their protocol.
+    private static let witnesses = [
+        "func < ", "func == ", "func encode(to", "func hash(into", "func writePrefix(of", "func writeSuffix(into",
+    ]
 }
 
 extension SourceFile {

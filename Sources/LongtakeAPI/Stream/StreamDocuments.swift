@@ -82,16 +82,18 @@ public struct StreamHello: Codable, Hashable, Sendable, StreamMessage {
 /// Tells the reader that its cursor was refused.
 public struct StreamReset: Codable, Hashable, Sendable, StreamMessage {
     public var reason: CursorRefusal
-    /// The cursor that the reader sent, at most ``Limits/requestedCursorBytes``.
+    /// The cursor that the reader sent, cut to 64 bytes: enough to recognize it.
     public var requested: String
 
     package static let messageType = StreamMessageType.reset
 
-    /// - Parameter requested: cut to ``Limits/requestedCursorBytes``, at a character boundary.
+    private static let requestedBytes = 64
+
+    /// - Parameter requested: cut to 64 bytes in UTF-8, at a character boundary.
     package init(reason: CursorRefusal, requested: String) {
         self.reason = reason
         var requested = requested
-        while requested.utf8.count > Limits.requestedCursorBytes { requested.removeLast() }
+        while requested.utf8.count > Self.requestedBytes { requested.removeLast() }
         self.requested = requested
     }
 

@@ -150,10 +150,10 @@ enum Samples {
 
     /// A report of the first stage, as the log tells it.
     static func progress(_ share: Double) -> JobEvent {
-        let place = StagePlace(stage: pipeline.stages[0].name, index: 1, of: pipeline.stages.count)
+        let number = StageNumber(stage: pipeline.stages[0].name, index: 1, of: pipeline.stages.count)
         return JobEvent(
             progress: Progress(share / 8),
-            change: .stageProgress(place, progress: Progress(share), message: "frame 101 of 192"))
+            change: .stageProgress(number, progress: Progress(share), message: "frame 101 of 192"))
     }
 
     static let pipeline = Pipeline(

@@ -1,15 +1,17 @@
-/// One durable, numbered line in a job's log. It is immutable, and its JSON is the same bytes wherever and whenever it is shown.
+/// A durable event with its number in the log of its job. It never changes. Every reader gets the
+/// same bytes of JSON, at any time.
 public struct CommittedEvent: Hashable, Sendable {
     public let id: EventID
-    /// Among the events of all jobs.
+    /// Its position among the events of all jobs.
     public let position: EventPosition
     public let job: JobID
-    /// The owner of the job, and the pipeline it goes through: what readers of many jobs are selected by.
+    /// The owner of the job. A reader of the feed gets the events of one tenant.
     public let tenant: TenantName
+    /// The pipeline of the job. A reader of the feed can filter by pipeline.
     public let pipeline: PipelineName
     public let type: EventType
     public let at: Timestamp
-    /// The event's own members, the text that ``JobEvent/payload()`` made: a JSON object with at least `progress`.
+    /// The text from ``JobEvent/payload()``: a JSON object with at least the member `progress`.
     public let payload: String
 
     public init(
@@ -28,7 +30,8 @@ public struct CommittedEvent: Hashable, Sendable {
 
     public var sequence: EventSequence { id.sequence }
 
-    /// The event as one line of JSON: `id`, `type`, `job`, `seq`, `at`, then the payload's members.
+    /// The event as one line of JSON: `id`, `type`, `job`, `seq`, `at`, then the members of the
+    /// payload.
     public var json: String {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(jsonByteCount)
@@ -52,9 +55,10 @@ public struct CommittedEvent: Hashable, Sendable {
         bytes.append(contentsOf: payload.utf8.dropFirst())
     }
 
-    /// The bytes of ``json``.
+    /// The number of bytes of ``json``.
     public var jsonByteCount: Int {
-        // The members' names and marks, eight digits and a dash of the id, and the time.
+        // 75 bytes: the names of the members, the punctuation, the epoch with its dash, and the
+        // time.
         75 + 2 * id.sequence.rawValue.digitCount + type.rawValue.utf8.count + job.description.utf8.count
             + payload.utf8.count
     }

@@ -1,7 +1,8 @@
 extension JobEvent {
-    /// The event's own members as a JSON object, in a fixed order: what is stored, and shown to every reader for ever.
+    /// The members of this event as a JSON object, in a fixed order. The store keeps this text, and
+    /// every reader gets it unchanged.
     public func payload() -> String {
-        // Most events fit, so that their text is moved only once.
+        // Most events fit into this capacity, so the buffer does not grow.
         var object = JSONWriter(capacity: 160)
         object.beginObject()
         object.member("progress", progress.value)
@@ -12,16 +13,16 @@ extension JobEvent {
             object.member("priority", Int64(priority.rawValue))
         case .started(let stage), .cancelRequested(let stage):
             object.member("stage", stage.description)
-        case .stageStarted(let place, let attempt, let queue):
-            object.members(of: place)
+        case .stageStarted(let number, let attempt, let queue):
+            object.members(of: number)
             object.member("attempt", Int64(attempt))
             object.member("queue", queue.description)
-        case .stageProgress(let place, let progress, let message):
-            object.members(of: place)
+        case .stageProgress(let number, let progress, let message):
+            object.members(of: number)
             object.member("stage_progress", progress.value)
             object.member("message", message)
-        case .stageSucceeded(let place, let seconds):
-            object.members(of: place)
+        case .stageSucceeded(let number, let seconds):
+            object.members(of: number)
             object.member("duration_seconds", seconds)
         case .stageRetrying(let stage, let attempt, let delay, let error):
             object.member("stage", stage.description)
@@ -52,15 +53,15 @@ extension JobEvent {
 }
 
 extension JSONWriter {
-    fileprivate mutating func members(of place: StagePlace) {
-        member("stage", place.stage.description)
-        member("index", Int64(place.index))
-        member("of", Int64(place.of))
+    fileprivate mutating func members(of number: StageNumber) {
+        member("stage", number.stage.description)
+        member("index", Int64(number.index))
+        member("of", Int64(number.of))
     }
 }
 
 extension Duration {
-    /// This duration in seconds, in milliseconds' precision.
+    /// The duration in seconds, truncated to milliseconds.
     package var inSeconds: Double {
         let (seconds, attoseconds) = components
         return Double(seconds * 1000 + attoseconds / 1_000_000_000_000_000) / 1000

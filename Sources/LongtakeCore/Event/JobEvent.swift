@@ -1,9 +1,9 @@
-/// One change of a job, before it has a number and a time.
+/// One change of a job, before the store gives it a number and a time.
 ///
-/// Its values are absolute, and every event carries the progress of the whole job, so one event alone is enough to draw a
-/// progress bar.
+/// Its values are absolute, and every event contains the progress of the whole job. So a client can
+/// draw a progress bar from a single event.
 public struct JobEvent: Hashable, Sendable {
-    /// Of the whole job, after this change.
+    /// The progress of the whole job after this change.
     public let progress: Progress
     public let change: Change
 
@@ -12,14 +12,14 @@ public struct JobEvent: Hashable, Sendable {
         self.change = change
     }
 
-    /// What happened, with the values that its event shows.
+    /// What happened, with the values that the event shows.
     public enum Change: Hashable, Sendable {
         case queued(pipeline: PipelineName, stages: [StageName], priority: Priority)
         case started(stage: StageName)
-        case stageStarted(StagePlace, attempt: Int, queue: QueueName)
-        case stageProgress(StagePlace, progress: Progress, message: String)
-        case stageSucceeded(StagePlace, seconds: Double)
-        /// `attempt` is the next one, which begins after `delay`.
+        case stageStarted(StageNumber, attempt: Int, queue: QueueName)
+        case stageProgress(StageNumber, progress: Progress, message: String)
+        case stageSucceeded(StageNumber, seconds: Double)
+        /// `attempt` is the number of the next attempt, which begins after `delay`.
         case stageRetrying(stage: StageName, attempt: Int, delay: Duration, error: JobError)
         case interrupted(reason: InterruptionReason, stage: StageName)
         case resumed(reason: ResumptionReason, stage: StageName, progress: Progress)
@@ -30,12 +30,12 @@ public struct JobEvent: Hashable, Sendable {
     }
 }
 
-/// A stage by name and place in its pipeline.
-public struct StagePlace: Hashable, Sendable {
+/// The name and the number of a stage, as in “stage 2 of 5”.
+public struct StageNumber: Hashable, Sendable {
     public let stage: StageName
     /// 1 for the first stage.
     public let index: Int
-    /// How many stages the pipeline has.
+    /// The number of stages of the pipeline.
     public let of: Int
 
     public init(stage: StageName, index: Int, of: Int) {
@@ -45,21 +45,21 @@ public struct StagePlace: Hashable, Sendable {
     }
 }
 
-/// Why a stage was given back before its end.
+/// Why a worker gave back its stage before the stage ended.
 public enum InterruptionReason: String, Hashable, Sendable {
-    /// The daemon was told to stop.
+    /// The daemon shuts down.
     case shutdown
 }
 
-/// What a stage that is taken up again was put down by.
+/// Why a stage that now resumes was interrupted.
 public enum ResumptionReason: String, Hashable, Sendable {
-    /// After an orderly stop.
+    /// The daemon shut down gracefully.
     case restart
-    /// After anything else: the daemon died with the stage in its hands.
+    /// The daemon died while the stage ran.
     case crash
 }
 
-/// The type of an event, as it is written on the wire and in the database.
+/// The type of an event. The raw value is in its JSON and in the database, so it never changes.
 public enum EventType: String, Hashable, Sendable, CaseIterable {
     case jobQueued = "job.queued"
     case jobStarted = "job.started"

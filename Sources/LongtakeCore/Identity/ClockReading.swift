@@ -1,21 +1,24 @@
-/// One reading of two clocks: the wall clock, which clients are told, and the steady clock, which durations are measured on.
+/// One reading of two clocks. Clients see the time of the wall clock. Durations are differences of
+/// the steady clock.
 public struct ClockReading: Hashable, Sendable {
-    /// What the wall clock says.
+    /// The time of the wall clock.
     public let time: Timestamp
-    /// ``WallClock/steady()`` at the same moment.
+    /// The time of the steady clock (``WallClock/steady()``) at the same moment.
     public let steady: Timestamp
 
-    /// - Parameter steady: `nil` for a moment of an earlier boot, of which only the wall clock is known.
+    /// - Parameter steady: `nil` for a moment of an earlier boot, if only its wall-clock time is
+    ///   known.
     public init(_ time: Timestamp, steady: Timestamp? = nil) {
         self.time = time
         self.steady = steady ?? time
     }
 
-    /// The same moment, told as `earliest` if the wall clock was set back behind it: the times of one job never go back.
-    public func told(notBefore earliest: Timestamp) -> ClockReading {
+    /// The same moment. If the wall clock was set back before `earliest`, the wall-clock time is
+    /// `earliest`. So the times of the events of one job never decrease.
+    public func clamped(notBefore earliest: Timestamp) -> ClockReading {
         ClockReading(max(time, earliest), steady: steady)
     }
 
-    /// The seconds from `earlier` to here on the steady clock, in milliseconds' precision; never negative.
+    /// The seconds since `earlier` on the steady clock, with millisecond precision. Never negative.
     public func seconds(since earlier: ClockReading) -> Double { steady.seconds(since: earlier.steady) }
 }

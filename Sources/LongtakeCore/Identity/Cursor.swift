@@ -1,18 +1,19 @@
-/// What a reader says it has already seen of one job's log, as it was sent.
+/// The last event of a job's log that a reader has seen, as the reader sent it.
 ///
-/// A cursor is exclusive: reading goes on after it. Reading it off a request never fails; whether it can be honoured depends on
-/// the log, and ``resolve(epoch:head:)`` decides that.
+/// Reading continues after the cursor. Parsing never fails. Whether the cursor is valid depends on
+/// the log: ``resolve(epoch:head:)`` decides it.
 public enum Cursor: Hashable, Sendable {
-    /// Nothing was sent, or `0`: from the first event.
+    /// The reader sent nothing or `0`. Reading starts with the first event.
     case start
-    /// An id that we, or another database, gave out.
+    /// An event id of this or of another database.
     case event(EventID)
-    /// A bare number, taken as a `seq` of the current epoch.
+    /// A number without an epoch: a `seq` of the current epoch.
     case sequence(EventSequence)
-    /// Anything else, kept for telling the reader what was not understood.
+    /// Any other text. The response repeats it, so that the reader sees what was malformed.
     case malformed(String)
 
-    /// Reads the text of a `Last-Event-ID` header or a query value. Empty counts as absent.
+    /// Parses the text of a `Last-Event-ID` header or of a query parameter. An empty text counts as
+    /// absent.
     public init(_ text: String?) {
         guard let text, !text.isEmpty else {
             self = .start
@@ -30,7 +31,7 @@ public enum Cursor: Hashable, Sendable {
         self = .event(EventID(epoch: epoch, sequence: EventSequence(rawValue: number)))
     }
 
-    /// Decides where reading goes on in a log of `epoch` whose last event is `head`.
+    /// Decides where reading continues in a log of `epoch` whose last event is `head`.
     public func resolve(epoch: Epoch, head: EventSequence) -> CursorResolution {
         switch self {
         case .start:
@@ -46,7 +47,7 @@ public enum Cursor: Hashable, Sendable {
         }
     }
 
-    /// The cursor as the reader spelled it, empty where none was sent.
+    /// The text of the cursor; empty if the reader sent none.
     public var text: String {
         switch self {
         case .start: ""
@@ -56,28 +57,29 @@ public enum Cursor: Hashable, Sendable {
         }
     }
 
-    /// A decimal number of ASCII digits within 63 bits; no sign, no space.
+    /// Parses a decimal number of ASCII digits that fits into 63 bits. Signs and spaces are not
+    /// allowed.
     static func number(_ text: some StringProtocol) -> Int64? {
         guard !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         return Int64(text)
     }
 }
 
-/// Whether a cursor is honoured.
+/// Where reading continues, or why the cursor is refused.
 public enum CursorResolution: Hashable, Sendable {
-    /// Reading goes on after this event.
+    /// Reading continues after this event.
     case after(EventSequence)
     case refused(CursorRefusal)
 }
 
-/// Why a cursor cannot be honoured; the raw value is the `reason` of `stream.reset`.
+/// Why a cursor is refused. The raw value is the `reason` of `stream.reset`.
 public enum CursorRefusal: String, Hashable, Sendable, CaseIterable {
-    /// It names another database, or this one before a restore.
+    /// Its epoch is that of another database, or of this one before a restore.
     case epoch
-    /// It names an event that this log does not have yet.
+    /// Its event is not in this log yet.
     case ahead
-    /// Events behind it were removed since (only for the feed of all jobs).
+    /// Events after it were pruned. Only cursors of the feed can get this reason.
     case pruned
-    /// It is no cursor.
+    /// The text is not a cursor.
     case malformed
 }

@@ -1,7 +1,6 @@
-/// One life of the database, drawn at random when it is created or restored.
+/// Identifies one history of the database. It is random, and a restore generates a new one.
 ///
-/// It stands in front of every ``EventID``, so a cursor that was given out by another database is recognised instead of being
-/// taken for one of ours.
+/// Every ``EventID`` begins with the epoch. So the daemon recognizes a cursor of another database.
 public struct Epoch: Hashable, Sendable, CustomStringConvertible {
     public let rawValue: UInt32
 
@@ -9,12 +8,12 @@ public struct Epoch: Hashable, Sendable, CustomStringConvertible {
         self.rawValue = rawValue
     }
 
-    /// Draws a new epoch.
+    /// Generates a new epoch.
     public static func random(using generator: inout some RandomNumberGenerator) -> Epoch {
         Epoch(rawValue: generator.next())
     }
 
-    /// Reads exactly eight lower-case hexadecimal digits, the only spelling there is; anything else is `nil`.
+    /// Parses exactly eight lower-case hexadecimal digits. Any other text is `nil`.
     public init?(_ text: some StringProtocol) {
         let digits = text.utf8
         guard digits.count == 8, digits.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }),

@@ -1,8 +1,9 @@
-/// The number of an event in its job's log: 1, 2, 3 … without a gap. 0 stands for "before the first".
+/// The number of an event in the log of its job: 1, 2, 3 … without a gap. 0 means “before the first
+/// event”.
 public struct EventSequence: Hashable, Comparable, Sendable, CustomStringConvertible {
     public let rawValue: Int64
 
-    /// The place before the first event of a log.
+    /// Before the first event of a log.
     public static let beforeFirst = EventSequence(rawValue: 0)
 
     public init(rawValue: Int64) {
@@ -16,10 +17,11 @@ public struct EventSequence: Hashable, Comparable, Sendable, CustomStringConvert
     public var description: String { String(rawValue) }
 }
 
-/// The public name of an event in one job's log, `<epoch>-<seq>`: what a reader sends back as `Last-Event-ID`.
+/// The id of an event in the log of its job, `<epoch>-<seq>`. A reader sends it back as
+/// `Last-Event-ID`.
 ///
-/// It stays within `[0-9a-z-]` and 40 bytes, so that a cross-origin reconnect needs no preflight (Fetch, CORS-safelisted
-/// request-header).
+/// It has at most 40 bytes, all of them in `[0-9a-z-]`. So a cross-origin reconnect needs no
+/// preflight request (Fetch, CORS-safelisted request-header).
 public struct EventID: Hashable, Sendable, CustomStringConvertible {
     public let epoch: Epoch
     public let sequence: EventSequence
@@ -32,11 +34,12 @@ public struct EventID: Hashable, Sendable, CustomStringConvertible {
     public var description: String { "\(epoch)-\(sequence)" }
 }
 
-/// The place of an event among the events of all jobs, in commit order. Positions only grow, have gaps, and are never used twice.
+/// The number of an event among the events of all jobs, in commit order. Positions only increase,
+/// may have gaps, and are never used twice.
 public struct EventPosition: Hashable, Comparable, Sendable {
     public let rawValue: Int64
 
-    /// The place before the first event of all.
+    /// Before the first event of all jobs.
     public static let beforeFirst = EventPosition(rawValue: 0)
 
     public init(rawValue: Int64) {

@@ -1,6 +1,6 @@
-/// The public name of an event in the feed of all jobs, `<epoch>-g<position>`: the SSE `id:` there.
+/// The id of an event in the feed of all jobs, `<epoch>-g<position>`: the SSE `id:` of the feed.
 ///
-/// Within `[0-9a-z-]` and 40 bytes like ``EventID``, and never to be taken for one.
+/// Like ``EventID``, it has at most 40 bytes in `[0-9a-z-]`. The `g` distinguishes the two.
 public struct FeedID: Hashable, Sendable, CustomStringConvertible {
     public let epoch: Epoch
     public let position: EventPosition
@@ -13,19 +13,21 @@ public struct FeedID: Hashable, Sendable, CustomStringConvertible {
     public var description: String { "\(epoch)-g\(position.rawValue)" }
 }
 
-/// What a reader of the feed says it has already seen, as it was sent. Exclusive, like ``Cursor``.
+/// The last event of the feed that a reader has seen, as the reader sent it. Reading continues
+/// after it.
 public enum FeedCursor: Hashable, Sendable {
-    /// Nothing was sent: the feed begins now.
+    /// The reader sent nothing. Reading starts with the next event.
     case now
-    /// `0`: everything that is kept.
+    /// The reader sent `0`. Reading starts with the first event that is not pruned.
     case all
     case id(FeedID)
-    /// A bare number, taken as a position of the current epoch.
+    /// A number without an epoch: a position of the current epoch.
     case position(EventPosition)
-    /// Anything else, kept for telling the reader what was not understood.
+    /// Any other text. The response repeats it, so that the reader sees what was malformed.
     case malformed(String)
 
-    /// Reads the text of a `Last-Event-ID` header or a query value. Empty counts as absent.
+    /// Parses the text of a `Last-Event-ID` header or of a query parameter. An empty text counts as
+    /// absent.
     public init(_ text: String?) {
         guard let text, !text.isEmpty else {
             self = .now
@@ -45,31 +47,32 @@ public enum FeedCursor: Hashable, Sendable {
         self = .id(FeedID(epoch: epoch, position: EventPosition(rawValue: number)))
     }
 
-    /// Decides where reading goes on.
+    /// Decides where reading continues.
     /// - Parameters:
-    ///   - head: the newest position there is.
-    ///   - pruned: the newest position that was removed; whoever stands before it has missed something.
+    ///   - head: the newest position.
+    ///   - pruned: the newest position that was pruned. A reader with an older cursor has missed
+    ///     events.
     public func resolve(epoch: Epoch, head: EventPosition, prunedThrough pruned: EventPosition) -> FeedResolution {
         switch self {
         case .now: .after(head)
         case .all: .after(.beforeFirst)
         case .malformed: .refused(.malformed)
         case .id(let id) where id.epoch != epoch: .refused(.epoch)
-        case .id(let id): Self.place(id.position, head, pruned)
-        case .position(let position): Self.place(position, head, pruned)
+        case .id(let id): Self.resolve(id.position, head, pruned)
+        case .position(let position): Self.resolve(position, head, pruned)
         }
     }
 
-    private static func place(
+    private static func resolve(
         _ position: EventPosition, _ head: EventPosition, _ pruned: EventPosition
     ) -> FeedResolution {
         if position > head { return .refused(.ahead) }
-        // The id that the hello gives to who asked for everything.
+        // `stream.hello` contains this id if the reader sent `0`.
         if position == .beforeFirst { return .after(position) }
         return position < pruned ? .refused(.pruned) : .after(position)
     }
 
-    /// The cursor as the reader spelled it, empty where none was sent.
+    /// The text of the cursor; empty if the reader sent none.
     public var text: String {
         switch self {
         case .now: ""
@@ -81,9 +84,9 @@ public enum FeedCursor: Hashable, Sendable {
     }
 }
 
-/// Whether a cursor of the feed is honoured.
+/// Where reading of the feed continues, or why the cursor is refused.
 public enum FeedResolution: Hashable, Sendable {
-    /// Reading goes on after this position.
+    /// Reading continues after this position.
     case after(EventPosition)
     case refused(CursorRefusal)
 }

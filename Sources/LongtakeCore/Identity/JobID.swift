@@ -1,10 +1,11 @@
-/// The public name of a job: `job_` and 26 characters, time-ordered and unguessable. Opaque to clients.
+/// The id of a job: `job_` and a ULID in lower-case Crockford base 32. Opaque to clients.
 ///
-/// The 26 characters are a ULID (48 bits of milliseconds, 80 random bits) in lower-case Crockford base 32.
+/// A ULID has 26 characters: 48 bits of milliseconds, so that ids are ordered by time, and 80
+/// random bits, so that nobody can guess an id.
 public struct JobID: Hashable, Sendable, Codable, CustomStringConvertible {
     public let description: String
 
-    /// Accepts a well-formed id; anything else is `nil`, and so names no job.
+    /// Parses an id. Any other text is `nil`, so no job has it.
     public init?(_ text: some StringProtocol) {
         let bytes = text.utf8
         guard bytes.count == 30, text.hasPrefix("job_"), bytes.dropFirst(4).allSatisfy(Self.alphabet.contains) else {
@@ -13,7 +14,7 @@ public struct JobID: Hashable, Sendable, Codable, CustomStringConvertible {
         description = String(text)
     }
 
-    /// Draws the id of a job that is submitted at `time`.
+    /// Generates the id of a job that is submitted at `time`.
     public init(at time: Timestamp, using generator: inout some RandomNumberGenerator) {
         var text = "job_"
         for shift in stride(from: 45, through: 0, by: -5) {
@@ -31,7 +32,7 @@ public struct JobID: Hashable, Sendable, Codable, CustomStringConvertible {
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         guard let id = JobID(try container.decode(String.self)) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not the id of a job")
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not a valid job id")
         }
         self = id
     }

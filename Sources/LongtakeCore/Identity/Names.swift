@@ -1,11 +1,11 @@
-/// A name that is written in configuration and shown in events: lower-case letters, digits, `-` and `_`, 1 to 64 bytes.
+/// A name in the configuration and in events: 1 to 64 lower-case letters, digits, `-` and `_`.
 public protocol Name: Hashable, Comparable, Sendable, Codable, CustomStringConvertible {
     var description: String { get }
     init(unchecked text: String)
 }
 
 extension Name {
-    /// Accepts a well-formed name.
+    /// Parses a name. Any other text is `nil`.
     public init?(_ text: String) {
         guard (1...64).contains(text.utf8.count),
             text.utf8.allSatisfy({
@@ -21,7 +21,7 @@ extension Name {
         guard let name = Self(text) else {
             throw DecodingError.dataCorruptedError(
                 in: container,
-                debugDescription: "a name has 1 to 64 characters of a-z, 0-9, '-' and '_', not “\(text)”")
+                debugDescription: "a name must have 1 to 64 characters of a-z, 0-9, '-' and '_', not “\(text)”")
         }
         self = name
     }
@@ -34,29 +34,29 @@ extension Name {
     public static func < (left: Self, right: Self) -> Bool { left.description < right.description }
 }
 
-/// The name of a pool of workers.
+/// The name of a queue, from which workers claim stages.
 public struct QueueName: Name {
     public let description: String
     public init(unchecked text: String) { description = text }
 }
 
-/// The name of a step of a pipeline, unique within it.
+/// The name of a stage, unique within its pipeline.
 public struct StageName: Name {
     public let description: String
     public init(unchecked text: String) { description = text }
 }
 
-/// The name of a list of stages.
+/// The name of a pipeline.
 public struct PipelineName: Name {
     public let description: String
     public init(unchecked text: String) { description = text }
 }
 
-/// The owner of jobs. Without keys there is one, ``anonymous``.
+/// The name of a tenant, who owns jobs.
 public struct TenantName: Name {
     public let description: String
     public init(unchecked text: String) { description = text }
 
-    /// The one tenant of a daemon that asks nobody for a key.
+    /// The only tenant of a daemon that requires no keys.
     public static let anonymous = TenantName(unchecked: "anonymous")
 }

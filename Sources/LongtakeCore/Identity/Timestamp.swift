@@ -1,4 +1,4 @@
-/// A point in time, in whole milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
+/// A point in time, in whole milliseconds since 1970-01-01T00:00:00Z without leap seconds.
 public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible, Codable {
     public let millisecondsSince1970: Int64
 
@@ -8,22 +8,24 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
 
     public static func < (left: Self, right: Self) -> Bool { left.millisecondsSince1970 < right.millisecondsSince1970 }
 
-    /// The seconds from `earlier` to here, in milliseconds' precision; 0 if `earlier` is later. Both must be of the steady clock
-    /// (``WallClock/steady()``), because the wall clock jumps.
+    /// The seconds since `earlier`, with millisecond precision; 0 if `earlier` is later. Both must
+    /// be times of the steady clock (``WallClock/steady()``), because the wall clock jumps.
     public func seconds(since earlier: Timestamp) -> Double {
         Double(max(0, millisecondsSince1970 - earlier.millisecondsSince1970)) / 1000
     }
 
-    /// This time moved by `duration`, cut to milliseconds.
+    /// This time plus `duration`, which is truncated to milliseconds.
     public func advanced(by duration: Duration) -> Timestamp {
         let (seconds, attoseconds) = duration.components
         return Timestamp(
             millisecondsSince1970: millisecondsSince1970 + seconds * 1000 + attoseconds / 1_000_000_000_000_000)
     }
 
-    /// RFC 3339 in UTC with milliseconds, `2026-11-20T12:00:00.118Z`; right for the years 0 to 9999.
+    /// The time in RFC 3339, in UTC with milliseconds: `2026-11-20T12:00:00.118Z`. Correct for the
+    /// years 0 to 9999.
     ///
-    /// The date from the number of days: H. Hinnant, “chrono-Compatible Low-Level Date Algorithms”, `civil_from_days`.
+    /// The date is computed with `civil_from_days` from H. Hinnant, “chrono-Compatible Low-Level
+    /// Date Algorithms”.
     public var description: String {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(24)
@@ -69,12 +71,12 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
         let text = try container.decode(String.self)
         guard let time = Timestamp(rfc3339: text) else {
             throw DecodingError.dataCorruptedError(
-                in: container, debugDescription: "a time is written like 2026-11-20T12:00:00.118Z, not “\(text)”")
+                in: container, debugDescription: "a time must look like 2026-11-20T12:00:00.118Z, not “\(text)”")
         }
         self = time
     }
 
-    /// Reads back exactly what ``description`` writes.
+    /// Parses exactly the form that ``description`` writes.
     public init?(rfc3339 text: String) {
         let fields = text.split(omittingEmptySubsequences: false, whereSeparator: { "-T:.Z".contains($0) })
         // No field has more than four digits; longer ones could overflow the arithmetic below.
@@ -98,17 +100,18 @@ extension Int64 {
     }
 }
 
-/// Tells what time it is. Injected everywhere, so that tests own time.
+/// The source of all times. It is injected, so that tests control the time.
 public protocol WallClock: Sendable {
-    /// What the wall clock says. It jumps when somebody sets it.
+    /// The time of the wall clock. It jumps when a person or a program sets the clock.
     func now() -> Timestamp
 
-    /// What the wall clock would say if nobody had set it since this boot began: its time at the beginning, plus what has passed since
-    /// then on a clock that only goes forward. Durations, ages and due times are differences of this.
+    /// The time of the steady clock: the wall-clock time at the beginning of this boot, plus the
+    /// time that has passed on a monotonic clock since then. So setting the wall clock does not
+    /// change it. Durations, ages and due times are differences of steady times.
     func steady() -> Timestamp
 }
 
 extension WallClock {
-    /// Both readings at once.
+    /// Reads both clocks.
     public func reading() -> ClockReading { ClockReading(now(), steady: steady()) }
 }

@@ -1,9 +1,9 @@
 package import FoundationEssentials
 
-/// JSON through Foundation's coders, for values whose members need no order of their own: members sorted by name, slashes plain, so that
-/// equal values are equal text.
+/// Encodes and decodes JSON with Foundation. The encoder sorts the members by name and does not
+/// escape slashes, so equal values have equal texts.
 package enum JSONText {
-    // One of each for all threads: their options are set here, and never again.
+    // All threads share these. Nothing changes their options after this.
     private static let encoder = {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -23,7 +23,9 @@ package enum JSONText {
         JSONLineBreaks.escaped(in: try encoder.encode(value))
     }
 
-    /// Text that is compared and never shown: without the escapes of ``JSONLineBreaks``, which earlier versions did not write.
+    /// Encodes a value as a text that is stored for comparisons and never sent. It does not apply
+    /// the escapes of ``JSONLineBreaks``, because stored texts of earlier versions do not contain
+    /// them.
     package static func canonical(_ value: some Encodable) throws -> String {
         String(decoding: try encoder.encode(value), as: UTF8.self)
     }

@@ -1,4 +1,4 @@
-/// Any JSON value (RFC 8259). Numbers without a fraction that fit are kept as 64-bit integers.
+/// Any JSON value (RFC 8259). A number without a fraction is an `integer` if it fits into 64 bits.
 public enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
@@ -8,7 +8,7 @@ public enum JSONValue: Hashable, Sendable {
     case array([JSONValue])
     case object([String: JSONValue])
 
-    /// The value of an object's member; `nil` where there is none or this is no object.
+    /// The value of a member; `nil` if this is not an object or has no such member.
     public subscript(member: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         return members[member]
@@ -19,7 +19,7 @@ public enum JSONValue: Hashable, Sendable {
         return text
     }
 
-    /// The value as a number, whole or not.
+    /// The number; `nil` if this is not a number.
     public var double: Double? {
         switch self {
         case .integer(let integer): Double(integer)
@@ -30,8 +30,9 @@ public enum JSONValue: Hashable, Sendable {
 }
 
 extension JSONValue: Codable {
-    /// Set where a string is never read as anything else, which is so in JSON and not in YAML. Each wrong guess at a value's type costs an
-    /// error, with its text, so the most frequent types are tried first there.
+    /// Set in the `userInfo` of a decoder for a format in which a string is never another type.
+    /// That is the case for JSON, but not for YAML. Then `init(from:)` tries the most frequent
+    /// types first, because each wrong guess creates an error with its text.
     package static let scalarsHaveTypes = CodingUserInfoKey(rawValue: "scalarsHaveTypes")
 
     public init(from decoder: any Decoder) throws {
@@ -50,7 +51,7 @@ extension JSONValue: Codable {
         } else if let number = try? container.decode(Double.self) {
             self = .number(number)
         } else if let text = try? container.decode(String.self) {
-            // Behind the others, since a YAML decoder gives any scalar as text.
+            // After the other scalars, because a YAML decoder decodes any scalar as a string.
             self = .string(text)
         } else if let members = try? container.decode([String: JSONValue].self) {
             self = .object(members)
@@ -72,14 +73,15 @@ extension JSONValue: Codable {
             var container = encoder.unkeyedContainer()
             for element in elements { try element.encode(into: &container) }
         case .object(let members):
-            var container = encoder.container(keyedBy: MemberName.self)
-            for (name, value) in members { try value.encode(into: &container, as: MemberName(stringValue: name)) }
+            var container = encoder.container(keyedBy: AnyCodingKey.self)
+            for (name, value) in members { try value.encode(into: &container, as: AnyCodingKey(stringValue: name)) }
         }
     }
 
-    // Into its container and not through `encode(_:)` of any `Encodable`, which asks the value's type several questions first.
+    // These encode directly into the container. `encode(_:)` for any `Encodable` would first check
+    // the type of each value several times.
 
-    private func encode(into container: inout KeyedEncodingContainer<MemberName>, as name: MemberName) throws {
+    private func encode(into container: inout KeyedEncodingContainer<AnyCodingKey>, as name: AnyCodingKey) throws {
         switch self {
         case .null: try container.encodeNil(forKey: name)
         case .bool(let bool): try container.encode(bool, forKey: name)
@@ -90,8 +92,8 @@ extension JSONValue: Codable {
             var nested = container.nestedUnkeyedContainer(forKey: name)
             for element in elements { try element.encode(into: &nested) }
         case .object(let members):
-            var nested = container.nestedContainer(keyedBy: MemberName.self, forKey: name)
-            for (name, value) in members { try value.encode(into: &nested, as: MemberName(stringValue: name)) }
+            var nested = container.nestedContainer(keyedBy: AnyCodingKey.self, forKey: name)
+            for (name, value) in members { try value.encode(into: &nested, as: AnyCodingKey(stringValue: name)) }
         }
     }
 
@@ -106,16 +108,8 @@ extension JSONValue: Codable {
             var nested = container.nestedUnkeyedContainer()
             for element in elements { try element.encode(into: &nested) }
         case .object(let members):
-            var nested = container.nestedContainer(keyedBy: MemberName.self)
-            for (name, value) in members { try value.encode(into: &nested, as: MemberName(stringValue: name)) }
+            var nested = container.nestedContainer(keyedBy: AnyCodingKey.self)
+            for (name, value) in members { try value.encode(into: &nested, as: AnyCodingKey(stringValue: name)) }
         }
     }
-}
-
-/// The name of an object's member, whatever it is.
-struct MemberName: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-    init(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
 }

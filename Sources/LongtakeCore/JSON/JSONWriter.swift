@@ -1,13 +1,13 @@
-/// Writes JSON in UTF-8 (RFC 8259), one value after the other, in the order of the calls.
+/// Writes JSON in UTF-8 (RFC 8259), in the order of the calls.
 ///
-/// Events and jobs are written with it, because Foundation's encoder does not keep the order of members. A caller has to close what it opens
-/// and to write one value for each name.
+/// It writes events and jobs, because Foundation's encoder does not keep the order of members. The
+/// caller must close each container that it opens, and write one value after each name.
 package struct JSONWriter {
     package private(set) var bytes: [UInt8] = []
-    /// Whether a value stands before the next one in the same container.
+    /// Whether the container already has a value, so that a comma must come before the next one.
     private var needsComma = false
 
-    /// - Parameter capacity: the bytes that are expected, so that the text is moved seldom.
+    /// - Parameter capacity: the expected number of bytes. The buffer grows if the text is longer.
     package init(capacity: Int) { bytes.reserveCapacity(capacity) }
 
     package var text: String { String(decoding: bytes, as: UTF8.self) }
@@ -19,7 +19,7 @@ package struct JSONWriter {
     package mutating func beginArray() { open(UInt8(ascii: "[")) }
     package mutating func endArray() { close(UInt8(ascii: "]")) }
 
-    /// The name of the next value, one of our own that needs no escape.
+    /// Writes the name of the next value. The name must not need escapes.
     package mutating func name(_ name: StaticString) {
         separate()
         bytes.append(UInt8(ascii: "\""))
@@ -29,7 +29,7 @@ package struct JSONWriter {
         needsComma = false
     }
 
-    /// The name of the next value, any text.
+    /// Writes the name of the next value, with escapes if it needs them.
     package mutating func name(_ name: String) {
         separate()
         quote(name)
@@ -39,7 +39,7 @@ package struct JSONWriter {
 
     // MARK: Values
 
-    /// A value that is JSON already.
+    /// Writes a text that already is a JSON value.
     package mutating func value(json: String) {
         separate()
         bytes.append(json)
@@ -54,14 +54,16 @@ package struct JSONWriter {
 
     package mutating func value(_ flag: Bool) { value(json: flag ? "true" : "false") }
 
-    /// The shortest digits that read back as the same number, whole numbers without a fraction. The number has to be finite.
+    /// Writes the shortest decimal text that parses to the same number. A whole number gets no
+    /// fraction.
+    /// - Parameter number: must be finite.
     package mutating func value(_ number: Double) {
         value(json: Int64(exactly: number).map { String($0) } ?? String(number))
     }
 
     package mutating func null() { value(json: "null") }
 
-    /// Any JSON value, the members of its objects by name.
+    /// Writes any JSON value, with the members of its objects sorted by name.
     package mutating func value(_ value: JSONValue) {
         switch value {
         case .null: null()
@@ -90,7 +92,7 @@ package struct JSONWriter {
         value(text)
     }
 
-    /// A text, or `null`.
+    /// Writes a text; `null` if it is `nil`.
     package mutating func member(_ name: StaticString, orNull text: String?) {
         self.name(name)
         if let text { value(text) } else { null() }
@@ -141,7 +143,7 @@ package struct JSONWriter {
         needsComma = true
     }
 
-    /// Writes a string with the escapes that RFC 8259 §7 demands, and those of ``JSONLineBreaks``.
+    /// Writes a string with the escapes of RFC 8259 §7 and of ``JSONLineBreaks``.
     private mutating func quote(_ text: String) {
         bytes.append(UInt8(ascii: "\""))
         let needsEscape = text.utf8.contains {
@@ -172,14 +174,15 @@ package struct JSONWriter {
     }
 }
 
-/// The characters that JSON allows unescaped in strings, and that common clients take for the end of a line: U+0085, U+2028 and U+2029.
+/// The characters U+0085, U+2028 and U+2029. JSON allows them unescaped in strings, but some
+/// clients treat them as the end of a line, for example Python's `str.splitlines`.
 ///
-/// Python's `str.splitlines`, for one, breaks lines at them. Our JSON travels in lines (server-sent events, NDJSON, the log), so all that
-/// we write escapes them.
+/// The daemon sends JSON in lines: in server-sent events, NDJSON and log lines. So it escapes these
+/// characters in all JSON that it writes.
 package enum JSONLineBreaks {
     static let scalars: [Unicode.Scalar] = ["\u{85}", "\u{2028}", "\u{2029}"]
 
-    /// The characters in UTF-8, and their escapes.
+    /// Each character in UTF-8, with its escape.
     private static let encoded = scalars.map { (Array(UTF8.encode($0) ?? .init()), Array(escape(of: $0).utf8)) }
 
     static func escape(of scalar: Unicode.Scalar) -> String {
@@ -187,10 +190,11 @@ package enum JSONLineBreaks {
         return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
     }
 
-    /// Whether a character of these may begin with this byte of UTF-8.
+    /// Whether the UTF-8 of one of these characters begins with this byte.
     static func mayBegin(with byte: UInt8) -> Bool { byte == 0xc2 || byte == 0xe2 }
 
-    /// The same JSON text with these characters escaped. They stand nowhere but in strings, so this needs no parser.
+    /// Escapes these characters in a JSON text. They occur only in strings, so this needs no
+    /// parser.
     static func escaped<Bytes: RandomAccessCollection<UInt8> & RangeReplaceableCollection<UInt8>>(
         in json: Bytes
     ) -> Bytes {

@@ -1,33 +1,33 @@
-/// One submitted piece of work as it is now: the fold of its log.
+/// A job in its current state, which is the fold of its event log.
 public struct Job: Hashable, Sendable {
     public var id: JobID
     public var tenant: TenantName
     public var pipeline: PipelineName
     public var state: JobState
     public var progress: Progress
-    /// The current stage, `nil` before the first claim and after the end.
+    /// The current stage; `nil` before the first claim and after the end of the job.
     public var stage: StageName?
-    /// All stages of the pipeline as it was when the job was submitted.
+    /// All stages of the pipeline, as it was when the job was submitted.
     public var stages: [Stage]
-    /// How many claims come before this job on the queue that it waits in, up to ``Limits/queuePositionsCounted``; `nil` when it
-    /// does not wait.
+    /// The number of claims expected before this job on its queue, at most
+    /// ``Limits/queuePositionsCounted``; `nil` if the job does not wait.
     public var queuePosition: Int?
     public var input: JSONValue
     public var output: JSONValue?
     public var error: JobError?
     public var priority: Priority
     public var metadata: [String: String]
-    /// Not told to clients; a retry runs with the same.
+    /// Clients do not see this. A retry uses the same value.
     public var simulation: Simulation?
     public var cancelRequested: Bool
     public var retryOf: JobID?
     public var createdAt: Timestamp
     public var startedAt: Timestamp?
     public var finishedAt: Timestamp?
-    /// The head of the log that this view is the fold of.
+    /// The last event of the log.
     public var lastEvent: EventID
 
-    /// One stage of the job as it is now.
+    /// A stage of a job in its current state.
     public struct Stage: Hashable, Sendable {
         public var name: StageName
         public var queue: QueueName
@@ -84,19 +84,20 @@ public struct Job: Hashable, Sendable {
     }
 }
 
-/// Orders the jobs of one tenant on a queue, −9 to 9, the higher first.
+/// The priority of a job among the jobs of its tenant on a queue: −9 to 9. Higher priorities go
+/// first.
 public struct Priority: Hashable, Comparable, Sendable {
     public let rawValue: Int
 
     public static let normal = Priority(unchecked: 0)
 
-    /// `nil` outside −9…9.
+    /// - Returns: `nil` if the value is not in −9…9.
     public init?(_ rawValue: Int) {
         guard (-9...9).contains(rawValue) else { return nil }
         self.rawValue = rawValue
     }
 
-    /// The nearest priority that there is.
+    /// The valid priority that is closest to `rawValue`.
     package init(clamping rawValue: Int) { self.rawValue = min(max(rawValue, -9), 9) }
 
     private init(unchecked rawValue: Int) { self.rawValue = rawValue }

@@ -1,48 +1,48 @@
-/// What may be asked of a job. Whether it is granted, and what follows, ``JobStateMachine`` says.
+/// A request to change a job. ``JobStateMachine`` decides whether it is granted and what follows.
 public enum JobCommand: Hashable, Sendable {
     /// A worker takes the current stage.
     case claim
-    /// The worker tells how far it is.
+    /// The worker reports its progress.
     case report(StageReport)
-    /// The stage ended well. The output of the last stage is the job's.
+    /// The stage succeeded. The output of the last stage is the output of the job.
     case succeed(output: JSONValue?)
-    /// The attempt failed and another follows after `delay`.
+    /// The attempt failed, and the next attempt follows after `delay`.
     case retry(error: JobError, delay: Duration)
-    /// The attempt failed and there is no other.
+    /// The attempt failed, and there is no further attempt.
     case fail(JobError)
-    /// The worker gives the stage back because the daemon stops, or because it was told to cancel.
+    /// The worker gives back the stage, because the daemon shuts down or the job is to be canceled.
     case interrupt(InterruptionReason)
-    /// A new boot finds the stage in the hands of a worker that is gone.
+    /// The holder of the stage is gone, so the stage returns to its queue.
     case recover
-    /// Somebody wants the job to end.
+    /// A client cancels the job.
     case cancel
 }
 
-/// Why a command is not granted. Nothing is written.
+/// Why a command is refused. A refusal writes nothing.
 public enum JobRefusal: String, Error, Hashable, Sendable {
-    /// The job is over.
+    /// The job has ended.
     case final
-    /// No worker has the stage, so none can report on it or end it.
+    /// No worker has the stage, so no worker may report on it or end it.
     case notExecuting = "not_executing"
     /// A worker has the stage already.
     case alreadyClaimed = "already_claimed"
-    /// The stage is to be given up; a report comes too late.
+    /// The job is to be canceled, so the report comes too late.
     case canceling
-    /// Only what is over can be deleted.
+    /// The job has not ended, so it cannot be deleted.
     case notFinal = "not_final"
-    /// Only what has failed or was canceled is done again.
+    /// The job has neither failed nor been canceled, so it cannot be retried.
     case notRetryable = "not_retryable"
 }
 
-/// How far a stage is, told by its runner.
+/// A runner's report on the progress of its stage.
 public struct StageReport: Hashable, Sendable {
-    /// Of the stage. It never goes back: a smaller value than the last one counts as the last one.
+    /// The progress of the stage. If it is smaller than the last one, the last one stays.
     public let progress: Progress
-    /// For people, such as `frame 101 of 192`; at most ``Limits/reportMessageBytes``.
+    /// A text for people, such as `frame 101 of 192`, of at most ``Limits/reportMessageBytes``.
     public let message: String
-    /// What the runner wants to find again if another claim goes on with this attempt, besides the
-    /// progress: opaque JSON, at most ``Limits/checkpointBytes``. Only the newest is kept, and no event
-    /// shows it. `nil` keeps the one before.
+    /// Opaque JSON of at most ``Limits/checkpointBytes``. If another claim resumes this attempt,
+    /// its runner gets the newest checkpoint. No event shows it. `nil` keeps the previous
+    /// checkpoint.
     public let checkpoint: JSONValue?
 
     public init(progress: Progress, message: String, checkpoint: JSONValue? = nil) {

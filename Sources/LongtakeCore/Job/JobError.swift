@@ -1,15 +1,16 @@
-/// Why a job or an attempt of a stage failed, as it is told to clients: no stack, no path, no SQL.
+/// Why a job or an attempt of a stage failed. Clients see it, so it contains no stack trace, path
+/// or SQL.
 public struct JobError: Hashable, Sendable, Codable {
-    /// A stable word for programs, such as `stage_failed` or `stage_timed_out`.
+    /// A stable code for programs, such as `stage_failed` or `stage_timed_out`.
     public var code: String
-    /// A sentence for people.
+    /// A sentence for people, of at most ``Limits/errorMessageBytes``.
     public var message: String
     public var stage: StageName?
 
-    /// Of a job that was set aside because what is stored of it cannot be read.
+    /// The error of a job that was set aside, because its stored data cannot be read.
     public static let unreadable = JobError(
         code: "unreadable",
-        message: "What is stored of this job cannot be read. Submit the work again as a new job.", stage: nil)
+        message: "The stored data of this job cannot be read. Submit the work again as a new job.", stage: nil)
 
     public init(code: String, message: String, stage: StageName?) {
         self.code = code

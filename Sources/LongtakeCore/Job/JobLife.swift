@@ -1,17 +1,18 @@
-/// What decides a job's next step: the fold of its log, without the texts that no decision needs.
+/// The state of a job, as far as decisions need it: the fold of its event log without texts.
 ///
-/// ``JobStateMachine`` holds the table of what may follow. The journal loads this value, asks, and writes what comes back.
+/// ``JobStateMachine`` decides which command leads to which state.
 public struct JobLife: Hashable, Sendable {
     public var phase: Phase
-    /// The current stage, 0 for the first. It stays on the stage where a job ended.
+    /// The index of the current stage; 0 for the first one. If the job has ended, the stage that
+    /// was last.
     public var stageIndex: Int
-    /// The attempt of the current stage, 1 for the first; 0 before its first claim.
+    /// The attempt of the current stage; 1 for the first one, 0 before its first claim.
     public var attempt: Int
-    /// How far the current stage has come; where a claim goes on from.
+    /// The progress of the current stage. A claim that resumes the attempt continues from here.
     public var stageProgress: Progress
-    /// Of the whole job, as last told.
+    /// The progress of the whole job in its last event.
     public var progress: Progress
-    /// When the current attempt began; the wait before the first claim does not count.
+    /// When the current attempt began; `nil` before the first claim of the stage.
     public var stageStartedAt: ClockReading?
     public var startedAt: ClockReading?
 
@@ -29,19 +30,19 @@ public struct JobLife: Hashable, Sendable {
         self.startedAt = startedAt
     }
 
-    /// The state of the job together with that of its current stage: one of ten, and each pair of a phase and a command has one answer.
+    /// The state of the job together with the state of its current stage.
     public enum Phase: Hashable, Sendable {
-        /// Submitted; its first stage was never claimed.
+        /// The first stage was never claimed.
         case queued
-        /// Its next stage waits for its first claim.
+        /// A later stage waits for its first claim.
         case waiting
-        /// Its current stage failed and waits for the next attempt.
+        /// An attempt of the current stage failed, and the stage waits for the next attempt.
         case retrying
-        /// Its current stage was running when the daemon stopped, and waits to be taken up again.
+        /// The current stage was interrupted and waits to be resumed.
         case suspended(ResumptionReason)
-        /// A worker has its current stage.
+        /// A worker has the current stage.
         case executing
-        /// A worker has its current stage and is to give it up.
+        /// A worker has the current stage and must give it back, because the job is to be canceled.
         case canceling
         case succeeded
         case failed

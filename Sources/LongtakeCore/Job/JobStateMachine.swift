@@ -1,4 +1,5 @@
-/// The life of a job as a pure value: (life, command) → events and the life after them, or a typed refusal.
+/// Decides what a command does to a job, as a pure value: (life, command) → events and the next
+/// life, or a refusal.
 ///
 /// ```text
 ///              claim      report     succeed    retry      fail       interrupt  recover    cancel
@@ -11,38 +12,40 @@
 /// canceling    !claimed   !canceling canceled   canceled   canceled   canceled   canceled   ·
 /// final (3)    !final     !final     !final     !final     !final     !final     ·          ·
 /// ```
-/// `!` a refusal, `·` granted with nothing to do. A job whose stage nobody holds is canceled at once, so `canceling` always has a worker
-/// that will be told, and a committed cancel mark wins over whatever that worker says next.
+/// `!` marks a refusal. `·` means that the command is granted and changes nothing. If no worker has
+/// the stage, a cancel ends the job at once. Otherwise the phase is `canceling`: the worker must
+/// give back the stage. The job is then canceled, whatever result the worker reports.
 public struct JobStateMachine: Sendable {
-    /// The pipeline as it was when the job was submitted.
+    /// The pipeline, as it was when the job was submitted.
     public let pipeline: Pipeline
 
     public init(pipeline: Pipeline) {
         self.pipeline = pipeline
     }
 
-    /// What follows from a command: the life after it, and the events to write, in order.
+    /// What follows from a command: the next life, and the events to append, in order.
     public struct Decision: Hashable, Sendable {
         public var life: JobLife
         public var events: UpToTwo<JobEvent>
 
-        public init(life: JobLife, events: UpToTwo<JobEvent> = []) {
+        public init(life: JobLife, events: UpToTwo<JobEvent> = UpToTwo()) {
             self.life = life
             self.events = events
         }
     }
 
-    /// The first event of a log and the life after it.
+    /// The first event of a job, and its life after that.
     public func submit(priority: Priority) -> Decision {
         let life = JobLife(
             phase: .queued, stageIndex: 0, attempt: 0, stageProgress: .none, progress: .none, stageStartedAt: nil,
             startedAt: nil)
         let change = JobEvent.Change.queued(
             pipeline: pipeline.name, stages: pipeline.stages.map(\.name), priority: priority)
-        return Decision(life: life, events: [JobEvent(progress: .none, change: change)])
+        return Decision(life: life, events: UpToTwo(JobEvent(progress: .none, change: change)))
     }
 
-    /// Judges one command. `moment.time` becomes the `at` of the events; durations are measured between the steady times.
+    /// Decides about one command. Durations are differences of steady times.
+    /// - Throws: the refusal, if the command is not granted.
     public func decide(_ command: JobCommand, on life: JobLife, at moment: ClockReading) throws(JobRefusal) -> Decision
     {
         switch (life.phase, command) {
@@ -82,7 +85,7 @@ public struct JobStateMachine: Sendable {
         case (.executing, .cancel):
             var life = life
             life.phase = .canceling
-            return Decision(life: life, events: [event(life, .cancelRequested(stage: stage(life).name))])
+            return Decision(life: life, events: UpToTwo(event(life, .cancelRequested(stage: stage(life).name))))
 
         case (.canceling, .report):
             throw .canceling
@@ -105,7 +108,7 @@ extension JobStateMachine {
             after.startedAt = moment
             events.append(event(after, .started(stage: stage(after).name)))
         }
-        let change = JobEvent.Change.stageStarted(place(after), attempt: after.attempt, queue: stage(after).queue)
+        let change = JobEvent.Change.stageStarted(number(after), attempt: after.attempt, queue: stage(after).queue)
         events.append(event(after, change))
         return Decision(life: after, events: events)
     }
@@ -114,15 +117,16 @@ extension JobStateMachine {
         var after = life
         after.phase = .executing
         let change = JobEvent.Change.resumed(reason: reason, stage: stage(after).name, progress: after.stageProgress)
-        return Decision(life: after, events: [event(after, change)])
+        return Decision(life: after, events: UpToTwo(event(after, change)))
     }
 
     private func advance(_ life: JobLife, by report: StageReport) -> Decision {
         var after = life
         after.stageProgress = max(life.stageProgress, report.progress)
         after.progress = progress(after)
-        let change = JobEvent.Change.stageProgress(place(after), progress: after.stageProgress, message: report.message)
-        return Decision(life: after, events: [event(after, change)])
+        let change = JobEvent.Change.stageProgress(
+            number(after), progress: after.stageProgress, message: report.message)
+        return Decision(life: after, events: UpToTwo(event(after, change)))
     }
 
     private func completeStage(_ life: JobLife, output: JSONValue?, at moment: ClockReading) -> Decision {
@@ -130,7 +134,7 @@ extension JobStateMachine {
         after.stageProgress = .complete
         after.progress = progress(after)
         let seconds = moment.seconds(since: life.stageStartedAt ?? moment)
-        var events: UpToTwo = [event(after, .stageSucceeded(place(after), seconds: seconds))]
+        var events = UpToTwo(event(after, .stageSucceeded(number(after), seconds: seconds)))
         guard life.stageIndex + 1 < pipeline.stages.count else {
             after.progress = .complete
             let seconds = moment.seconds(since: life.startedAt ?? moment)
@@ -152,19 +156,20 @@ extension JobStateMachine {
         after.stageProgress = .none
         let change = JobEvent.Change.stageRetrying(
             stage: stage(life).name, attempt: life.attempt + 1, delay: delay, error: error)
-        return Decision(life: after, events: [event(after, change)])
+        return Decision(life: after, events: UpToTwo(event(after, change)))
     }
 
     private func interruptStage(_ life: JobLife, reason: InterruptionReason) -> Decision {
         var after = life
         after.phase = .suspended(.restart)
-        return Decision(life: after, events: [event(after, .interrupted(reason: reason, stage: stage(life).name))])
+        let change = JobEvent.Change.interrupted(reason: reason, stage: stage(life).name)
+        return Decision(life: after, events: UpToTwo(event(after, change)))
     }
 
     private func ended(_ life: JobLife, as phase: JobLife.Phase, _ change: JobEvent.Change) -> Decision {
         var after = life
         after.phase = phase
-        return Decision(life: after, events: [event(after, change)])
+        return Decision(life: after, events: UpToTwo(event(after, change)))
     }
 
     private func event(_ life: JobLife, _ change: JobEvent.Change) -> JobEvent {
@@ -173,15 +178,20 @@ extension JobStateMachine {
 
     private func stage(_ life: JobLife) -> Stage { pipeline.stages[life.stageIndex] }
 
-    private func place(_ life: JobLife) -> StagePlace {
-        StagePlace(stage: stage(life).name, index: life.stageIndex + 1, of: pipeline.stages.count)
+    private func number(_ life: JobLife) -> StageNumber {
+        StageNumber(stage: stage(life).name, index: life.stageIndex + 1, of: pipeline.stages.count)
     }
 
-    /// The share of the expected time that is behind the job; never less than what was told before, and below 1 until the end.
+    /// The completed part of the expected duration. It never decreases, and it is below 1 until the
+    /// job ends.
     private func progress(_ life: JobLife) -> Progress {
-        let seconds = pipeline.stages.map(\.expectedSeconds)
-        let behind = seconds.prefix(life.stageIndex).reduce(0, +) + seconds[life.stageIndex] * life.stageProgress.value
-        let share = Progress(behind / seconds.reduce(0, +))
+        // A loop, because an array of the durations would be an allocation for each report.
+        var (completed, total) = (0.0, 0.0)
+        for (index, stage) in pipeline.stages.enumerated() {
+            if index == life.stageIndex { completed = total + stage.expectedSeconds * life.stageProgress.value }
+            total += stage.expectedSeconds
+        }
+        let share = Progress(completed / total)
         return max(life.progress, min(share, .almostComplete))
     }
 }

@@ -1,6 +1,7 @@
-/// What one transaction made durable, gathered while it is written, for the observers of a store.
+/// The changes of one transaction, for the observers of a store. The store collects them while it
+/// writes.
 package struct Commit: Sendable {
-    /// In commit order. Those of one job have consecutive numbers.
+    /// In commit order. Events of one job have consecutive numbers.
     package private(set) var events: [CommittedEvent] = []
     package private(set) var work = WorkNotice()
 
@@ -17,7 +18,7 @@ package struct Commit: Sendable {
         }
     }
 
-    /// - Parameter isPaused: of a queue. Nobody is told of a stage on a paused queue.
+    /// - Parameter isPaused: whether a queue is paused. Workers of a paused queue are not woken.
     package mutating func add(_ wake: LedgerPlan.Wake, isPaused: (QueueName) -> Bool) {
         switch wake {
         case .nobody: break

@@ -1,7 +1,8 @@
-/// Who has claimed a stage: one boot of a daemon, or a worker elsewhere. A holder has a lease, and all of
-/// its claims end with the lease. A store numbers its holders, and never uses a number twice.
+/// The holder of claims: one boot of a daemon, or a worker in another process. A holder has a
+/// lease, and all of its claims end with the lease. A store numbers its holders, and never uses a
+/// number twice.
 ///
-/// A new boot is a new holder, so what an earlier boot left running is recognised by its holder alone.
+/// A new boot is a new holder. So the holder of a stage shows that an earlier boot left it running.
 public struct HolderID: Hashable, Sendable, Codable, CustomStringConvertible {
     public let rawValue: Int64
 
@@ -19,12 +20,12 @@ public struct HolderID: Hashable, Sendable, Codable, CustomStringConvertible {
     public var description: String { String(rawValue) }
 }
 
-/// How often a stage has been claimed: 1 for its first claim. Each claim gets a larger number than the
-/// one before, so a late write in the name of an earlier claim is recognised and refused (fencing).
+/// The number of a claim of a stage; 1 for the first claim. Each claim gets a larger number than
+/// the previous one. So a late write for an earlier claim is recognized and refused (fencing).
 public struct Fence: Hashable, Comparable, Sendable, Codable {
     public let rawValue: Int64
 
-    /// Of a stage that nobody has claimed yet.
+    /// The fence of a stage that was never claimed.
     public static let unclaimed = Fence(rawValue: 0)
 
     public init(rawValue: Int64) { self.rawValue = rawValue }
@@ -43,25 +44,24 @@ public struct Fence: Hashable, Comparable, Sendable, Codable {
     }
 }
 
-/// What a store knows about a job when it decides about it: all that ``LedgerPlan`` needs, and nothing
-/// that only clients are shown.
+/// The facts about a job that ``LedgerPlan`` needs to decide about a command.
 public struct JobFacts: Hashable, Sendable {
     public let id: JobID
     public let tenant: TenantName
     public let priority: Priority
     public let pipeline: Pipeline
     public var life: JobLife
-    /// The last event of the job's log.
+    /// The number of the last event of the job.
     public var head: EventSequence
-    /// The `at` of that event. Later events are never told as earlier, even if the wall clock was set
+    /// The `at` of that event. No later event gets an earlier time, even if the wall clock was set
     /// back.
     public var lastAt: Timestamp
-    /// Of the current stage.
+    /// The fence of the current stage.
     public var fence: Fence
-    /// Who has the current stage; `nil` while nobody does.
+    /// The holder of the current stage; `nil` if it is not claimed.
     public var holder: HolderID?
-    /// When the next attempt of the current stage may begin, on the steady clock; `nil` if it does not
-    /// wait for a time.
+    /// When the next attempt of the current stage is due, on the steady clock; `nil` if the stage
+    /// does not wait for a retry.
     public var dueAt: Timestamp?
 
     public init(

@@ -1,6 +1,6 @@
 extension LedgerPlan {
-    /// A worker's report on its stage, or the end of it.
-    /// - Throws: ``JournalError/notOwner`` if the claim does not hold any more, and
+    /// Plans a report of a worker, or the end of its stage.
+    /// - Throws: ``JournalError/notOwner`` if the claim is no longer valid;
     ///   ``JournalError/refused(_:)``.
     public static func work(
         _ command: JobCommand, by claim: ClaimID, of holder: HolderID, on facts: JobFacts, at moment: ClockReading
@@ -11,7 +11,7 @@ extension LedgerPlan {
         return try plan(for: command, on: facts, at: moment)
     }
 
-    /// A holder takes the stage that its store has reserved for it.
+    /// Plans the claim of a stage that the store has reserved for a holder.
     /// - Throws: ``JournalError/refused(_:)`` if the stage does not wait.
     public static func claim(
         by holder: HolderID, on facts: JobFacts, at moment: ClockReading
@@ -19,17 +19,18 @@ extension LedgerPlan {
         try plan(for: .claim, on: facts, holder: holder, at: moment)
     }
 
-    /// Somebody wants the job to end. Harmless on a job that is over.
+    /// Plans a cancel. If the job has ended, the plan is empty.
     public static func cancel(_ facts: JobFacts, at moment: ClockReading) throws(JournalError) -> LedgerPlan {
         try plan(for: .cancel, on: facts, at: moment)
     }
 
-    /// The holder of the stage was declared gone: the stage goes back to its queue with its checkpoint.
+    /// Plans the recovery of a stage whose holder was declared gone. The stage returns to its queue
+    /// with its checkpoint.
     public static func recover(_ facts: JobFacts, at moment: ClockReading) throws(JournalError) -> LedgerPlan {
         try plan(for: .recover, on: facts, at: moment)
     }
 
-    /// The stage's wait for its next attempt is over, so it can be claimed. No event tells that.
+    /// Plans that a stage can be claimed, because its retry is due. This appends no event.
     public static func stageIsDue(_ facts: JobFacts, at moment: ClockReading) -> LedgerPlan {
         var after = facts
         after.dueAt = nil
@@ -42,7 +43,7 @@ extension LedgerPlan {
         return plan
     }
 
-    /// The first event of a job, and its rows.
+    /// Plans a new job.
     static func insert(_ submission: PreparedSubmission, at moment: ClockReading) -> LedgerPlan {
         var facts = submission.facts
         facts.head = facts.head.next
@@ -50,7 +51,7 @@ extension LedgerPlan {
         let queue = facts.stage.queue
         var plan = LedgerPlan(
             preconditions: Preconditions(job: facts.id, state: nil, openQueue: nil), at: moment.time, after: facts)
-        plan.events = [submission.firstEvent]
+        plan.events = UpToTwo(submission.firstEvent)
         plan.rows = .insert
         plan.queuedJobs = 1
         plan.entersReady = queue
@@ -61,7 +62,7 @@ extension LedgerPlan {
     private static func plan(
         for command: JobCommand, on facts: JobFacts, holder: HolderID? = nil, at reading: ClockReading
     ) throws(JournalError) -> LedgerPlan {
-        let moment = reading.told(notBefore: facts.lastAt)
+        let moment = reading.clamped(notBefore: facts.lastAt)
         let decision: JobStateMachine.Decision
         do {
             decision = try JobStateMachine(pipeline: facts.pipeline).decide(command, on: facts.life, at: moment)
@@ -82,12 +83,13 @@ extension LedgerPlan {
         return plan
     }
 
-    /// Works out what follows from the lives before and after.
+    /// Derives everything else from the lives before and after the command.
     private mutating func complete(
         _ command: JobCommand, from before: JobFacts, holder: HolderID?, at moment: ClockReading
     ) {
         if case .report(let report) = command {
-            // The row of a stage that runs keeps the opaque checkpoint only. The last event tells the rest.
+            // A report changes only the opaque checkpoint in the row. The last event contains the
+            // rest.
             checkpoint = report.checkpoint
             rows = checkpoint == nil ? .none : .checkpoint
             return

@@ -1,54 +1,54 @@
-/// Everything that one command about one job changes: the events to append, the rows to write, the
-/// counters to move and the queue to wake, with what must still hold when it is written.
+/// Everything that one command changes: the events to append, the rows to write, the counters to
+/// change and the queue to wake. It also has the preconditions of the write.
 ///
-/// The rules stand here and nowhere else. Judging a command makes a plan and has no effect. A store then
-/// executes the plan in a transaction. If one of the ``preconditions`` does not hold any more, because
-/// somebody else wrote meanwhile, the store writes nothing and answers with fresh facts, and the command
-/// is judged again.
+/// Only this type contains these rules. To judge a command is to make a plan, which has no effect.
+/// A store then executes the plan in a transaction. If another writer has changed the job
+/// meanwhile, one of the ``preconditions`` does not hold. Then the store writes nothing, and the
+/// command is judged again on new facts.
 ///
-/// A plan holds no position. Where its events stand among those of all jobs is known only when they are
-/// written. Its parts are stored inline because a plan is made for every event: only the texts of its
-/// events are allocated.
+/// A plan contains no positions, because the store assigns them when it writes the events. A plan
+/// is made for every event. So its parts are stored inline, and only the texts of its events are
+/// allocated.
 public struct LedgerPlan: Hashable, Sendable {
     public internal(set) var preconditions: Preconditions
-    /// To be appended to the job's log, in order.
-    public internal(set) var events: UpToTwo<PlannedEvent> = []
-    /// What the wall clock said: the `at` of the events, and of what the rows say about this moment.
+    /// The events to append to the log of the job, in order.
+    public internal(set) var events = UpToTwo<PlannedEvent>()
+    /// The wall-clock time: the `at` of the events, and of the times in the rows.
     public internal(set) var at: Timestamp
-    /// The job afterwards. Its head is the last of the events.
+    /// The job after the plan. Its head is the last of the events.
     public internal(set) var after: JobFacts
-    /// Which rows change beside the log.
+    /// The rows to write besides the events.
     public internal(set) var rows = Rows.none
-    /// What is added to the number of queued jobs of the tenant: 1, 0 or −1.
+    /// The change of the number of queued jobs of the tenant: 1, 0 or −1.
     public internal(set) var queuedJobs = 0
-    /// The queue on which this stage could be claimed and now cannot.
+    /// The queue on which this plan makes a stage unclaimable.
     public internal(set) var leavesReady: QueueName?
-    /// The queue on which this stage can be claimed and could not before.
+    /// The queue on which this plan makes a stage claimable.
     public internal(set) var entersReady: QueueName?
-    /// Whether the workers of a queue are told, once the plan is durable.
+    /// The workers to wake after the plan is durable.
     public internal(set) var wake = Wake.nobody
-    /// `finished_at` of a job that ends with this plan, on the steady clock.
+    /// The `finished_at` of a job that this plan ends, on the steady clock.
     public internal(set) var finishedAt: Timestamp?
-    /// What the stage that succeeds with this plan gave back, for the stages that follow. The output of the
-    /// last stage is the job's, and is in ``ending``.
+    /// The output of the stage that succeeds with this plan, for the later stages. The output of
+    /// the last stage is the output of the job, and is in ``ending``.
     public internal(set) var stageOutput: JSONValue?
-    /// The opaque part of the checkpoint that a report brings.
+    /// The opaque part of the checkpoint in a report.
     public internal(set) var checkpoint: JSONValue?
-    /// Whether the opaque checkpoint of the stage is dropped, because it belongs to an attempt that is over.
+    /// Whether to delete the opaque checkpoint of the stage, because its attempt has ended.
     public internal(set) var dropsCheckpoint = false
 
-    /// What must hold in the store when the plan is written.
+    /// The conditions that must hold when the store executes the plan.
     public struct Preconditions: Hashable, Sendable {
         public let job: JobID
-        /// The job as it was judged. `nil` if there must be no such job yet.
+        /// The state of the job on which the plan was made; `nil` if the job must not exist.
         public let state: State?
         /// A queue that must not be paused.
         public let openQueue: QueueName?
 
-        /// The part of a job that any other write would have changed.
+        /// The part of a job that every write changes.
         public struct State: Hashable, Sendable {
             public let head: EventSequence
-            /// A cancel mark is a phase of its own.
+            /// Includes whether the job is to be canceled.
             public let phase: JobLife.Phase
             public let stageIndex: Int
             public let fence: Fence
@@ -77,7 +77,7 @@ public struct LedgerPlan: Hashable, Sendable {
             }
         }
 
-        /// Whether a plan that was judged on this still fits what the store holds now.
+        /// Whether the preconditions hold for the job that is stored now.
         /// - Parameter facts: `nil` if the store has no such job.
         public func hold(for facts: JobFacts?, isPaused: (QueueName) -> Bool) -> Bool {
             hold(forState: facts.map(State.init), isPaused: isPaused)
@@ -89,39 +89,40 @@ public struct LedgerPlan: Hashable, Sendable {
         }
     }
 
-    /// The rows that change beside the log.
+    /// The rows that a plan writes besides the events.
     public enum Rows: Hashable, Sendable {
-        /// None. The last event of the log tells the job's progress.
+        /// None. The last event contains the progress of the job.
         case none
-        /// The job and its first stage are new.
+        /// New rows for the job and its first stage.
         case insert
-        /// The job and its current stage.
+        /// The rows of the job and of its current stage.
         case update
-        /// The job, the stage that has succeeded, and a new row for the one that follows.
+        /// The rows of the job and of the succeeded stage, and a new row for the next stage.
         case nextStage
-        /// The current stage, which does not wait for a time any more.
+        /// The row of the current stage, whose retry is due.
         case stageIsDue
-        /// The opaque checkpoint of the current stage.
+        /// The opaque checkpoint in the row of the current stage.
         case checkpoint
     }
 
-    /// Whom a plan wakes.
+    /// The workers that a plan wakes.
     public enum Wake: Hashable, Sendable {
         case nobody
-        /// The stage can be claimed. A store tells nobody while the queue is paused.
+        /// Those of this queue, because a stage can be claimed. If the queue is paused, the store
+        /// wakes nobody.
         case ready(QueueName)
-        /// The stage can be claimed from this time on, which is on the steady clock.
+        /// Those of this queue at this time of the steady clock, because a retry is due then.
         case later(QueueName, Timestamp)
     }
 
-    /// How a job ends, with what its row keeps of that.
+    /// How a job ends, with the values for its row.
     public enum Ending: Hashable, Sendable {
         case succeeded(output: JSONValue)
         case failed(JobError)
         case canceled
     }
 
-    /// `nil` if the job goes on, or was over before.
+    /// How the plan ends the job; `nil` if it does not.
     public var ending: Ending? {
         switch events.last?.event.change {
         case .succeeded(let output, _): .succeeded(output: output)
@@ -131,14 +132,14 @@ public struct LedgerPlan: Hashable, Sendable {
         }
     }
 
-    /// Whether the plan changes nothing, such as a second cancel.
+    /// Whether the plan changes nothing, as for a second cancel.
     public var isEmpty: Bool { events.isEmpty && rows == .none }
 }
 
-/// An event with its text. Every reader gets the text as it is.
+/// An event with its text, which every reader gets unchanged.
 public struct PlannedEvent: Hashable, Sendable {
     public let event: JobEvent
-    /// ``JobEvent/payload()``.
+    /// The text from ``JobEvent/payload()``.
     public let payload: String
 
     public init(_ event: JobEvent) {

@@ -1,14 +1,14 @@
-/// A submission with all that its plan needs except the time. Its caller works it out, because a store
-/// has one writer for everybody.
+/// A submission with everything that its plan needs, except the time. The caller prepares it,
+/// because the single writer of a store serves all callers.
 public struct PreparedSubmission: Sendable {
     public let submission: Submission
-    /// What another submission with the same idempotency key must repeat; `nil` without a key.
+    /// The fingerprint of a submission with an idempotency key; `nil` if it has no key.
     public let fingerprint: String?
-    /// The job before its first event. Its `lastAt` is not known yet.
+    /// The job before its first event. Its `lastAt` is not set yet.
     public let facts: JobFacts
     public let firstEvent: PlannedEvent
 
-    /// - Throws: an error of encoding the fingerprint.
+    /// - Throws: an error if the fingerprint cannot be encoded.
     public init(_ submission: Submission) throws {
         self.submission = submission
         fingerprint = submission.idempotencyKey == nil ? nil : try submission.fingerprint()
@@ -20,17 +20,17 @@ public struct PreparedSubmission: Sendable {
     }
 }
 
-/// What a store knows of a submission before it decides about it.
+/// The facts that the decision about a submission needs.
 public struct SubmissionFacts: Hashable, Sendable {
-    /// The fingerprint that is stored with the submission's idempotency key; `nil` if the key is new, or
-    /// if there is none.
+    /// The stored fingerprint of the idempotency key; `nil` if the key is new, or if the submission
+    /// has no key.
     public var knownFingerprint: String?
-    /// The job that is to be retried; `nil` if the submission is no retry.
+    /// The job to retry; `nil` if the submission is not a retry.
     public var origin: Origin?
-    /// How many jobs of the tenant are queued.
+    /// The number of queued jobs of the tenant.
     public var queuedJobs: Int
 
-    /// The job that is to be retried, as far as the tenant has it.
+    /// The job to retry, among the jobs of the tenant.
     public enum Origin: Hashable, Sendable {
         /// The tenant has no such job.
         case missing
@@ -44,23 +44,24 @@ public struct SubmissionFacts: Hashable, Sendable {
     }
 }
 
-/// What becomes of a submission.
+/// The decision about a submission.
 public enum SubmissionJudgement: Hashable, Sendable {
     case create(LedgerPlan)
-    /// The key has made a job before, from the same content.
+    /// The key was used before with the same content.
     case replay
-    /// The key has made a job before, from other content.
+    /// The key was used before with other content.
     case conflict
 
-    /// A known key comes first, so it returns its job even when new jobs are rejected.
-    /// - Parameter queuedMost: how many jobs of one tenant may be queued.
+    /// Checks the idempotency key first, so that a known key returns its job even if new jobs are
+    /// rejected.
+    /// - Parameter queuedJobsLimit: the limit of queued jobs per tenant.
     /// - Throws: ``JournalError/noSuchJob`` or ``JournalError/refused(_:)`` for a retry, and
     ///   ``JournalError/tooManyQueued``.
     public init(
-        _ submission: PreparedSubmission, on facts: SubmissionFacts, queuedMost: Int, at moment: ClockReading
+        _ submission: PreparedSubmission, on facts: SubmissionFacts, queuedJobsLimit: Int, at moment: ClockReading
     ) throws(JournalError) {
         if let known = facts.knownFingerprint {
-            // Compared as bytes: `==` of texts follows Unicode's equivalence.
+            // Compares bytes, because `==` treats strings as equal that are equivalent in Unicode.
             let isSame = submission.fingerprint.map { known.utf8.elementsEqual($0.utf8) } ?? false
             self = isSame ? .replay : .conflict
             return
@@ -70,13 +71,13 @@ public enum SubmissionJudgement: Hashable, Sendable {
         case .missing: throw .noSuchJob
         case .found(let state): guard state.isRetryable else { throw .refused(.notRetryable) }
         }
-        guard facts.queuedJobs < queuedMost else { throw .tooManyQueued }
+        guard facts.queuedJobs < queuedJobsLimit else { throw .tooManyQueued }
         self = .create(.insert(submission, at: moment))
     }
 }
 
 extension JobState {
-    /// Only a job that is over can be deleted.
+    /// Checks that a job can be deleted.
     /// - Parameter state: `nil` if the tenant has no such job.
     public static func requireDeletable(_ state: JobState?) throws(JournalError) {
         guard let state else { throw .noSuchJob }

@@ -1,12 +1,12 @@
-/// A list of at most two elements that is stored inline. No decision writes more events, and an array
-/// would be an allocation for each.
+/// A collection of at most two elements, stored inline. No decision appends more events, and an
+/// array would cost an allocation for each decision. An array literal would too, so this type
+/// cannot be written as one.
 public struct UpToTwo<Element: Sendable>: RandomAccessCollection, Sendable {
     private var first: Element?
     private var second: Element?
 
     public init() {}
 
-    /// - Parameter elements: at most two.
     public init(_ first: Element, _ second: Element? = nil) {
         self.first = first
         self.second = second
@@ -19,23 +19,23 @@ public struct UpToTwo<Element: Sendable>: RandomAccessCollection, Sendable {
         switch position {
         case 0: first!
         case 1: second!
-        default: preconditionFailure("index \(position) of a list of at most two")
+        default: preconditionFailure("index \(position) of a collection of at most two elements")
         }
     }
 
     public var last: Element? { second ?? first }
 
-    /// - Precondition: there are fewer than two.
+    /// - Precondition: the collection has fewer than two elements.
     public mutating func append(_ element: Element) {
         if first == nil {
             first = element
         } else {
-            precondition(second == nil, "a third element in a list of at most two")
+            precondition(second == nil, "a third element in a collection of at most two elements")
             second = element
         }
     }
 
-    /// The list with another kind of elements.
+    /// Transforms each element.
     public func mapped<Other: Sendable>(_ transform: (Element) -> Other) -> UpToTwo<Other> {
         guard let first else { return UpToTwo<Other>() }
         return UpToTwo<Other>(transform(first), second.map(transform))
@@ -44,11 +44,3 @@ public struct UpToTwo<Element: Sendable>: RandomAccessCollection, Sendable {
 
 extension UpToTwo: Equatable where Element: Equatable {}
 extension UpToTwo: Hashable where Element: Hashable {}
-
-extension UpToTwo: ExpressibleByArrayLiteral {
-    /// - Precondition: at most two elements.
-    public init(arrayLiteral elements: Element...) {
-        self.init()
-        for element in elements { append(element) }
-    }
-}

@@ -3,28 +3,31 @@ public struct InputField: Hashable, Sendable {
     /// The type of the field's value.
     public enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
         case string, integer, number
-        /// A width and a height, `1280x720`; its bounds hold for each side.
+        /// A width and a height, such as `1280x720`. The bounds apply to each side.
         case size
     }
 
     public let kind: Kind
     public let isRequired: Bool
-    /// Filled in where the field is absent.
+    /// The value if the field is absent.
     public let defaultValue: JSONValue?
-    /// Bounds of the value; of the number of characters for a string, of each side for a size.
+    /// The lower bound of a number, of the length of a string, or of each side of a size.
     public let minimum: Double?
+    /// The upper bound, like ``minimum``.
     public let maximum: Double?
-    /// What each side of a size, or a number, must be a multiple of.
+    /// A number, or each side of a size, must be a multiple of this.
     public let multipleOf: Int?
-    /// For people.
+    /// A text for people.
     public let description: String?
 
-    /// Why a value breaks this rule, in words that follow the name of the field; `nil` where it keeps it.
+    /// Why a value breaks this rule, as words that follow the name of the field; `nil` if the value
+    /// is valid.
     func problem(with value: JSONValue) -> String? {
         switch kind {
         case .string:
             guard let text = value.text else { return "must be a string" }
-            // Code points, as JSON Schema counts: one character as people see it may have thousands.
+            // Counts code points, as JSON Schema does. A single `Character` can have thousands of
+            // them.
             return range(Double(text.unicodeScalars.count)) ? nil : "must have \(bounds) characters"
         case .integer:
             guard case .integer(let integer) = value else { return "must be a whole number" }
@@ -40,7 +43,8 @@ public struct InputField: Hashable, Sendable {
         }
     }
 
-    /// The value as a factor of an expected duration or a number of steps; a size counts as its pixels.
+    /// The number with which a value scales a duration or a number of steps. For a size it is the
+    /// number of pixels.
     func magnitude(of value: JSONValue) -> Double? {
         kind == .size ? FrameSize(value).map { Double($0.width) * Double($0.height) } : value.double
     }
@@ -110,7 +114,8 @@ struct FrameSize: Hashable, Sendable {
     let height: Int
 
     init?(_ value: JSONValue) {
-        // Its length first: to compare a long text with a letter can take the square of its combining marks.
+        // The length is checked first, because splitting takes time that grows with the square of
+        // the number of consecutive combining marks.
         guard let text = value.text, text.utf8.count <= 11 else { return nil }
         let sides = text.split(separator: "x", omittingEmptySubsequences: false)
         guard sides.count == 2,

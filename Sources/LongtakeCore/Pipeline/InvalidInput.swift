@@ -1,15 +1,15 @@
-/// What is wrong with a job's input: everything at once, so that a client mends it in one go.
+/// All errors in the input of a job, so that a client can correct them at once.
 public struct InvalidInput: Error, Hashable, Sendable {
     public let problems: [InputProblem]
 
     public init(problems: [InputProblem]) { self.problems = problems }
 }
 
-/// One thing that is wrong with the body of a submission.
+/// One error in the body of a request.
 public struct InputProblem: Hashable, Sendable, Codable {
-    /// Where, as a JSON Pointer (RFC 6901) such as `/input/fps`.
+    /// The JSON Pointer (RFC 6901) of the value, such as `/input/fps`.
     public let pointer: String
-    /// What, in words that follow the name of the field, such as `must be between 1 and 60`.
+    /// The error, as words that follow the name of the field, such as `must be between 1 and 60`.
     public let detail: String
 
     public init(pointer: String, detail: String) {
@@ -17,7 +17,7 @@ public struct InputProblem: Hashable, Sendable, Codable {
         self.detail = detail
     }
 
-    /// A problem of a member of `parent`, whose name is escaped as RFC 6901 §4 asks.
+    /// Makes a problem of a member of `parent`, whose name it escapes (RFC 6901 §4).
     public init(in parent: String, member: String, detail: String) {
         let token = member.flatMap { $0 == "~" ? Array("~0") : $0 == "/" ? Array("~1") : [$0] }
         self.init(pointer: parent + "/" + String(token), detail: detail)

@@ -1,9 +1,8 @@
-/// The stages that one job goes through, worked out for its input when it is submitted and kept with it.
-///
-/// A later change of the configuration does not touch it.
+/// The stages of one job, planned for its input when it is submitted and stored with it. Later
+/// changes of the configuration do not affect it.
 public struct Pipeline: Hashable, Sendable, Codable {
     public let name: PipelineName
-    /// At least one, at most ``Limits/stagesPerPipeline``, with different names.
+    /// 1 to ``Limits/stagesPerPipeline`` stages with different names.
     public let stages: [Stage]
 
     public init(name: PipelineName, stages: [Stage]) {
@@ -12,13 +11,15 @@ public struct Pipeline: Hashable, Sendable, Codable {
     }
 }
 
-/// One step of a job's pipeline.
+/// One stage of the pipeline of a job.
 public struct Stage: Hashable, Sendable, Codable {
     public let name: StageName
     public let queue: QueueName
-    /// How long it is expected to take at speed 1, in seconds; above 0. Weighs the stage in the job's progress.
+    /// The expected duration at speed 1, in seconds; above 0. It is the weight of the stage in the
+    /// progress of the job.
     public let expectedSeconds: Double
-    /// What an attempt may take in seconds of real time; `nil` for the default of ``Limits``.
+    /// The time limit of an attempt, in seconds of real time; `nil` if the engine computes it from
+    /// the expected duration.
     public let timeLimitSeconds: Double?
     public let work: Work
 
@@ -36,16 +37,16 @@ public struct Stage: Hashable, Sendable, Codable {
         case timeLimitSeconds = "time_limit_seconds"
     }
 
-    /// What is to be done. A runner is looked up by the kind.
+    /// The work of the stage. The engine chooses the runner by its kind.
     public enum Work: Hashable, Sendable, Codable {
-        /// The daemon pretends to work.
+        /// The daemon simulates the work.
         case simulated(SimulatedWork)
         /// The daemon starts a process.
         case command(CommandWork)
-        /// A worker elsewhere claims the stage and knows what to do.
+        /// A worker in another process claims the stage and knows the work.
         case remote
 
-        /// How the work is done, without what it is.
+        /// How the work is done, without its details.
         public enum Kind: String, Hashable, Sendable, CaseIterable {
             case simulated, command, remote
         }
@@ -60,23 +61,25 @@ public struct Stage: Hashable, Sendable, Codable {
     }
 }
 
-/// The process of a stage. No configuration makes one yet.
+/// The process of a command stage. No configuration produces it yet.
 public struct CommandWork: Hashable, Sendable, Codable {
-    /// The program, then its arguments. No shell reads them.
+    /// The program and its arguments. The daemon uses no shell.
     public let arguments: [String]
 
     public init(arguments: [String]) { self.arguments = arguments }
 }
 
-/// What the simulation of a stage goes through.
+/// The work of a simulated stage.
 public struct SimulatedWork: Hashable, Sendable, Codable {
-    /// Steps of equal expected time, each followed by a report; 1 to ``Limits/simulatedSteps``.
+    /// The number of steps, 1 to ``Limits/simulatedSteps``. All have the same expected duration,
+    /// and a report follows each one.
     public let steps: Int
-    /// The message of each report, with `{step}`, `{steps}`, `{percent}`, `{clock}` and `{length}` filled in.
+    /// The message of each report, with the placeholders `{step}`, `{steps}`, `{percent}`,
+    /// `{clock}` and `{length}`.
     public let message: String
-    /// How long the work's result plays, in seconds: what `{clock}` runs up to.
+    /// The length of the simulated video in seconds, which is the last value of `{clock}`.
     public let lengthSeconds: Double
-    /// What the stage gives back.
+    /// The output of the stage.
     public let output: JSONValue?
 
     public init(steps: Int, message: String, lengthSeconds: Double, output: JSONValue?) {

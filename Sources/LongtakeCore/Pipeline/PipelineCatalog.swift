@@ -1,11 +1,11 @@
-/// All pipelines that the daemon knows, as `pipelines.yaml` defines them.
+/// All configured pipelines, as `pipelines.yaml` defines them.
 public struct PipelineCatalog: Hashable, Sendable {
-    /// What a submission gets that names no pipeline.
+    /// The pipeline of a submission that names none.
     public let defaultPipeline: PipelineName
-    /// In order of their names.
+    /// Sorted by name.
     public let definitions: [PipelineDefinition]
 
-    /// The definition of this name, or `nil`.
+    /// The definition with this name; `nil` if there is none.
     public func definition(named name: PipelineName) -> PipelineDefinition? {
         definitions.first { $0.name == name }
     }
@@ -33,11 +33,11 @@ extension PipelineCatalog: Decodable {
                 .dataCorruptedError(forKey: .stages, in: container, debugDescription: reason)
             }
             guard (1...Limits.stagesPerPipeline).contains(stages.count) else {
-                throw refuse("must be 1 to \(Limits.stagesPerPipeline) stages")
+                throw refuse("must have 1 to \(Limits.stagesPerPipeline) entries")
             }
             guard Set(stages.map(\.name)).count == stages.count else { throw refuse("must have different names") }
             for (index, stage) in stages.enumerated() {
-                let path = container.codingPath + [CodingKeys.stages, StrictKeys(stringValue: "\(index)")]
+                let path = container.codingPath + [CodingKeys.stages, AnyCodingKey(stringValue: "\(index)")]
                 try stage.check(fields: input, path: path)
             }
         }
@@ -51,13 +51,13 @@ extension PipelineCatalog: Decodable {
         definitions = try bodies.sorted { $0.key < $1.key }.map { text, body in
             guard let name = PipelineName(text) else {
                 throw DecodingError.dataCorruptedError(
-                    forKey: .pipelines, in: container, debugDescription: "“\(text)” is no name for a pipeline")
+                    forKey: .pipelines, in: container, debugDescription: "“\(text)” is not a valid pipeline name")
             }
             return PipelineDefinition(name: name, description: body.description, input: body.input, stages: body.stages)
         }
         if definition(named: defaultPipeline) == nil {
             throw DecodingError.dataCorruptedError(
-                forKey: .default, in: container, debugDescription: "there is no pipeline “\(defaultPipeline)”")
+                forKey: .default, in: container, debugDescription: "no pipeline has the name “\(defaultPipeline)”")
         }
     }
 }

@@ -1,12 +1,12 @@
-/// A pipeline as the configuration writes it: the rules for its input, and its stages.
+/// A configured pipeline: the rules for its input, and its stages.
 public struct PipelineDefinition: Hashable, Sendable {
     public let name: PipelineName
     public let description: String
     public let input: [String: InputField]
     public let stages: [StageDefinition]
 
-    /// Checks an input, fills in the defaults, and works the stages out for it.
-    /// - Throws: all that is wrong, with pointers under `/input`.
+    /// Checks an input, adds the default values, and plans the stages for it.
+    /// - Throws: ``InvalidInput`` with all errors. Their pointers begin with `/input`.
     public func plan(_ value: JSONValue) throws(InvalidInput) -> (pipeline: Pipeline, input: JSONValue) {
         guard case .object(var members) = value else {
             throw InvalidInput(problems: [InputProblem(pointer: "/input", detail: "must be an object")])

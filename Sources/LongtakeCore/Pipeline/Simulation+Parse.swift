@@ -1,6 +1,6 @@
 extension Simulation {
-    /// Reads the `simulation` member of a submission.
-    /// - Throws: all that is wrong, with pointers under `/simulation`.
+    /// Parses the member `simulation` of a submission.
+    /// - Throws: ``InvalidInput`` with all errors. Their pointers begin with `/simulation`.
     public static func parse(_ value: JSONValue, for pipeline: Pipeline) throws(InvalidInput) -> Simulation {
         guard case .object(let members) = value else {
             throw InvalidInput(problems: [InputProblem(pointer: "/simulation", detail: "must be an object")])
@@ -9,7 +9,7 @@ extension Simulation {
         var problems = members.keys.filter { !known.contains($0) }.sorted().map {
             InputProblem(in: "/simulation", member: $0, detail: "unknown field")
         }
-        /// Reads one member; an absent one and `null` are left at the default.
+        /// Parses one member. If it is absent or `null`, the default stays.
         func read(_ key: CodingKeys, _ rule: String, _ use: (JSONValue) -> Bool) {
             guard let value = members[key.rawValue], value != .null, !use(value) else { return }
             problems.append(InputProblem(in: "/simulation", member: key.rawValue, detail: rule))

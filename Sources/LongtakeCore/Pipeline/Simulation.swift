@@ -1,14 +1,16 @@
-/// How a job wants its simulated stages to run: faster, or failing, for tests and demonstrations.
+/// How the simulated stages of a job run: faster or slower, and with failures, for tests and
+/// demonstrations.
 public struct Simulation: Hashable, Sendable, Codable {
-    /// Multiplies time; takes the place of the daemon's `simulation.speed`. Bounds: ``Limits/simulationSpeed``.
+    /// The factor by which the stages run faster, in ``Limits/simulationSpeed``; `nil` for the
+    /// setting `simulation.speed`.
     public var speed: Double?
     /// The stage that fails.
     public var failStage: StageName?
-    /// How many attempts of it fail, 0 to 100.
+    /// The number of its attempts that fail, 0 to 100.
     public var failTimes: Int
-    /// How far the stage gets before it fails, 0 to 1.
+    /// The progress at which the stage fails, 0 to 1.
     public var failAt: Double
-    /// Whether the failure is one that no retry can mend.
+    /// Whether the failure is permanent, so that no retry follows.
     public var fatal: Bool
 
     public init(

@@ -1,18 +1,19 @@
-/// A stage as the configuration writes it, before it is worked out for a job's input.
+/// A configured stage, before it is planned for the input of a job.
 public struct StageDefinition: Hashable, Sendable {
     public let name: StageName
     public let queue: QueueName
-    /// What the stage is expected to take at the default input and speed 1.
+    /// The expected duration for the default input at speed 1.
     public let seconds: Double
-    /// Fields whose ratio to their default multiplies ``seconds``.
+    /// Names of input fields. ``seconds`` is multiplied by the ratio of each value to its default.
     public let scalesWith: [String]
     public let steps: Steps
     public let message: String
-    /// What the stage gives back; a text that is exactly `$field` stands for the input's value.
+    /// The output of the stage. A string that is exactly `$field` is replaced by the value of that
+    /// input field.
     public let output: JSONValue?
     public let timeLimitSeconds: Double?
 
-    /// How many steps the simulation goes through: a number, or the product of some fields.
+    /// The number of steps of the simulation: a constant, or the product of some input fields.
     public enum Steps: Hashable, Sendable {
         case count(Int)
         case fields([String])
@@ -44,20 +45,20 @@ extension StageDefinition: Decodable {
         func refuse(_ key: CodingKeys, _ reason: String) -> DecodingError {
             .dataCorruptedError(forKey: key, in: container, debugDescription: reason)
         }
-        guard seconds > 0, seconds <= Limits.timeLimitMostSeconds else {
-            throw refuse(.seconds, "must be above 0 and at most \(Int(Limits.timeLimitMostSeconds))")
+        guard seconds > 0, seconds <= Limits.maximumTimeLimitSeconds else {
+            throw refuse(.seconds, "must be above 0 and at most \(Int(Limits.maximumTimeLimitSeconds))")
         }
         if case .count(let count) = steps, !(1...Limits.simulatedSteps).contains(count) {
             throw refuse(.steps, "must be between 1 and \(Limits.simulatedSteps), or a list of input fields")
         }
-        if let timeLimitSeconds, !(1...Limits.timeLimitMostSeconds).contains(timeLimitSeconds) {
-            throw refuse(.timeLimitSeconds, "must be between 1 and \(Int(Limits.timeLimitMostSeconds))")
+        if let timeLimitSeconds, !(1...Limits.maximumTimeLimitSeconds).contains(timeLimitSeconds) {
+            throw refuse(.timeLimitSeconds, "must be between 1 and \(Int(Limits.maximumTimeLimitSeconds))")
         }
     }
 }
 
 extension StageDefinition {
-    /// Works the stage out for one input with its defaults filled in.
+    /// Plans the stage for an input that includes the default values.
     func plan(_ input: [String: JSONValue], fields: [String: InputField]) -> Stage {
         let ratios = scalesWith.map { name -> Double in
             guard let field = fields[name], let value = input[name].flatMap(field.magnitude),

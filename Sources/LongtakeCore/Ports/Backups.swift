@@ -1,46 +1,47 @@
-/// Copies of the whole journal, made while it is used, from which another one can begin.
+/// Makes backups of the whole journal while it is in use.
 public protocol Backups: Sendable {
-    /// Begins a copy of what is durable at this moment, and returns before it is done.
-    /// - Throws: ``BackupRunning`` while another is being made; ``BackupsUnanswered``.
+    /// Begins a backup of the present durable state, and returns before it is complete.
+    /// - Throws: ``BackupRunning`` if another backup runs; ``BackupsUnanswered``.
     func begin() async throws -> Backup
 
     /// `nil` if there is no such backup.
     /// - Throws: ``BackupsUnanswered``.
     func backup(_ id: BackupID) async throws -> Backup?
 
-    /// All that are there, the newest first.
+    /// All backups, the newest first.
     /// - Throws: ``BackupsUnanswered``.
     func backups() async throws -> [Backup]
 }
 
-/// The directory of the backups does not answer, because its disk hangs. Nothing was begun.
+/// The backup directory does not answer, because its disk hangs. No backup was begun.
 public struct BackupsUnanswered: Error, Hashable, Sendable {
     public init() {}
 }
 
-/// Only one backup is made at a time.
+/// A backup already runs. Only one can run at a time.
 public struct BackupRunning: Error, Hashable, Sendable {
     public let id: BackupID
 
     public init(_ id: BackupID) { self.id = id }
 }
 
-/// The time when a backup was begun, such as `backup-20261121T114502123Z`; its file is named after it.
+/// The id of a backup, such as `backup-20261121T114502123Z`. It contains the time at which the
+/// backup began, and it is the name of its file without the extension.
 public struct BackupID: Hashable, Sendable, CustomStringConvertible {
     public let startedAt: Timestamp
 
     private static let prefix = "backup-"
 
-    /// The backup that begins at `time`.
+    /// The id of a backup that begins at `time`.
     public init(at time: Timestamp) { startedAt = time }
 
-    /// Reads back exactly what ``description`` writes.
+    /// Parses exactly the form that ``description`` writes.
     public init?(_ text: some StringProtocol) {
         var time = Array(text.utf8.dropFirst(Self.prefix.utf8.count))
         guard text.hasPrefix(Self.prefix), time.count == 19 else { return nil }
-        // From the end on, so that the places before stay.
-        for (place, mark) in [(15, "."), (13, ":"), (11, ":"), (6, "-"), (4, "-")] {
-            time.insert(contentsOf: mark.utf8, at: place)
+        // In descending order, because an insertion moves all bytes after it.
+        for (offset, mark) in [(15, "."), (13, ":"), (11, ":"), (6, "-"), (4, "-")] {
+            time.insert(contentsOf: mark.utf8, at: offset)
         }
         guard let startedAt = Timestamp(rfc3339: String(decoding: time, as: UTF8.self)) else { return nil }
         self.startedAt = startedAt
@@ -51,18 +52,18 @@ public struct BackupID: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// One backup, being made or made.
+/// A backup that runs or has ended.
 public struct Backup: Hashable, Sendable {
-    /// Only what is `done` can be restored.
+    /// Only a backup that is `done` can be restored.
     public enum State: String, Hashable, Sendable, Codable {
         case running, done, failed
     }
 
     public let id: BackupID
     public var state: State
-    /// Where its file is, or will be.
+    /// The path of its file.
     public let path: String
-    /// Of the file; so far while it is being made.
+    /// The size of the file; while the backup runs, the size so far.
     public var bytes: Int64
     public var startedAt: Timestamp { id.startedAt }
     public var finishedAt: Timestamp?

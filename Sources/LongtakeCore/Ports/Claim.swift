@@ -1,4 +1,4 @@
-/// Names one claim among all that ever were: the stage, and its fence at that claim.
+/// Identifies one claim: the stage, and its fence at that claim.
 public struct ClaimID: Hashable, Sendable, Codable {
     public let job: JobID
     /// 0 for the first stage.
@@ -12,14 +12,14 @@ public struct ClaimID: Hashable, Sendable, Codable {
     }
 }
 
-/// Where a stage that was interrupted goes on from.
+/// The point from which an interrupted attempt resumes.
 public struct Checkpoint: Hashable, Sendable, Codable {
-    /// The last progress that was written.
+    /// The last stored progress of the stage.
     public let progress: Progress
     /// ``StageReport/checkpoint`` of the newest report that had one.
     public let data: JSONValue?
 
-    /// Of an attempt that begins.
+    /// The checkpoint of an attempt that begins.
     public static let none = Checkpoint(progress: .none)
 
     public init(progress: Progress, data: JSONValue? = nil) {
@@ -28,18 +28,19 @@ public struct Checkpoint: Hashable, Sendable, Codable {
     }
 }
 
-/// A stage in the hands of a holder. Every write about it names the claim, and changes something only
-/// while the claim holds.
+/// A stage that a holder has claimed. Every write about the stage names the claim, and has an
+/// effect only while the claim is valid.
 public struct Claim: Hashable, Sendable, Codable {
     public let id: ClaimID
     public let holder: HolderID
     public let stage: Stage
     /// 1 for the first attempt.
     public let attempt: Int
-    /// What was written last, if this claim takes up an attempt that was interrupted; otherwise none.
+    /// The last checkpoint, if this claim resumes an interrupted attempt; otherwise
+    /// ``Checkpoint/none``.
     public let checkpoint: Checkpoint
     public let input: JSONValue
-    /// What the earlier stages of the job gave back, without those that gave nothing.
+    /// The outputs of the earlier stages of the job. A stage without output is missing.
     public let outputs: [StageName: JSONValue]
     public let simulation: Simulation?
 
@@ -76,11 +77,11 @@ extension Claim {
     }
 }
 
-/// What a claim of some stages got.
+/// The result of a call that claims stages.
 public struct ClaimResult: Hashable, Sendable {
     public var claims: [Claim]
-    /// When the earliest stage that waits for its next attempt on this queue can be claimed, on the store's
-    /// steady clock; `nil` if none waits so.
+    /// When the next retry on this queue is due, on the steady clock; `nil` if no stage waits for a
+    /// retry.
     public var nextDue: Timestamp?
 
     public init(claims: [Claim], nextDue: Timestamp?) {
@@ -89,34 +90,35 @@ public struct ClaimResult: Hashable, Sendable {
     }
 }
 
-/// What the holder of a claim is told when it reports.
+/// The answer to a report.
 public enum ReportAnswer: Hashable, Sendable {
     /// The report is durable.
     case goOn
-    /// Somebody wants the job to end: stop the work, then finish the claim. Nothing was written.
+    /// The job is to be canceled: stop the work, then finish the claim. The report was not stored.
     case canceling
-    /// The claim does not hold any more: stop the work, and write nothing. Nothing was written.
+    /// The claim is no longer valid: stop the work, and write nothing. The report was not stored.
     case lost
 }
 
-/// What a holder is told when it renews its lease.
+/// The answer to the renewal of a lease.
 public enum LeaseAnswer: Hashable, Sendable {
-    /// The lease is renewed, and with it all claims of the holder.
+    /// The lease is renewed, and all claims of the holder stay valid.
     case held
     /// The holder was declared gone. Its claims are lost.
     case gone
 }
 
-/// How the holder of a claim gives the stage back.
+/// How a claim ends.
 public enum StageOutcome: Hashable, Sendable {
     case succeeded(output: JSONValue?)
     /// The attempt failed. The next one may begin after `delay`.
     case retry(error: JobError, delay: Duration)
     case failed(JobError)
-    /// The holder stops, or the job is to be canceled: the stage goes back to its queue, or the job ends.
+    /// The holder stops, or the job is to be canceled. The stage returns to its queue, or the job
+    /// ends.
     case interrupted(InterruptionReason)
 
-    /// The command that the plan is made from.
+    /// The command for the plan of this outcome.
     public var command: JobCommand {
         switch self {
         case .succeeded(let output): .succeed(output: output)

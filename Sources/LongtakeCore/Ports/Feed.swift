@@ -1,4 +1,4 @@
-/// Which events of all jobs a reader wants; an empty set selects by nothing.
+/// Selects events of the feed. An empty set selects everything.
 public struct FeedFilter: Hashable, Sendable {
     /// At most ``Limits/feedJobs``.
     public var jobs: Set<JobID>
@@ -21,13 +21,13 @@ public struct FeedFilter: Hashable, Sendable {
     }
 }
 
-/// A read of the events of all jobs of one tenant, in commit order.
+/// A query for the events of all jobs of one tenant, in commit order.
 public struct FeedQuery: Hashable, Sendable {
     public var tenant: TenantName
     public var filter: FeedFilter
-    /// Exclusive.
+    /// Only events after this position.
     public var after: EventPosition
-    /// Events of a page, at least 1.
+    /// The largest number of events in the page; at least 1.
     public var limit: Int
 
     public init(
@@ -41,17 +41,19 @@ public struct FeedQuery: Hashable, Sendable {
     }
 }
 
-/// Some consecutive matching events of the feed, from one read.
+/// A page of the feed: consecutive events that match the query, from one read.
 public struct FeedPage: Hashable, Sendable {
-    /// That match, in order.
+    /// The events, in order.
     public var events: [CommittedEvent]
-    /// Up to here everything was looked at, so reading goes on after it. At least the cursor, at most the head.
+    /// The position up to which the read has examined the feed. The next read continues after it.
+    /// At least the cursor, at most the head.
     public var reached: EventPosition
-    /// The newest position in the same read, whoever's event it is.
+    /// The newest position of all tenants in the same read.
     public var head: EventPosition
-    /// The newest position of which this tenant may be missing something: pruned, or deleted with its job; 0 where nothing was.
+    /// The newest position at which an event of this tenant may be missing, because it was pruned,
+    /// or deleted with its job; 0 if there is none. A reader with an older cursor may have missed
+    /// it.
     public var prunedThrough: EventPosition
-
     /// The epoch in the same read.
     public var epoch: Epoch
 

@@ -1,11 +1,11 @@
-/// Which jobs to list, newest first.
+/// A query for a page of jobs, the newest first.
 public struct JobQuery: Hashable, Sendable {
     public var tenant: TenantName
     public var state: JobState?
     public var pipeline: PipelineName?
     /// 1 to ``Limits/jobsPerPage``.
     public var limit: Int
-    /// Goes on behind the page that gave this out.
+    /// The cursor from the previous page; `nil` for the first page.
     public var after: JobListCursor?
 
     public init(
@@ -20,13 +20,13 @@ public struct JobQuery: Hashable, Sendable {
     }
 }
 
-/// A place in the list of jobs that stays where it is while jobs are added. Opaque to clients.
+/// A cursor of the list of jobs. New jobs do not move it. Opaque to clients.
 public struct JobListCursor: Hashable, Sendable {
     public let rawValue: Int64
 
     public init(rawValue: Int64) { self.rawValue = rawValue }
 
-    /// Reads what ``description`` writes.
+    /// Parses exactly the form that ``description`` writes.
     public init?(_ text: String) {
         guard text.utf8.first == 0x63, let value = Int64(text.dropFirst()), value > 0, "c\(value)" == text else {
             return nil
@@ -42,9 +42,9 @@ public struct JobPage: Hashable, Sendable {
     public var jobs: [Job]
     /// `nil` on the last page.
     public var next: JobListCursor?
-    /// The newest event of all jobs in the same read: follow from there and nothing is missed. 0 where there is none.
+    /// The newest position of all jobs in the same read; 0 if there are no events. A client that
+    /// follows the feed from here misses nothing.
     public var position: EventPosition
-
     /// The epoch in the same read.
     public var epoch: Epoch
 
@@ -56,15 +56,15 @@ public struct JobPage: Hashable, Sendable {
     }
 }
 
-/// Some consecutive events of one log.
+/// A page of the log of one job, from one read.
 public struct EventPage: Hashable, Sendable {
-    /// In order, beginning right after the cursor; fewer than asked for only at the head, or where the page's bytes ran out.
+    /// Consecutive events after the cursor. There are fewer than the limit only at the head of the
+    /// log, or if the page has reached its size limit.
     public var events: [CommittedEvent]
     /// The last event of the log in the same read.
     public var head: EventSequence
     /// Whether the head is a final event.
     public var isFinal: Bool
-
     /// The epoch in the same read.
     public var epoch: Epoch
 

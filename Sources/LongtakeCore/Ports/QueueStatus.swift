@@ -1,11 +1,11 @@
-/// A queue as it stands, from one read.
+/// The state of a queue, from one read.
 public struct QueueStatus: Hashable, Sendable {
     public let name: QueueName
-    /// Stages that workers have.
+    /// The number of claimed stages.
     public var running: Int
-    /// Stages that a free worker would get. One that waits for the time of its next attempt is not among them.
+    /// The number of stages that can be claimed now. Stages that wait for a retry are not included.
     public var waiting: Int
-    /// Nothing is handed out; what runs goes on.
+    /// Whether no stage can be claimed. Claimed stages continue.
     public var isPaused: Bool
 
     public init(name: QueueName, running: Int = 0, waiting: Int = 0, isPaused: Bool = false) {

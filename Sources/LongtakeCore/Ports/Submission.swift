@@ -1,15 +1,18 @@
-/// A job that somebody wants done, already validated.
+/// A validated request for a new job.
 public struct Submission: Hashable, Sendable {
     public var id: JobID
     public var tenant: TenantName
     public var pipeline: Pipeline
-    /// With the defaults filled in.
+    /// The input, including default values.
     public var input: JSONValue
     public var priority: Priority
+    /// At most ``Limits/metadataEntries``, with keys of at most ``Limits/metadataKeyBytes`` and
+    /// values of at most ``Limits/metadataValueBytes``.
     public var metadata: [String: String]
     public var simulation: Simulation?
     public var idempotencyKey: String?
-    /// The job that this one does again. It has to be one of the same tenant that failed or was canceled.
+    /// The job that this one retries. It must belong to the same tenant, and have failed or been
+    /// canceled.
     public var retryOf: JobID?
 
     public init(
@@ -28,9 +31,11 @@ public struct Submission: Hashable, Sendable {
         self.retryOf = retryOf
     }
 
-    /// The part of a submission that a second one with the same idempotency key must repeat: what the client said, after parsing and defaults.
+    /// A canonical text of the content of a submission. Another submission with the same
+    /// idempotency key must have the same fingerprint.
     ///
-    /// Canonical text, compared as it is. Of a retry it is the job alone, since that is all that the client said.
+    /// The text contains what the client sent, after parsing and with default values. For a retry,
+    /// that is only the retried job.
     package func fingerprint() throws -> String {
         if let retryOf { return try Self.fingerprint(ofRetryOf: retryOf) }
         return try JSONText.canonical(
@@ -39,7 +44,7 @@ public struct Submission: Hashable, Sendable {
                 simulation: simulation))
     }
 
-    /// As ``fingerprint()``, of any retry of this job.
+    /// The ``fingerprint()`` of every retry of this job.
     package static func fingerprint(ofRetryOf job: JobID) throws -> String {
         try JSONText.canonical(["retry_of": job.description])
     }
@@ -53,12 +58,12 @@ public struct Submission: Hashable, Sendable {
     }
 }
 
-/// What became of a submission.
+/// The outcome of a submission.
 public enum SubmissionOutcome: Hashable, Sendable {
     case created(Job)
-    /// The same key and the same content came before: the job as it is now.
+    /// The key was used before with the same content. This is the current state of its job.
     case replayed(Job)
-    /// The same key came before with other content.
+    /// The key was used before with other content.
     case conflict
 
     public var job: Job? {

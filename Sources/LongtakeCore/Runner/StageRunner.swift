@@ -1,22 +1,23 @@
-/// Does the work of one stage.
+/// Does the work of stages of one kind.
 public protocol StageRunner: Sendable {
-    /// Runs one attempt to its end, from the claim's checkpoint.
+    /// Runs one attempt to its end, from the checkpoint of the claim.
     ///
-    /// `report` may be called as often as the runner likes: the engine passes on what the limits of a log allow. It throws when the
-    /// stage is to be given up, and the runner lets that through.
-    /// - Returns: the stage's output.
-    /// - Throws: ``StageFailure`` when the attempt failed; `CancellationError` when it was told to stop. Anything else counts as a
-    ///   failure that may be retried.
+    /// The runner may call `report` as often as it likes, because the engine drops reports that
+    /// come too early. If the attempt must end, `report` throws `CancellationError`, and the runner
+    /// must let it pass.
+    /// - Returns: the output of the stage.
+    /// - Throws: ``StageFailure`` if the attempt failed; `CancellationError` if it was asked to
+    ///   stop. Any other error counts as a failure that can be retried.
     func run(_ claim: Claim, report: @escaping @Sendable (StageReport) async throws -> Void) async throws -> JSONValue?
 }
 
 /// An attempt that failed.
 public struct StageFailure: Error, Hashable, Sendable {
-    /// A stable word for programs.
+    /// A stable code for programs.
     public let code: String
     /// A sentence for people.
     public let message: String
-    /// Whether another attempt may help.
+    /// Whether another attempt may succeed.
     public let isRetryable: Bool
 
     public init(code: String = "stage_failed", message: String, isRetryable: Bool) {

@@ -1,10 +1,10 @@
-/// The runners of a daemon, looked up by the kind of work.
+/// The runners of a daemon, by kind of work.
 public struct StageRunners: Sendable {
     private let runners: [Stage.Work.Kind: any StageRunner]
 
     public init(_ runners: [Stage.Work.Kind: any StageRunner]) { self.runners = runners }
 
-    /// The runner of a kind. If there is none, one that fails each attempt for good.
+    /// The runner for a kind. If there is none, a runner that fails each attempt permanently.
     public func runner(of kind: Stage.Work.Kind) -> any StageRunner { runners[kind] ?? NoRunner(kind: kind) }
 
     private struct NoRunner: StageRunner {

@@ -128,7 +128,7 @@ struct DispatcherState: Sendable {
     }
 
     private mutating func claimIfPossible() -> [Action] {
-        let free = min(workers - running, Limits.claimsAtOnce)
+        let free = min(workers - running, EngineLimits.stagesPerClaim)
         guard phase == .ready, isWanted, free > 0 else { return [] }
         phase = .claiming(requested: free)
         isWanted = false

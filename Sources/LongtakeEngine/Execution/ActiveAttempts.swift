@@ -12,9 +12,9 @@ final class ActiveAttempts: Sendable {
     /// engine drains.
     func begin(_ claim: Claim, _ body: @escaping @Sendable () async -> AttemptEnd) -> Attempt? {
         index.withLock { index in
-            // Unstructured: a stop must cancel only the attempt, because the worker still stores the
-            // result. The task is created under the lock, so that a stop cannot run between the check
-            // and the insertion.
+            // Unstructured: a stop must cancel only the attempt, because the worker still stores
+            // the result. The task is created under the lock, so that a stop cannot run between the
+            // check and the insertion.
             index.begin(claim) { Task { await body() } }
         }
     }

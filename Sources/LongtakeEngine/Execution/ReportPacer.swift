@@ -4,8 +4,8 @@ import LongtakeCore
 /// of them keep its readers informed.
 ///
 /// Two reports are at least an interval apart. The report that completes the stage is exempt. If an
-/// attempt would use up ``Limits/reportsPerStage`` before its end, its interval becomes longer, so
-/// that reports continue until the end.
+/// attempt would use up ``EngineLimits/reportsPerAttempt`` before its end, its interval becomes
+/// longer, so that reports continue until the end.
 struct ReportPacer: Sendable {
     private let interval: Duration
     private let limit: Int
@@ -16,7 +16,7 @@ struct ReportPacer: Sendable {
     /// overtake another.
     private var isSending = false
 
-    init(interval: Duration, limit: Int = Limits.reportsPerStage, checkpoint: Progress = .none) {
+    init(interval: Duration, limit: Int = EngineLimits.reportsPerAttempt, checkpoint: Progress = .none) {
         self.interval = interval
         self.limit = limit
         self.checkpoint = checkpoint

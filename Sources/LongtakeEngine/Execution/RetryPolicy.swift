@@ -45,9 +45,10 @@ struct Backoff: Hashable, Sendable {
 
     /// Between calls to a journal that cannot store anything now, for example because the disk is
     /// full.
-    static let persisting = Backoff(first: Limits.persistRetryDelay, maximum: Limits.persistRetryDelayMost)
+    static let persisting = Backoff(
+        first: EngineLimits.persistRetryDelay, maximum: EngineLimits.maximumPersistRetryDelay)
     /// Between two attempts of a stage.
-    static let attempts = Backoff(first: Limits.retryDelay, maximum: Limits.retryDelayMost)
+    static let attempts = Backoff(first: Limits.retryDelay, maximum: Limits.maximumRetryDelay)
 
     /// The delay after a number of consecutive failures, which is at least 1.
     func delay(afterFailures failures: Int) -> Duration {

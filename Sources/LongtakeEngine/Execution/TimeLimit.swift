@@ -4,7 +4,7 @@ import LongtakeCore
 /// paused.
 ///
 /// When a paused machine or process resumes, all its deadlines have passed. So the limit is divided
-/// into parts. If a part ends more than ``Limits/pauseNoticed`` late, the process was paused, and
+/// into parts. If a part ends more than ``Limits/pauseThreshold`` late, the process was paused, and
 /// the part starts again. A pause costs no job an attempt. It makes the limit longer by at most one
 /// part.
 struct TimeLimit: Sendable {
@@ -24,7 +24,7 @@ struct TimeLimit: Sendable {
         while left > 0 {
             due += limit / Self.parts
             try await timeline.sleep(until: due)
-            if timeline.elapsed - due > Limits.pauseNoticed, pauses > 0 {
+            if timeline.elapsed - due > Limits.pauseThreshold, pauses > 0 {
                 due = timeline.elapsed
                 pauses -= 1
             } else {
@@ -39,7 +39,8 @@ extension Claim {
     /// time at the speed in force.
     func timeLimit(atSpeed speed: Double) -> Duration {
         let expected = stage.expectedSeconds / (simulation?.speed ?? speed)
-        let seconds = stage.timeLimitSeconds ?? max(Limits.timeLimitLeastSeconds, Limits.timeLimitFactor * expected)
-        return .seconds(min(seconds, Limits.timeLimitMostSeconds))
+        let usual = max(EngineLimits.minimumTimeLimitSeconds, EngineLimits.timeLimitFactor * expected)
+        let seconds = stage.timeLimitSeconds ?? usual
+        return .seconds(min(seconds, Limits.maximumTimeLimitSeconds))
     }
 }

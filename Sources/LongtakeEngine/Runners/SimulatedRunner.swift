@@ -16,7 +16,7 @@ public struct SimulatedRunner: StageRunner {
     ///     ``Limits/simulationSpeed``.
     ///   - reportInterval: steps that end within one interval are reported once, because the engine
     ///     would drop the other reports.
-    public init(speed: Double, clock: any Clock<Duration>, reportInterval: Duration = Limits.reportInterval) {
+    public init(speed: Double, clock: any Clock<Duration>, reportInterval: Duration = EngineLimits.reportInterval) {
         self.speed = speed
         self.clock = clock
         self.reportInterval = reportInterval

@@ -31,8 +31,7 @@ final class AccessControl: Sendable {
     /// - Parameters:
     ///   - acceptsTicket: whether the route accepts a ticket instead of a key.
     ///   - identified: called with the owner of a valid key, before the rate limit and the right
-    ///     are
-    ///     checked.
+    ///     are checked.
     /// - Throws: ``Problem`` with 401, 403 or 429.
     func caller(
         of request: Request, for right: Right, acceptsTicket: Bool, identified: (Caller) -> Void
@@ -105,7 +104,7 @@ final class AccessControl: Sendable {
     }
 }
 
-/// The party on whose behalf a request is answered, and its rights.
+/// The owner of a request, and its rights.
 struct Caller: Hashable, Sendable {
     let tenant: TenantName
     let rights: Set<Right>

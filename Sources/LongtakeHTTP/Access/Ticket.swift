@@ -10,7 +10,7 @@ import Synchronization
 /// client may use it many times, because an `EventSource` reconnects to the same URL.
 struct Ticket: Hashable, Sendable, Codable {
     let tenant: TenantName
-    /// 1 to ``Limits/ticketJobs``.
+    /// 1 to ``HTTPLimits/ticketJobs``.
     let jobs: [JobID]
     /// The key with which the ticket was made, and without which it is not valid; `nil` if the
     /// daemon required no keys.

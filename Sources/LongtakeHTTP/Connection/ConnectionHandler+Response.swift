@@ -62,9 +62,11 @@ extension ConnectionHandler {
     /// - Parameter reservation: released when the kernel has taken the body.
     private func writeBody(_ body: ByteBuffer, _ reservation: ResponseBudget.Reservation?) {
         let handler = NIOLoopBound(self, eventLoop: channel.eventLoop)
-        startDeadline(TimeAmount(Limits.writeDeadline))
+        startDeadline(TimeAmount(StreamLimits.writeDeadline))
         var rest = body
-        while let piece = rest.readSlice(length: min(rest.readableBytes, Limits.answerPiece)), piece.readableBytes > 0 {
+        while let piece = rest.readSlice(length: min(rest.readableBytes, HTTPLimits.responsePieceBytes)),
+            piece.readableBytes > 0
+        {
             let (isLast, bytes) = (rest.readableBytes == 0, piece.readableBytes)
             let written = channel.eventLoop.makePromise(of: Void.self)
             written.futureResult.whenComplete { result in
@@ -77,7 +79,7 @@ extension ConnectionHandler {
                     withExtendedLifetime(reservation) {}
                     handler.value.endResponse()
                 } else if case .success = result {
-                    handler.value.startDeadline(TimeAmount(Limits.writeDeadline))
+                    handler.value.startDeadline(TimeAmount(StreamLimits.writeDeadline))
                 }
             }
             write(.body(.byteBuffer(piece)), promise: written)
@@ -100,7 +102,7 @@ extension ConnectionHandler {
         // that does not read it has a deadline.
         let channel = channel
         let written = channel.eventLoop.makePromise(of: Void.self)
-        let timeout = channel.eventLoop.scheduleTask(in: TimeAmount(Limits.writeDeadline)) {
+        let timeout = channel.eventLoop.scheduleTask(in: TimeAmount(StreamLimits.writeDeadline)) {
             // A reset tells the client that the response is incomplete.
             StreamSocket(channel).resetAtClose()
             channel.close(promise: nil)

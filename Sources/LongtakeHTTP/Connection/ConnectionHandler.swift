@@ -142,7 +142,7 @@ final class ConnectionHandler: ChannelInboundHandler {
             break
         case .expectRequest:
             setIdle(false)
-            startDeadline(TimeAmount(Limits.requestDeadline))
+            startDeadline(TimeAmount(HTTPLimits.requestDeadline))
         case .sendContinue:
             write(.head(HTTPResponseHead(version: .http1_1, status: .continue)))
             context?.flush()
@@ -153,7 +153,7 @@ final class ConnectionHandler: ChannelInboundHandler {
             refuse(problem)
         case .awaitNext:
             setIdle(true)
-            startDeadline(TimeAmount(Limits.idleConnection))
+            startDeadline(TimeAmount(HTTPLimits.idleTimeout))
         case .probe:
             stream?.inputClosed()
         case .close:

@@ -36,7 +36,7 @@ struct ConnectionState: Sendable {
 
     enum Action: Sendable {
         case nothing
-        /// Start the deadline ``Limits/requestDeadline``.
+        /// Start the deadline ``HTTPLimits/requestDeadline``.
         case expectRequest
         /// Tell the client to send the body (RFC 9110 §10.1.1).
         case sendContinue
@@ -44,7 +44,7 @@ struct ConnectionState: Sendable {
         case respond(BufferedRequest)
         /// Respond with the problem and close.
         case refuse(Problem)
-        /// Wait for the next request, at most for ``Limits/idleConnection``.
+        /// Wait for the next request, at most for ``HTTPLimits/idleTimeout``.
         case awaitNext
         /// Check whether the client still reads the stream.
         case probe
@@ -81,10 +81,10 @@ struct ConnectionState: Sendable {
         parserStops = RequestHeadRules.stopsParser(head)
         isKept = isKept && head.isKeepAlive && head.method != .CONNECT && parserStops != nil
         request = BufferedRequest(head: head, body: ByteBuffer())
-        if Self.size(head.headers) + head.uri.utf8.count > Limits.requestHeadBytes { return refuse(.headTooLarge) }
+        if Self.size(head.headers) + head.uri.utf8.count > HTTPLimits.requestHeadBytes { return refuse(.headTooLarge) }
         if let problem = RequestHeadRules.problem(with: head) { return refuse(problem) }
         if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }),
-            length > Limits.requestBodyBytes
+            length > HTTPLimits.requestBodyBytes
         {
             return refuse(.bodyTooLarge)
         }
@@ -98,13 +98,13 @@ struct ConnectionState: Sendable {
     mutating func bodyArrived(_ bytes: ByteBuffer) -> Action {
         guard state == .receiving, request != nil else { return .nothing }
         request?.body.writeImmutableBuffer(bytes)
-        return (request?.body.readableBytes ?? 0) > Limits.requestBodyBytes ? refuse(.bodyTooLarge) : .nothing
+        return (request?.body.readableBytes ?? 0) > HTTPLimits.requestBodyBytes ? refuse(.bodyTooLarge) : .nothing
     }
 
     /// - Parameter trailers: the fields after the body. They are ignored.
     mutating func endArrived(_ trailers: HTTPHeaders? = nil) -> Action {
         guard state == .receiving, let request else { return .nothing }
-        if let trailers, Self.size(trailers) > Limits.requestHeadBytes { return refuse(.headTooLarge) }
+        if let trailers, Self.size(trailers) > HTTPLimits.requestHeadBytes { return refuse(.headTooLarge) }
         self.request = nil
         state = .responding
         return .respond(request)

@@ -181,7 +181,8 @@ final class ResponseBudget: Sendable {
     ///   - limitPerAccount: bytes of the responses to one account.
     ///   - limitWithoutAccount: bytes of the responses to all callers without an account.
     init(
-        limit: Int = Limits.answerBytes, limitPerAccount: Int = Limits.answerBytesPerKey, limitWithoutAccount: Int
+        limit: Int = HTTPLimits.unreadResponseBytes,
+        limitPerAccount: Int = HTTPLimits.unreadResponseBytesPerKey, limitWithoutAccount: Int
     ) {
         self.limit = limit
         self.limitPerAccount = limitPerAccount
@@ -197,7 +198,7 @@ final class ResponseBudget: Sendable {
     /// - Returns: `nil` for a small response, which the kernel takes at once.
     /// - Throws: ``Problem`` with 503 if the budget or the account's part of it is used up.
     func reserve(_ bytes: Int, for account: String?, mayRefuse: Bool) throws(Problem) -> Reservation? {
-        guard bytes > Limits.answerPiece else { return nil }
+        guard bytes > HTTPLimits.responsePieceBytes else { return nil }
         let isReserved = state.withLock { state in
             let own = state.byAccount[account, default: 0]
             let fits =

@@ -8,7 +8,7 @@ import NIOCore
 enum JSONBody {
     /// - Throws: ``Problem`` with 400 if the body is not JSON in UTF-8 or exceeds a limit.
     static func parse(_ bytes: ByteBuffer) throws(Problem) -> JSONValue {
-        do throws(JSONFault) {
+        do throws(JSONParseError) {
             return try JSONReader.read(Array(bytes.readableBytesView))
         } catch {
             switch error {
@@ -20,17 +20,17 @@ enum JSONBody {
                 )
             case .malformed(let offset):
                 throw .badRequest("The body is not valid JSON at byte \(offset).")
-            case .repeated(let name):
+            case .duplicateName(let name):
                 throw .badRequest("An object in the body has two members named “\(name.prefix(64))”.")
-            case .equivalent(let name):
+            case .equivalentNames(let name):
                 throw .badRequest(
                     "An object in the body has two members whose names are equivalent in Unicode: “\(name.prefix(64))”."
                 )
-            case .longName(let offset):
+            case .nameTooLong(let offset):
                 throw .badRequest(
                     "A member name in the body is longer than \(Limits.jsonNameBytes) bytes. It ends at byte \(offset)."
                 )
-            case .outOfRange(let offset):
+            case .numberOutOfRange(let offset):
                 throw .badRequest("The number at byte \(offset) of the body is too large.")
             case .tooDeep:
                 throw .badRequest("The body nests arrays and objects more than \(Limits.jsonDepth) levels deep.")
@@ -61,7 +61,7 @@ extension Request {
     /// - Throws: ``Problem`` with 400, 413 or 415.
     func jsonBody() async throws -> JSONValue {
         try requireJSONBody()
-        return try JSONBody.parse(try await body.collect(upTo: Limits.requestBodyBytes))
+        return try JSONBody.parse(try await body.collect(upTo: HTTPLimits.requestBodyBytes))
     }
 }
 

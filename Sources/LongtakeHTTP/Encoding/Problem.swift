@@ -161,11 +161,11 @@ extension Problem {
 
     static let bodyTooLarge = Problem(
         type: .bodyTooLarge, status: .contentTooLarge, title: "Body too large",
-        detail: "The limit for a request body is \(Limits.requestBodyBytes) bytes.", closesConnection: true)
+        detail: "The limit for a request body is \(HTTPLimits.requestBodyBytes) bytes.", closesConnection: true)
 
     static let headTooLarge = Problem(
         type: .headTooLarge, status: .requestHeaderFieldsTooLarge, title: "Headers too large",
-        detail: "The limit for the request line and all headers is \(Limits.requestHeadBytes) bytes.",
+        detail: "The limit for the request line and all headers is \(HTTPLimits.requestHeadBytes) bytes.",
         closesConnection: true)
 
     static let requestTimeout = Problem(

@@ -99,7 +99,7 @@ struct QueryNames: Hashable, Sendable {
     func check(_ query: Query) throws(Problem) {
         for name in query.names where !(repeatable + ignored).contains(name) {
             guard single.contains(name) else { throw .badQuery(String(name.prefix(64)), "is unknown here\(known)") }
-            guard query.all(name).count == 1 else { throw .badQuery(name, "may be given once") }
+            guard query.all(name).count == 1 else { throw .badQuery(name, "may occur only once") }
         }
     }
 

@@ -148,7 +148,7 @@ enum IdempotencyKey {
     static func parse(_ fields: [String]) throws(Problem) -> String? {
         guard let field = fields.first else { return nil }
         guard fields.count == 1, let key = key(in: field.trimmed),
-            (1...Limits.idempotencyKeyBytes).contains(key.utf8.count)
+            (1...HTTPLimits.idempotencyKeyBytes).contains(key.utf8.count)
         else { throw .malformedIdempotencyKey }
         return key
     }
@@ -168,8 +168,8 @@ enum IdempotencyKey {
 
 /// A request's `Prefer` header (RFC 7240). Unknown and malformed preferences are ignored (§2).
 struct Preferences: Sendable {
-    /// How long the client wants to wait for the response, at most ``Limits/waitSeconds``; `nil` if
-    /// the header does not say.
+    /// How long the client wants to wait for the response, at most ``HTTPLimits/waitSeconds``;
+    /// `nil` if the header does not say.
     let wait: Duration?
     /// The value of `Preference-Applied` if the wait is honoured: `wait`, or `wait=N` if the
     /// applied value differs from the requested one (§3).
@@ -186,13 +186,13 @@ struct Preferences: Sendable {
         applied = Int(digits: value) == seconds ? "wait" : "wait=\(seconds)"
     }
 
-    /// The whole seconds of a decimal number, capped at ``Limits/waitSeconds``; `nil` if the text
-    /// is not a decimal number.
+    /// The whole seconds of a decimal number, capped at ``HTTPLimits/waitSeconds``; `nil` if the
+    /// text is not a decimal number.
     private static func wholeSeconds(in text: String) -> Int? {
         let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }) else { return nil }
         // A number that overflows is capped as well.
-        return min(Int(parts[0]) ?? .max, Limits.waitSeconds)
+        return min(Int(parts[0]) ?? .max, HTTPLimits.waitSeconds)
     }
 
     /// The value of a preference: `nil` if the preference is absent, empty if it has no value.
@@ -265,5 +265,5 @@ extension Problem {
         "If-None-Match", "must be “*” or a list of entity tags as in the ETag header, such as W/\"7f3a09c2-18\"")
     fileprivate static let malformedIdempotencyKey = Problem.badHeader(
         "Idempotency-Key",
-        "must be one key of 1 to \(Limits.idempotencyKeyBytes) printable ASCII characters, with or without quotes")
+        "must be one key of 1 to \(HTTPLimits.idempotencyKeyBytes) printable ASCII characters, with or without quotes")
 }

@@ -124,7 +124,7 @@ struct MetricsSnapshot: Sendable {
                 process.openDescriptors.map(Double.init)),
             family(
                 "process_max_fds", .gauge, "Maximum number of open file descriptors.",
-                process.mostDescriptors.map(Double.init)),
+                process.maxDescriptors.map(Double.init)),
         ]
     }
 }
@@ -181,16 +181,16 @@ public struct ProcessUsage: Sendable {
     public var residentBytes: Int?
     public var openDescriptors: Int?
     /// The limit of open descriptors.
-    public var mostDescriptors: Int?
+    public var maxDescriptors: Int?
 
     public init(
         startedAt: Timestamp? = nil, cpuSeconds: Double? = nil, residentBytes: Int? = nil, openDescriptors: Int? = nil,
-        mostDescriptors: Int? = nil
+        maxDescriptors: Int? = nil
     ) {
         self.startedAt = startedAt
         self.cpuSeconds = cpuSeconds
         self.residentBytes = residentBytes
         self.openDescriptors = openDescriptors
-        self.mostDescriptors = mostDescriptors
+        self.maxDescriptors = maxDescriptors
     }
 }

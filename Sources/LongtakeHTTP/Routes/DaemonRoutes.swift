@@ -58,12 +58,13 @@ actor ReadinessProbe<ProbeClock: Clock> where ProbeClock.Duration == Duration {
         self.check = check
     }
 
-    /// Returns if a write succeeded within the last ``Limits/readinessLasts``, or succeeds now.
+    /// Returns if a write succeeded within the last ``HTTPLimits/readinessLifetime``, or succeeds
+    /// now.
     ///
     /// Calls during a running check wait for its result. A failure is not cached.
     /// - Throws: the error of the check.
     func run() async throws {
-        if let succeeded, succeeded.duration(to: clock.now) < Limits.readinessLasts { return }
+        if let succeeded, succeeded.duration(to: clock.now) < HTTPLimits.readinessLifetime { return }
         if let running { return try await running.value }
         // An unstructured task, because other callers wait for it too. It continues if the first
         // one leaves.

@@ -38,8 +38,8 @@ struct EventRoutes: Sendable {
     private func page(
         of job: JobID, for caller: Caller, after cursor: Cursor, _ query: Query, in exchange: RequestExchange
     ) async throws -> Response {
-        let limit = try query.integer("limit", in: 1...Limits.eventsPerClientPage) ?? Limits.eventsPerPage
-        let wait = try query.integer("wait", in: 0...Limits.waitSeconds) ?? 0
+        let limit = try query.integer("limit", in: 1...HTTPLimits.eventsPerClientPage) ?? Limits.eventsPerPage
+        let wait = try query.integer("wait", in: 0...HTTPLimits.waitSeconds) ?? 0
         @Sendable func read(_ after: EventSequence, _ limit: Int) async throws -> EventPage {
             guard let page = try await journal.events(of: job, of: caller.tenant, after: after, limit: limit) else {
                 throw Problem.noSuchJob
@@ -113,18 +113,18 @@ struct FeedRoutes: Sendable {
     private static func filter(_ query: Query, for caller: Caller) throws(Problem) -> FeedFilter {
         var filter = FeedFilter()
         for text in query.all("job") {
-            guard let job = JobID(text) else { throw .badQuery("job", "is not the id of a job") }
+            guard let job = JobID(text) else { throw .badQuery("job", "is not a valid job id") }
             guard caller.mayRead(job) else { throw .noSuchJob }
             filter.jobs.insert(job)
         }
         // Without a filter, a ticket selects all of its jobs.
         if filter.jobs.isEmpty, let jobs = caller.jobs { filter.jobs = jobs }
         guard filter.jobs.count <= Limits.feedJobs else {
-            throw .badQuery("job", "may be given \(Limits.feedJobs) times. Leave it out to follow all jobs")
+            throw .badQuery("job", "may occur at most \(Limits.feedJobs) times. Leave it out to follow all jobs")
         }
         for text in query.all("pipeline") {
             guard let pipeline = PipelineName(text) else {
-                throw .badQuery("pipeline", "is not the name of a pipeline")
+                throw .badQuery("pipeline", "is not a valid pipeline name")
             }
             filter.pipelines.insert(pipeline)
         }
@@ -155,11 +155,12 @@ struct DiagnosticsRoutes: Sendable {
         let options = try StreamOptions(
             query, onlyEventStream: AcceptHeader(request.headers[.accept]),
             heartbeat: opener.hub.configuration.heartbeat)
-        let events = try query.integer("events", in: Limits.diagnosticsEvents) ?? 8
-        let interval = try query.integer("interval_ms", in: Limits.diagnosticsIntervalMilliseconds) ?? 250
-        guard .milliseconds(events * interval) <= Limits.diagnosticsMost else {
+        let events = try query.integer("events", in: HTTPLimits.diagnosticsEvents) ?? 8
+        let interval = try query.integer("interval_ms", in: HTTPLimits.diagnosticsIntervalMilliseconds) ?? 250
+        guard .milliseconds(events * interval) <= HTTPLimits.diagnosticsTimeLimit else {
             throw Problem.badQuery(
-                "interval_ms", "times “events” must be at most \(Limits.diagnosticsMost.components.seconds) seconds")
+                "interval_ms",
+                "times “events” must be at most \(HTTPLimits.diagnosticsTimeLimit.components.seconds) seconds")
         }
         let plan = DiagnosticsPlan(events: events, interval: .milliseconds(interval), clock: clock)
         return try opener.open(plan, for: context.caller, options: options, in: context.exchange)

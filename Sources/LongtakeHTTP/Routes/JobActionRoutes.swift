@@ -65,7 +65,7 @@ struct JobActionRoutes: Sendable {
     /// Plans the old job with the current configuration, which may contain the fix for its failure.
     private func plan(_ old: Job, key: String?) throws -> Submission {
         guard let definition = catalog.definition(named: old.pipeline) else {
-            throw Problem.outdated([InputProblem(pointer: "/pipeline", detail: "is not configured any more")])
+            throw Problem.outdated([InputProblem(pointer: "/pipeline", detail: "is no longer configured")])
         }
         var generator = ClosureGenerator(random: random)
         do {
@@ -86,7 +86,7 @@ struct JobActionRoutes: Sendable {
 extension Problem {
     fileprivate static func outdated(_ errors: [InputProblem]) -> Problem {
         Problem(
-            type: .outdatedJob, status: .unprocessableContent, title: "The job does not fit its pipeline any more",
+            type: .outdatedJob, status: .unprocessableContent, title: "The job no longer fits its pipeline",
             detail: "The configuration has changed since the job was submitted. Submit a new job. See “errors”.",
             errors: errors)
     }

@@ -53,7 +53,8 @@ struct JobRoutes: Sendable {
             )
         }
         try request.requireJSONBody()
-        let body = try SubmissionBody(try await request.body.collect(upTo: Limits.requestBodyBytes), catalog: catalog)
+        let bytes = try await request.body.collect(upTo: HTTPLimits.requestBodyBytes)
+        let body = try SubmissionBody(bytes, catalog: catalog)
         var generator = ClosureGenerator(random: random)
         let outcome = try await journal.submit(
             Submission(
@@ -80,7 +81,7 @@ struct JobRoutes: Sendable {
 
     /// The lifetime of the ticket that the client requests with the job; `nil` if it requests none.
     private func ticketLifetime(_ request: Request, _ caller: Caller) throws(Problem) -> Duration? {
-        guard let seconds = try Query(request).integer("ticket_ttl_seconds", in: Limits.ticketSeconds) else {
+        guard let seconds = try Query(request).integer("ticket_ttl_seconds", in: HTTPLimits.ticketSeconds) else {
             return nil
         }
         // A ticket grants reading, so the caller needs that right too.
@@ -114,13 +115,13 @@ struct JobRoutes: Sendable {
             limit: try query.integer("limit", in: 1...Limits.jobsPerPage) ?? 50)
         if let text = query["pipeline"] {
             guard let pipeline = PipelineName(text) else {
-                throw Problem.badQuery("pipeline", "is not the name of a pipeline")
+                throw Problem.badQuery("pipeline", "is not a valid pipeline name")
             }
             filter.pipeline = pipeline
         }
         if let text = query["cursor"], !text.isEmpty {
             guard let cursor = JobListCursor(text) else {
-                throw Problem.badQuery("cursor", "is not one that a list gave out")
+                throw Problem.badQuery("cursor", "is not a cursor of this list")
             }
             filter.after = cursor
         }

@@ -119,7 +119,7 @@ struct StreamOpener: Sendable {
         let hello = ControlFrame.hello(
             job: job, cursor: cursor, head: head,
             heartbeatSeconds: Int((opening.heartbeat ?? hub.configuration.heartbeat).components.seconds),
-            retryMilliseconds: hub.configuration.draw(Limits.retryMilliseconds))
+            retryMilliseconds: hub.configuration.draw(StreamLimits.retryMilliseconds))
         add([hello], to: &opening)
     }
 
@@ -163,7 +163,8 @@ struct StreamOpener: Sendable {
         throws
     {
         guard options.mayBeBrowser else { throw problem }
-        let end = ControlFrame.end(reason: reason, retryMilliseconds: hub.configuration.draw(Limits.retryMilliseconds))
+        let end = ControlFrame.end(
+            reason: reason, retryMilliseconds: hub.configuration.draw(StreamLimits.retryMilliseconds))
         exchange.become(
             StreamOpening(
                 source: .feed(FeedFilter()), tenant: .anonymous, format: options.format,
@@ -200,8 +201,8 @@ struct StreamOptions: Sendable {
         format = type == MediaTypes.lines ? .lines : isMessage ? .messages : .events
         heartbeatEvents = try query.choice("heartbeat", of: ["event"]) != nil && type == MediaTypes.eventStream
         let longest = min(
-            Limits.heartbeatSeconds.upperBound, Int(heartbeat.components.seconds) * Limits.heartbeatFactor)
-        heartbeatSeconds = try query.integer("heartbeat_seconds", in: Limits.heartbeatSeconds.lowerBound...longest)
+            HTTPLimits.heartbeatSeconds.upperBound, Int(heartbeat.components.seconds) * HTTPLimits.heartbeatFactor)
+        heartbeatSeconds = try query.integer("heartbeat_seconds", in: HTTPLimits.heartbeatSeconds.lowerBound...longest)
         mayBeBrowser = accept.names(MediaTypes.eventStream)
     }
 

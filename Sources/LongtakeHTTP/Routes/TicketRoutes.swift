@@ -32,7 +32,7 @@ struct TicketRoutes: Sendable {
 /// A checked ``TicketRequest``.
 private struct TicketBody {
     var jobs: [JobID] = []
-    var seconds = Limits.ticketSecondsDefault
+    var seconds = HTTPLimits.ticketSecondsDefault
 
     init(_ value: JSONValue) throws(Problem) {
         guard case .object(let members) = value else {
@@ -42,23 +42,23 @@ private struct TicketBody {
         var problems = members.keys.filter { Name(rawValue: $0) == nil }.sorted().map {
             InputProblem(in: "", member: $0, detail: "unknown field")
         }
-        if case .array(let items)? = members[Name.jobs.rawValue], (1...Limits.ticketJobs).contains(items.count) {
+        if case .array(let items)? = members[Name.jobs.rawValue], (1...HTTPLimits.ticketJobs).contains(items.count) {
             for (index, item) in items.enumerated() {
                 if let job = item.text.flatMap({ JobID($0) }) {
                     jobs.append(job)
                 } else {
-                    problems.append(InputProblem(pointer: "/jobs/\(index)", detail: "must be the id of a job"))
+                    problems.append(InputProblem(pointer: "/jobs/\(index)", detail: "must be a valid job id"))
                 }
             }
         } else {
             problems.append(
-                InputProblem(pointer: "/jobs", detail: "must be an array of 1 to \(Limits.ticketJobs) ids of jobs"))
+                InputProblem(pointer: "/jobs", detail: "must be an array of 1 to \(HTTPLimits.ticketJobs) job ids"))
         }
         switch members[Name.ttlSeconds.rawValue] {
         case nil, .null: break
-        case .integer(let number) where Limits.ticketSeconds.contains(Int(clamping: number)): seconds = Int(number)
+        case .integer(let number) where HTTPLimits.ticketSeconds.contains(Int(clamping: number)): seconds = Int(number)
         default:
-            let range = Limits.ticketSeconds
+            let range = HTTPLimits.ticketSeconds
             problems.append(
                 InputProblem(
                     pointer: "/ttl_seconds",

@@ -86,7 +86,8 @@ public final class HTTPServer: Sendable {
             access: configuration.access, accessLog: configuration.accessLog,
             // If the daemon requires keys, all requests without a key share the budget of one key.
             budget: ResponseBudget(
-                limitWithoutAccount: configuration.access.mode == .keys ? Limits.answerBytesPerKey : Limits.answerBytes),
+                limitWithoutAccount: configuration.access.mode == .keys
+                    ? HTTPLimits.unreadResponseBytesPerKey : HTTPLimits.unreadResponseBytes),
             clock: clock, random: configuration.random, logger: logger)
     }
 

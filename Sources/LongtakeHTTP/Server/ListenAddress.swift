@@ -148,7 +148,7 @@ public struct ListenFailure: Error, Hashable, CustomStringConvertible {
     static func repeated(_ host: String, _ address: SocketAddress) -> ListenFailure {
         ListenFailure(
             .host,
-            "\(host) stands for \(address.ipAddress ?? host), which is listed as well. Name each address once in http.host (--host)."
+            "\(host) resolves to \(address.ipAddress ?? host), which is listed as well. Name each address once in http.host (--host)."
         )
     }
 
@@ -164,7 +164,7 @@ public struct ListenFailure: Error, Hashable, CustomStringConvertible {
                 "The daemon may not create a Unix socket in \(directory). Let its user write to that directory, \(remedy)"
             case EROFS: "\(directory) is on a file system that is mounted read-only. Mount it writable, \(remedy)"
             default:
-                "Cannot listen on the Unix socket \(path): \(String(cString: strerror(code))). Mend that, \(remedy)"
+                "Cannot listen on the Unix socket \(path): \(String(cString: strerror(code))). Correct the cause, \(remedy)"
             }
         return ListenFailure(.unixSocket, text, code: code)
     }

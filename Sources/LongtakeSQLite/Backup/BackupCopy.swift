@@ -25,10 +25,10 @@ final class BackupCopy: Sendable {
 
     /// Limits of a copy: while it reads, SQLite cannot restart the WAL.
     struct Bounds: Sendable {
-        var lasts = Limits.backupLasts
+        var timeLimit = SQLiteLimits.backupTimeLimit
         /// How many bytes the WAL may grow. It may never use more than the space that is free on
         /// its disk.
-        var walBytes = Limits.backupLogBytes
+        var walBytes = SQLiteLimits.backupWALBytes
     }
 
     /// - Parameter path: the path of the copy, in an existing directory.
@@ -88,8 +88,8 @@ final class BackupCopy: Sendable {
         if isStopped.load(ordering: .relaxed) { return false }
         let grown = files.walBytes - walBytes
         let free = SyncedFile.freeBytes(in: SyncedFile.directory(of: files.wal))
-        if .now - began > bounds.lasts {
-            excess.withLock { $0 = "it took longer than \(bounds.lasts.components.seconds) seconds" }
+        if .now - began > bounds.timeLimit {
+            excess.withLock { $0 = "it took longer than \(bounds.timeLimit.components.seconds) seconds" }
         } else if grown > bounds.walBytes || grown > free {
             excess.withLock {
                 $0 =
@@ -111,7 +111,7 @@ final class BackupCopy: Sendable {
 
     /// The copy must not use the space that the database itself needs.
     private func checkRoom() throws {
-        let needed = try source.read { try DatabaseSize($0).usedBytes } + Limits.backupSpares
+        let needed = try source.read { try DatabaseSize($0).usedBytes } + SQLiteLimits.backupSpareBytes
         let free = SyncedFile.freeBytes(in: SyncedFile.directory(of: path))
         guard free >= needed else {
             throw Failure(

@@ -53,7 +53,8 @@ public final class SQLiteBackups: Backups {
     ///   - stopPatience: how long a stop waits for the backup that it has interrupted.
     init(
         journal: SQLiteJournal, directory: String, clock: any WallClock, files: any BackupFiles,
-        patience: Duration = Limits.backupPatience, stopPatience: Duration = Limits.backupStopPatience, logger: Logger
+        patience: Duration = SQLiteLimits.backupResponseTimeout,
+        stopPatience: Duration = SQLiteLimits.backupStopTimeout, logger: Logger
     ) {
         self.journal = journal
         self.directory = directory
@@ -61,7 +62,7 @@ public final class SQLiteBackups: Backups {
         self.files = files
         self.logger = logger
         self.stopPatience = stopPatience
-        lane = BlockingLane(label: "longtake.backups", most: Limits.backupsWaiting, patience: patience)
+        lane = BlockingLane(label: "longtake.backups", most: SQLiteLimits.backupRequestsWaiting, patience: patience)
         lane.begin { [files] in
             for name in files.names(in: directory)
             where name.contains(Self.suffix + BackupCopy.partial) && name.hasPrefix("backup-") {
@@ -121,7 +122,7 @@ public final class SQLiteBackups: Backups {
 
     /// Interrupts the running backup, which then fails, and begins no other. It waits for the end
     /// of the backup, but not for a disk that hangs.
-    /// - Parameter limit: how long it waits at most; `nil` for ``Limits/backupStopPatience``.
+    /// - Parameter limit: how long it waits at most; `nil` for ``SQLiteLimits/backupStopTimeout``.
     public func stop(within limit: Duration? = nil) async {
         let patience = min(limit ?? stopPatience, stopPatience)
         await withCheckedContinuation { caller in

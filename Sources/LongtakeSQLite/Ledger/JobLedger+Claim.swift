@@ -48,12 +48,12 @@ extension JobLedger {
     private func wakeDue(on queue: QueueName, at moment: ClockReading, _ db: Database) throws {
         let due = try Row.fetchAll(
             try db.cachedStatement(sql: Self.dueQuery),
-            arguments: [queue.description, moment.steady.millisecondsSince1970, Limits.commandsPerCommit])
+            arguments: [queue.description, moment.steady.millisecondsSince1970, SQLiteLimits.dueStagesPerClaim])
         let far = try Row.fetchAll(
             try db.cachedStatement(sql: Self.farQuery),
             arguments: [
-                queue.description, moment.steady.advanced(by: Limits.retryWaitMost).millisecondsSince1970,
-                Limits.commandsPerCommit,
+                queue.description, moment.steady.advanced(by: Limits.maximumRetryWait).millisecondsSince1970,
+                SQLiteLimits.dueStagesPerClaim,
             ])
         for row in due + far {
             guard var job = try reading(row[0], at: moment, db, { try load(row[0] as Int64, db) }) else { continue }

@@ -6,7 +6,7 @@ extension JobLedger {
         let submission = encoded.submission
         let moment = clock.reading()
         let judgement = try SubmissionJudgement(
-            encoded.prepared, on: try facts(of: encoded, db), queuedMost: queuedMost, at: moment)
+            encoded.prepared, on: try facts(of: encoded, db), queuedJobsLimit: queuedJobsLimit, at: moment)
         switch judgement {
         case .create(let plan):
             let queue = plan.after.stage.queue

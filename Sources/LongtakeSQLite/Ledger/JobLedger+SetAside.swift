@@ -61,7 +61,7 @@ extension JobLedger {
     /// itself is damaged. Then failing one job after the other would destroy data that a restore or
     /// a repair could save.
     func maySetAside(_ corrupt: CorruptJob) -> Bool {
-        corruptJobs.count < Limits.corruptJobsSetAside && corruptJobs.insert(corrupt.key).inserted
+        corruptJobs.count < SQLiteLimits.corruptJobsSetAside && corruptJobs.insert(corrupt.key).inserted
     }
 
     /// Setting the job aside failed for a reason that says nothing about the job, such as a full
@@ -94,7 +94,7 @@ extension JobLedger {
         var (event, time): (CommittedEvent?, Timestamp) = (nil, moment.time)
         if extent != .stages {
             let log = try logEnd(of: key, db)
-            time = moment.told(notBefore: log.at).time
+            time = moment.clamped(notBefore: log.at).time
             if !log.isFinal {
                 event = try appendFailure(error, to: key, text, tenant, row[2], behind: log, at: time, db)
             }

@@ -18,7 +18,7 @@ final class JobLedger {
     var queued = QueuedJobs()
     var paused: PausedQueues
     /// The limit per tenant.
-    let queuedMost: Int
+    let queuedJobsLimit: Int
     private var active = ActiveJobs()
     private var starts = SteadyStarts()
     private var commit = Commit()
@@ -45,7 +45,7 @@ final class JobLedger {
         self.epoch = epoch
         self.holder = holder
         (steady, self.clock) = try SteadyRecord.load(clock, db)
-        queuedMost = queuedJobsPerTenant
+        queuedJobsLimit = queuedJobsPerTenant
         paused = PausedQueues(Set(try String.fetchAll(db, sql: Self.pausedQuery).map(QueueName.init(unchecked:))))
         try loadWaiting(db)
         try loadQueued(db)

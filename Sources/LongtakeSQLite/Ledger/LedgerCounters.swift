@@ -52,7 +52,7 @@ struct WaitingStages {
         guard let tenants = tenants[queue], let ahead = tenants[tenant]?.count(from: priority), ahead > 0 else {
             return 0
         }
-        return QueueOutlook.position(
+        return QueuePosition.estimate(
             ahead: ahead, others: tenants.lazy.filter { $0.key != tenant }.map(\.value.total))
     }
 

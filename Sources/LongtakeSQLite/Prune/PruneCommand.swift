@@ -13,8 +13,8 @@ struct PruneCommand: Sendable {
     let retention: Retention
     /// A time of the steady clock.
     let time: Timestamp
-    var rows = Limits.rowsPerPrune
-    var freePagesKept = Limits.freePagesKept
+    var rows = SQLiteLimits.rowsPerPrune
+    var freePagesKept = SQLiteLimits.freePagesKept
 
     static let dueQuery = "SELECT key FROM job WHERE finished_at <= ? ORDER BY finished_at, key LIMIT 1"
     static let oldestQuery = "SELECT finished_at FROM job WHERE finished_at >= 0 ORDER BY finished_at LIMIT 1"
@@ -148,7 +148,7 @@ struct DatabaseSize {
         func isMostlyFree(_ size: DatabaseSize) -> Bool { size.freePages > kept && size.freePages > size.pages / 2 }
         let before = try DatabaseSize(db)
         guard isMostlyFree(before) else { return false }
-        try db.execute(sql: "PRAGMA incremental_vacuum(\(Limits.pagesPerShrink))")
+        try db.execute(sql: "PRAGMA incremental_vacuum(\(SQLiteLimits.pagesPerShrink))")
         let after = try DatabaseSize(db)
         return after.freePages < before.freePages && isMostlyFree(after)
     }

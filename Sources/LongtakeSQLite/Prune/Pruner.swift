@@ -29,7 +29,7 @@ public final class Pruner: Sendable {
     ///   - rows: how many rows one transaction deletes.
     public init(
         journal: SQLiteJournal, retention: Retention, clock: any Clock<Duration>, wallClock: any WallClock,
-        rows: Int = Limits.rowsPerPrune, logger: Logger
+        rows: Int = SQLiteLimits.rowsPerPrune, logger: Logger
     ) {
         self.journal = journal
         self.retention = retention
@@ -85,13 +85,13 @@ public final class Pruner: Sendable {
                     return time
                 }
                 // Throws only if the pruner is cancelled.
-                try? await clock.sleep(for: worked * Limits.prunePauses)
+                try? await clock.sleep(for: worked * SQLiteLimits.prunePauseFactor)
             } catch JournalError.closed, JournalError.outcomeUnknown {
                 check.finish()
                 return nil
             } catch {
                 logger.warning("pruning failed and will be retried", metadata: ["error": "\(error)"])
-                return wallClock.steady().advanced(by: Limits.pruneRetryDelay)
+                return wallClock.steady().advanced(by: SQLiteLimits.pruneRetryDelay)
             }
         }
         return nil
@@ -156,7 +156,7 @@ struct PruneSchedule {
         isBlockLogged = isBlocked
         if outcome.hasMore { return (.slice, notes) }
         let due = retention.nextCheck(at: time, usedBytes: outcome.usedBytes, oldest: outcome.oldest)
-        let logging = unloggedSince == nil ? nil : loggedAt?.advanced(by: Limits.pruneLogInterval)
+        let logging = unloggedSince == nil ? nil : loggedAt?.advanced(by: SQLiteLimits.pruneLogLineInterval)
         return (.check(at: [due, logging].compactMap { $0 }.min()), notes)
     }
 
@@ -169,7 +169,7 @@ struct PruneSchedule {
 
     /// At the end of a run, in a long run after each interval, and never twice within one interval.
     private func isTimeToLog(_ outcome: PruneOutcome, at time: Timestamp) -> Bool {
-        func isOver(_ begin: Timestamp) -> Bool { time >= begin.advanced(by: Limits.pruneLogInterval) }
+        func isOver(_ begin: Timestamp) -> Bool { time >= begin.advanced(by: SQLiteLimits.pruneLogLineInterval) }
         return (!outcome.hasMore || unloggedSince.map(isOver) ?? false) && loggedAt.map(isOver) ?? true
     }
 
@@ -215,7 +215,7 @@ public struct Retention: Hashable, Sendable {
     func cutoff(at time: Timestamp, usedBytes: Int64) -> Timestamp? {
         let byAge = age.map { time.advanced(by: .zero - $0) }
         let bySize =
-            isExceeded(by: usedBytes) ? time.advanced(by: .zero - Limits.finishedJobStays) : nil
+            isExceeded(by: usedBytes) ? time.advanced(by: .zero - SQLiteLimits.finishedJobMinimumAge) : nil
         return [byAge, bySize].compactMap { $0 }.max()
     }
 
@@ -225,7 +225,7 @@ public struct Retention: Hashable, Sendable {
     func nextCheck(at time: Timestamp, usedBytes: Int64, oldest: Timestamp?) -> Timestamp? {
         let byAge = age.map { (oldest ?? time).advanced(by: $0) }
         let bySize =
-            isExceeded(by: usedBytes) ? oldest?.advanced(by: Limits.finishedJobStays) : nil
-        return [byAge, bySize].compactMap { $0 }.min().map { max($0, time.advanced(by: Limits.pruneInterval)) }
+            isExceeded(by: usedBytes) ? oldest?.advanced(by: SQLiteLimits.finishedJobMinimumAge) : nil
+        return [byAge, bySize].compactMap { $0 }.min().map { max($0, time.advanced(by: SQLiteLimits.pruneInterval)) }
     }
 }

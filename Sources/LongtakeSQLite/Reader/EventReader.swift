@@ -106,13 +106,13 @@ struct FeedReader {
     private func lookThrough(_ query: FeedQuery, _ page: inout FeedPage, _ db: Database) throws {
         let cursor = try Row.fetchCursor(
             try db.cachedStatement(sql: Self.orderQuery),
-            arguments: [query.after.rawValue, Limits.feedEventsExamined])
+            arguments: [query.after.rawValue, SQLiteLimits.feedEventsExamined])
         var (count, bytes) = (0, 0)
         while let row = try cursor.next() {
             count += 1
             guard try add(row, query, &page, &bytes) else { return }
         }
-        if count < Limits.feedEventsExamined { page.reached = page.head }
+        if count < SQLiteLimits.feedEventsExamined { page.reached = page.head }
     }
 
     /// Merges the results of several seeks. If one seek was cut short, nothing after its last row

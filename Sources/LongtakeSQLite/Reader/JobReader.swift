@@ -81,7 +81,7 @@ struct JobReader {
         var (last, bytes, seen): (Int64, Int, Int) = (0, 0, 0)
         while let row = try rows.next() {
             for column in Self.texts { bytes += try row.withUnsafeData(atIndex: column) { $0?.count ?? 0 } }
-            guard page.jobs.count < limit, bytes <= Limits.jobBytesPerPage || page.jobs.isEmpty else {
+            guard page.jobs.count < limit, bytes <= SQLiteLimits.jobBytesPerPage || page.jobs.isEmpty else {
                 page.next = JobListCursor(rawValue: last)
                 break
             }
@@ -210,7 +210,7 @@ struct JobReader {
             try db.cachedStatement(
                 sql: "SELECT waiting FROM share WHERE queue = ? AND waiting > 0 AND tenant <> ? LIMIT ?"),
             arguments: [queue, job.tenant.description, Limits.queuePositionsCounted])
-        return QueueOutlook.position(ahead: ahead ?? 0, others: others)
+        return QueuePosition.estimate(ahead: ahead ?? 0, others: others)
     }
 }
 

@@ -11,7 +11,8 @@ import Synchronization
 final class ReadQueue: Sendable {
     /// A read that runs or waits.
     private struct Read: Sendable {
-        let ticket: Int
+        /// The id of the wait in ``ReadDeadline``.
+        let waitID: Int
         let tenant: TenantName?
         /// Reads, and answers the caller.
         let run: @Sendable (Result<Database, any Error>) -> Void
@@ -19,7 +20,7 @@ final class ReadQueue: Sendable {
 
     private struct State {
         var scheduler: ReadScheduler<Read>
-        /// The connections of running reads, as the bits of their pointers, by ticket.
+        /// The connections of running reads, as the bits of their pointers, by wait id.
         var connections: [Int: UInt] = [:]
         var isTicking = false
         /// The caller of ``close(within:)``, until no read runs.
@@ -46,7 +47,7 @@ final class ReadQueue: Sendable {
     ///   - width: how many reads run at once, which is the number of connections in the pool.
     ///   - most: how many reads run or wait.
     init(
-        pool: DatabasePool, width: Int, most: Int = Limits.readsWaiting, period: Duration = Limits.readPeriod
+        pool: DatabasePool, width: Int, most: Int = StorageLimits.readsWaiting, period: Duration = Limits.readPeriod
     ) {
         self.pool = pool
         self.period = period
@@ -64,18 +65,18 @@ final class ReadQueue: Sendable {
         for tenant: TenantName?, _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws -> Value {
         let cancelled: @Sendable (Int) -> Void = { [self] in cancel($0, tenant) }
-        return try await deadline.wait(whenRefused: cancelled) { [self] ticket, caller in
-            let read = Read(ticket: ticket, tenant: tenant) { [self] connection in
+        return try await deadline.wait(whenFailed: cancelled) { [self] id, caller in
+            let read = Read(waitID: id, tenant: tenant) { [self] connection in
                 let result = Result {
                     try Self.run(connection) { db in
-                        began(ticket, on: db)
+                        began(id, on: db)
                         // If the caller was cancelled or timed out while waiting for a connection,
                         // skip the query.
-                        guard deadline.isOpen(ticket) else { throw CancellationError() }
+                        guard deadline.isWaiting(id) else { throw CancellationError() }
                         return try body(db)
                     }
                 }
-                if deadline.close(ticket) { caller.resume(with: result) }
+                if deadline.end(id) { caller.resume(with: result) }
             }
             admit(read)
         }
@@ -90,7 +91,7 @@ final class ReadQueue: Sendable {
             // Their callers get their errors below.
             _ = state.scheduler.close()
         }
-        deadline.refuseAll(with: JournalError.closed)
+        deadline.failAll(with: JournalError.closed)
         let end = DispatchTime.now() + .milliseconds(Int(patience / .milliseconds(1)))
         return await withCheckedContinuation { caller in
             let isIdle = state.withLock { state in
@@ -146,15 +147,15 @@ final class ReadQueue: Sendable {
         }
     }
 
-    private func began(_ ticket: Int, on db: Database) {
+    private func began(_ id: Int, on db: Database) {
         let connection = UInt(bitPattern: db.sqliteConnection)
-        state.withLock { $0.connections[ticket] = connection }
+        state.withLock { $0.connections[id] = connection }
     }
 
     /// - Returns: the read that takes its connection.
     private func ended(_ read: Read) -> Read? {
         let (next, whenIdle) = state.withLock { state -> (Read?, CheckedContinuation<Bool, Never>?) in
-            state.connections[read.ticket] = nil
+            state.connections[read.waitID] = nil
             let next = state.scheduler.end(of: read.tenant)
             guard state.scheduler.running == 0 else { return (next, nil) }
             defer { state.whenIdle = nil }
@@ -166,12 +167,12 @@ final class ReadQueue: Sendable {
 
     /// If a caller stops waiting, its read is removed from the queue or interrupted. This frees the
     /// connection for other reads.
-    private func cancel(_ ticket: Int, _ tenant: TenantName?) {
+    private func cancel(_ id: Int, _ tenant: TenantName?) {
         state.withLock { state in
-            if let connection = state.connections[ticket] {
+            if let connection = state.connections[id] {
                 state.interrupt(connection)
             } else {
-                state.scheduler.remove(of: tenant) { $0.ticket == ticket }
+                state.scheduler.remove(of: tenant) { $0.waitID == id }
             }
         }
     }

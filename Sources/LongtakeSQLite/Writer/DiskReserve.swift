@@ -16,7 +16,7 @@ final class ReserveFile {
     /// Whether the file has its blocks.
     private(set) var isAllocated = false
 
-    init(directory: String, bytes: Int64 = Limits.reserveBytes) {
+    init(directory: String, bytes: Int64 = SQLiteLimits.reserveBytes) {
         path = directory + "/longtake.reserve"
         self.bytes = bytes
     }
@@ -54,7 +54,7 @@ final class DiskReserve {
     private let file: ReserveFile
     private let logger: Logger
 
-    static let retryMilliseconds = Int(Limits.reserveRetryDelay / .milliseconds(1))
+    static let retryMilliseconds = Int(StorageLimits.spaceCheckInterval / .milliseconds(1))
 
     init(_ file: ReserveFile, logger: Logger) {
         self.file = file
@@ -84,7 +84,7 @@ final class DiskReserve {
 
     /// Allocates the reserve again if the disk has room for it, and for as much besides.
     /// - Returns: why it cannot.
-    func restore() -> String? { allocate(sparing: Limits.reserveBytes) }
+    func restore() -> String? { allocate(sparing: SQLiteLimits.reserveBytes) }
 
     func logRestored() { logger.notice("the disk has free space again") }
 

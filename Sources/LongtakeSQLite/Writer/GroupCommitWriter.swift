@@ -207,7 +207,7 @@ final class GroupCommitWriter: @unchecked Sendable {
     /// Returns pages that pruning has freed inside the file to the file system.
     private func shrink(_ db: Database) {
         let command = WriteCommand(kind: .maintenance) { _, db in
-            try db.execute(sql: "PRAGMA incremental_vacuum(\(Limits.pagesPerShrink))")
+            try db.execute(sql: "PRAGMA incremental_vacuum(\(SQLiteLimits.pagesPerShrink))")
             return {}
         } fail: { _ in
         }

@@ -88,7 +88,7 @@ final class WaitingCommands: Sendable {
     func abandon(with error: JournalError) -> [WriteCommand] { state.withLock { $0.abandon(with: error) } }
 
     private func tickLater() {
-        let interval = Int(Limits.writerLookInterval / .milliseconds(1))
+        let interval = Int(StorageLimits.watchdogInterval / .milliseconds(1))
         DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(interval)) { self.tick() }
     }
 

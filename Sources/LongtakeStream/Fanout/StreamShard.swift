@@ -51,7 +51,7 @@ final class StreamShard: Sendable {
     /// The resolution of heartbeats, deadlines and drains.
     static let tick: Duration = .milliseconds(250)
 
-    init(loop: any EventLoop, mailboxBytes: Int = Limits.mailboxBytes) {
+    init(loop: any EventLoop, mailboxBytes: Int = StreamLimits.mailboxBytes) {
         self.loop = loop
         inbox = Mutex(Inbox(mailbox: Mailbox(capacityBytes: mailboxBytes)))
         table = NIOLoopBoundBox.makeBoxSendingValue(Table(), eventLoop: loop)
@@ -83,13 +83,11 @@ final class StreamShard: Sendable {
         if inbox.withLock({ $0.mailbox.readAgain() }) { loop.execute { self.deliver() } }
     }
 
-    /// The tenants of the listeners.
     var tenants: Set<TenantName> { inbox.withLock { Set($0.tenants.keys) } }
 
     // MARK: Listeners
 
-    /// From here on `listener` is told of every event of the log that is published. So register first,
-    /// then read.
+    /// From here on `listener` gets every event of the log that is published. So register first, then read.
     /// - Returns: the registration's number on this loop, for ``unregister(_:from:of:)``.
     func register(_ listener: any LogListener, for log: LogKey, of tenant: TenantName) -> Int {
         table.value.lastNumber += 1

@@ -48,7 +48,7 @@ struct TickCounter: Hashable, Sendable {
     /// postpone all deadlines.
     private var rest: Duration = .zero
 
-    init(tick: Duration, pause: Duration = Limits.pauseNoticed) {
+    init(tick: Duration, pause: Duration = Limits.pauseThreshold) {
         self.tick = tick
         self.pause = pause
     }

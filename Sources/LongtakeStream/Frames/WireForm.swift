@@ -29,10 +29,7 @@ public protocol StreamFraming: Sendable {
 public enum Unframed: StreamFraming {
     public static var overhead: Int { 0 }
 
-    /// Writes nothing.
     public static func writePrefix(of count: Int, into buffer: inout ByteBuffer) {}
-
-    /// Writes nothing.
     public static func writeSuffix(into buffer: inout ByteBuffer) {}
 }
 
@@ -58,7 +55,6 @@ struct WireForm: Equatable, Sendable {
         return bytes
     }
 
-    /// Frames `bytes`.
     func framed(_ bytes: ByteBuffer) -> ByteBuffer {
         framed(bytes.readableBytes) { $0.writeImmutableBuffer(bytes) }
     }

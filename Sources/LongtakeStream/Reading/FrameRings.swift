@@ -227,8 +227,8 @@ private struct FrameRing {
 
     /// Removes the oldest frames, many at a time.
     private mutating func trim() {
-        guard frames.count > Limits.ringEvents + Limits.ringEvents / 4 else { return }
-        frames.removeFirst(frames.count - Limits.ringEvents)
+        guard frames.count > StreamLimits.ringEvents + StreamLimits.ringEvents / 4 else { return }
+        frames.removeFirst(frames.count - StreamLimits.ringEvents)
         countMemory()
     }
 

@@ -9,7 +9,7 @@ public final class LogReader: Sendable {
     let gate: ReadGate
     /// Reads of the feed can be long, if a filter selects few events. They have a gate of their own, so
     /// that only few of them can be ahead of a read of a job's log.
-    let feedGate = ReadGate(width: Limits.feedReadsAtOnce)
+    let feedGate = ReadGate(width: StreamLimits.feedReadsAtOnce)
     private let deadline = ReadDeadline()
     /// Waits for ``retryMilliseconds``.
     private let pause: @Sendable () async -> Void
@@ -24,12 +24,13 @@ public final class LogReader: Sendable {
     }
 
     private struct Caller {
-        let ticket: Int
+        /// The id of the wait in ``ReadDeadline``.
+        let waitID: Int
         let result: CheckedContinuation<FramePage?, any Error>
     }
 
     init(
-        journal: any Journal, rings: FrameRings, readsAtOnce: Int = Limits.streamReadsAtOnce,
+        journal: any Journal, rings: FrameRings, readsAtOnce: Int = StreamLimits.streamReadsAtOnce,
         pause: @escaping @Sendable () async -> Void = {}
     ) {
         self.journal = journal
@@ -105,8 +106,8 @@ public final class LogReader: Sendable {
 
     private func sharedPage(_ key: Key, expecting head: EventSequence) async throws -> (FramePage?, isOwn: Bool) {
         let isOwn = Mutex(false)
-        let page = try await deadline.wait { (ticket, result: CheckedContinuation<FramePage?, any Error>) in
-            let caller = Caller(ticket: ticket, result: result)
+        let page = try await deadline.wait { (id, result: CheckedContinuation<FramePage?, any Error>) in
+            let caller = Caller(waitID: id, result: result)
             let isFirst = self.inFlight.withLock { inFlight in
                 defer { inFlight[key, default: []].append(caller) }
                 return inFlight[key] == nil
@@ -122,7 +123,7 @@ public final class LogReader: Sendable {
                     result = .failure(error)
                 }
                 for caller in self.inFlight.withLock({ $0.removeValue(forKey: key) }) ?? [] {
-                    if self.deadline.close(caller.ticket) { caller.result.resume(with: result) }
+                    if self.deadline.end(caller.waitID) { caller.result.resume(with: result) }
                 }
             }
         }
@@ -134,7 +135,7 @@ public final class LogReader: Sendable {
 
     private func abandonUnlessWanted(_ key: Key) throws(Abandoned) {
         let isAbandoned = inFlight.withLock { inFlight in
-            guard let callers = inFlight[key], !callers.contains(where: { deadline.isOpen($0.ticket) }) else {
+            guard let callers = inFlight[key], !callers.contains(where: { deadline.isWaiting($0.waitID) }) else {
                 return false
             }
             inFlight[key] = nil

@@ -51,7 +51,7 @@ public final class StreamSubscriber {
         heartbeatEvents = opening.heartbeatEvents
         deadlines = StreamDeadlines(
             now: shard.now, heartbeat: StreamShard.ticks(opening.heartbeat ?? hub.configuration.heartbeat),
-            writeTimeout: StreamShard.ticks(Limits.writeDeadline))
+            writeTimeout: StreamShard.ticks(StreamLimits.writeDeadline))
     }
 
     /// Starts the stream.

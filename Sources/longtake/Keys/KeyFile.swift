@@ -103,7 +103,7 @@ struct KeyFile {
 extension KeyFile.Content {
     /// Adds a secret for signing tickets, and removes the secrets whose tickets have all expired.
     mutating func rotate(at time: Timestamp, keepingOld: Bool) {
-        let longest = Duration.seconds(Limits.ticketSeconds.upperBound)
+        let longest = Duration.seconds(HTTPLimits.ticketSeconds.upperBound)
         let sorted = signingKeys.sorted { $0.createdAt < $1.createdAt }
         // The newest secret signs. So the new one must be the newest even if the clock was set
         // back.

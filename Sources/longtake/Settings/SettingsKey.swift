@@ -1,5 +1,6 @@
 import Logging
 import LongtakeCore
+import LongtakeEngine
 import LongtakeHTTP
 import NIOCore
 
@@ -41,13 +42,13 @@ struct SettingsKey: Sendable {
         text("storage.backup_path", \.storage.backupPath, "a directory", { _ in true }),
         integer("storage.retention_hours", \.storage.retentionHours, 0...87_600),
         number("storage.max_gigabytes", \.storage.maxGigabytes, 0...100_000),
-        integer("stream.heartbeat_seconds", \.stream.heartbeatSeconds, Limits.heartbeatSeconds),
+        integer("stream.heartbeat_seconds", \.stream.heartbeatSeconds, HTTPLimits.heartbeatSeconds),
         integer("stream.max_streams", \.stream.maxStreams, 1...1_000_000),
         integer("stream.max_streams_per_key", \.stream.maxStreamsPerKey, 1...1_000_000),
         integer("stream.max_age_seconds", \.stream.maxAgeSeconds, 0...604_800),
         text("pipelines", \.pipelines, "a file", { !$0.isEmpty }),
         integer(
-            "reports.interval_milliseconds", \.reports.intervalMilliseconds, Limits.reportIntervalMilliseconds),
+            "reports.interval_milliseconds", \.reports.intervalMilliseconds, EngineLimits.reportIntervalMilliseconds),
         number("simulation.speed", \.simulation.speed, Limits.simulationSpeed),
         choice("auth.mode", \.auth.mode),
         flag("auth.allow_anonymous", \.auth.allowAnonymous),

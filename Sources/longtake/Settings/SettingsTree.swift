@@ -1,4 +1,5 @@
 import LongtakeCore
+import LongtakeEngine
 import Yams
 
 /// Merges settings from the file, the environment and the flags, in this order. A later source
@@ -110,8 +111,9 @@ struct SettingsTree {
             guard QueueName(name) != nil else {
                 throw source.error(key, "must name a queue with 1 to 64 characters from a-z, 0-9, '-' and '_'")
             }
-            guard let workers = Int(text), (0...Limits.workersPerQueue).contains(workers) else {
-                throw source.error(key, "must be a whole number from 0 to \(Limits.workersPerQueue), not “\(text)”")
+            guard let workers = Int(text), (0...EngineLimits.workersPerQueue).contains(workers) else {
+                throw source.error(
+                    key, "must be a whole number from 0 to \(EngineLimits.workersPerQueue), not “\(text)”")
             }
             settings.queues[name] = Settings.Queue(workers: workers)
             return

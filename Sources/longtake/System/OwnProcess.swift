@@ -9,7 +9,7 @@ enum OwnProcess {
     static func usage(startedAt: Timestamp) -> ProcessUsage {
         ProcessUsage(
             startedAt: startedAt, cpuSeconds: cpuSeconds, residentBytes: residentBytes,
-            openDescriptors: openDescriptors, mostDescriptors: DescriptorLimit.current)
+            openDescriptors: openDescriptors, maxDescriptors: DescriptorLimit.current)
     }
 
     private static var cpuSeconds: Double? {
@@ -83,7 +83,7 @@ enum DescriptorLimit {
     /// - Parameter open: the number of descriptors that are open after the database and the event
     ///   loops have started.
     static func budget(in limit: Int, open: Int = openCount) -> (connections: Int, streams: Int) {
-        let connections = min(Limits.connections, max(4, limit - open - reserve(of: limit)))
+        let connections = min(HTTPLimits.connections, max(4, limit - open - reserve(of: limit)))
         return (connections, connections - min(64, connections / 4))
     }
 

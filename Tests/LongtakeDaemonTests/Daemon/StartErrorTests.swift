@@ -179,7 +179,7 @@ import Testing
         Start(
             flags: ["--data", "DIR/data", "--host", "127.0.0.1", "--host", "localhost"], status: 1,
             message:
-                "localhost stands for 127.0.0.1, which is listed as well. Name each address once in http.host (--host). [--host]"
+                "localhost resolves to 127.0.0.1, which is listed as well. Name each address once in http.host (--host). [--host]"
         ),
     ]
 

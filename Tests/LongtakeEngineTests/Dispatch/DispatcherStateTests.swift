@@ -41,9 +41,9 @@ struct DispatcherStateTests {
 
     @Test("uses several claims for more workers than one claim may serve")
     func bigPool() {
-        var state = DispatcherState(workers: Limits.claimsAtOnce + 10)
-        #expect(state.wake() == [.claim(limit: Limits.claimsAtOnce)])
-        #expect(state.claimed(Limits.claimsAtOnce, nextDue: nil) == [.claim(limit: 10)])
+        var state = DispatcherState(workers: EngineLimits.stagesPerClaim + 10)
+        #expect(state.wake() == [.claim(limit: EngineLimits.stagesPerClaim)])
+        #expect(state.claimed(EngineLimits.stagesPerClaim, nextDue: nil) == [.claim(limit: 10)])
     }
 
     @Test("a wake-up while all workers are busy causes a claim when one is free")

@@ -35,8 +35,8 @@ struct ReportPacerTests {
     func longStage() {
         let reports = (1...14_400).map { (Double($0) / 14_400, Duration.milliseconds($0 * 500)) }
         let all = sent(reports, ReportPacer(interval: .milliseconds(250)))
-        #expect(all.count <= Limits.reportsPerStage)
-        #expect(all.count > Limits.reportsPerStage / 2)
+        #expect(all.count <= EngineLimits.reportsPerAttempt)
+        #expect(all.count > EngineLimits.reportsPerAttempt / 2)
         for (earlier, later) in zip(all, all.dropFirst()) { #expect(later.1 - earlier.1 < .seconds(30)) }
     }
 

@@ -79,7 +79,8 @@ import Testing
         _ = connection.headArrived(
             HTTPRequestHead(version: .http1_1, method: .POST, uri: "/", headers: ["host": "t"]))
         #expect(
-            Self.name(connection.bodyArrived(ByteBuffer(repeating: 0, count: Limits.requestBodyBytes))) == "nothing")
+            Self.name(connection.bodyArrived(ByteBuffer(repeating: 0, count: HTTPLimits.requestBodyBytes)))
+                == "nothing")
         #expect(Self.name(connection.bodyArrived(ByteBuffer(repeating: 0, count: 1))) == "refuse 413")
     }
 
@@ -92,7 +93,7 @@ import Testing
         }
         #expect(action("content-length", "65537") == "refuse 413")
         #expect(action("content-length", "65536") == "nothing")
-        #expect(action("x-large", String(repeating: "a", count: Limits.requestHeadBytes)) == "refuse 431")
+        #expect(action("x-large", String(repeating: "a", count: HTTPLimits.requestHeadBytes)) == "refuse 431")
         #expect(action("expect", "100-continue") == "sendContinue")
         #expect(action("expect", "wonders") == "refuse 417")
         #expect(action("expect", "100-continue", version: .http1_0) == "nothing")

@@ -80,7 +80,7 @@ struct BackupTests {
     @Test(
         "fails with a reason if it takes too long or lets the WAL grow too far",
         arguments: [
-            (BackupCopy.Bounds(lasts: .zero), "longer than 0 seconds"), (.init(walBytes: -1), "grew by 0 bytes"),
+            (BackupCopy.Bounds(timeLimit: .zero), "longer than 0 seconds"), (.init(walBytes: -1), "grew by 0 bytes"),
         ])
     func bounds(_ bounds: BackupCopy.Bounds, _ reason: String) async throws {
         let scratch = ScratchDirectory()

@@ -11,7 +11,7 @@ import Testing
 struct DamageTests {
     /// Everything that a reader read before, and the place of the files: everything in the
     /// database, or still in the WAL.
-    private struct Told {
+    private struct Reference {
         let scratch: ScratchDirectory
         let epoch: Epoch
         let logs: [JobID: [String]]
@@ -29,14 +29,14 @@ struct DamageTests {
         "are refused, give errors, or give a prefix of each event log", arguments: [1, 2, 3, 4] as [UInt64])
     func random(_ seed: UInt64) async throws {
         let rounds = getenv("LONGTAKE_DAMAGE_ROUNDS").flatMap { Int(String(cString: $0)) } ?? 15
-        let told = try await Self.told()
+        let reference = try await Self.reference()
         var random = SplitMix(state: seed)
         var outcomes: [String: Int] = [:]
         for round in 0..<rounds {
-            let scratch = try told.scratch.copy()
+            let scratch = try reference.scratch.copy()
             let file = random.below(2) == 0 ? scratch.database : scratch.database + "-wal"
             try Self.damage(file, &random)
-            let outcome = await Self.outcome(of: scratch, told)
+            let outcome = await Self.outcome(of: scratch, reference)
             outcomes[outcome, default: 0] += 1
             #expect(outcome != "wrong", "seed \(seed), round \(round), \(file)")
         }
@@ -48,9 +48,9 @@ struct DamageTests {
         "a missing, empty or invalid WAL loses only its own changes, and everything else is correct",
         arguments: ["-wal", "-shm"])
     func logFiles(_ suffix: String) async throws {
-        let told = try await Self.told()
+        let reference = try await Self.reference()
         for kind in ["removed", "empty", "garbage"] {
-            let scratch = try told.scratch.copy()
+            let scratch = try reference.scratch.copy()
             let path = scratch.database + suffix
             switch kind {
             case "removed": try FileManager.default.removeItem(atPath: path)
@@ -59,7 +59,7 @@ struct DamageTests {
                 try Data((0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }).write(
                     to: URL(fileURLWithPath: path))
             }
-            let outcome = await Self.outcome(of: scratch, told)
+            let outcome = await Self.outcome(of: scratch, reference)
             #expect(outcome == (suffix == "-shm" ? "whole" : "prefix"), "\(kind) \(suffix)")
         }
     }
@@ -83,7 +83,7 @@ struct DamageTests {
         try await journal.close()
     }
 
-    private static func told() async throws -> Told {
+    private static func reference() async throws -> Reference {
         let scratch = ScratchDirectory()
         let clock = ManualClock()
         let journal = try await scratch.open(clock)
@@ -98,7 +98,7 @@ struct DamageTests {
         }
         let crashed = try scratch.copy()
         try await journal.close()
-        return Told(scratch: crashed, epoch: journal.epoch, logs: logs)
+        return Reference(scratch: crashed, epoch: journal.epoch, logs: logs)
     }
 
     private static func damage(_ path: String, _ random: inout SplitMix) throws {
@@ -114,7 +114,7 @@ struct DamageTests {
         try bytes.write(to: URL(fileURLWithPath: path))
     }
 
-    private static func outcome(of scratch: ScratchDirectory, _ told: Told) async -> String {
+    private static func outcome(of scratch: ScratchDirectory, _ reference: Reference) async -> String {
         let journal: SQLiteJournal
         do {
             journal = try await scratch.open()
@@ -124,9 +124,9 @@ struct DamageTests {
             return "wrong"
         }
         var outcome = "whole"
-        for (id, lines) in told.logs {
+        for (id, lines) in reference.logs {
             // A database without its WAL has a new epoch, which is in each event's id.
-            let log = lines.map { $0.replacing("\"\(told.epoch)-", with: "\"\(journal.epoch)-") }
+            let log = lines.map { $0.replacing("\"\(reference.epoch)-", with: "\"\(journal.epoch)-") }
             do {
                 let page = try await journal.events(of: id, of: .anonymous, after: .beforeFirst, limit: 100)
                 let read = page?.events.map(\.json) ?? []

@@ -149,12 +149,12 @@ struct DiskFaultTests {
 
 /// The events that observers got.
 private final class Published: Sendable {
-    private let told = Mutex<[CommittedEvent]>([])
+    private let committed = Mutex<[CommittedEvent]>([])
 
     init(_ journal: SQLiteJournal) {
-        journal.observeEvents { events in self.told.withLock { $0 += events } }
+        journal.observeEvents { events in self.committed.withLock { $0 += events } }
     }
 
-    var events: [CommittedEvent] { told.withLock { $0 } }
+    var events: [CommittedEvent] { committed.withLock { $0 } }
     var jobs: Set<JobID> { Set(events.map(\.job)) }
 }

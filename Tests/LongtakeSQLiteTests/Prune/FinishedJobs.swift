@@ -23,8 +23,8 @@ extension SQLiteJournal {
 
     /// Runs one transaction of pruning.
     func prune(
-        _ retention: Retention, at time: Timestamp, rows: Int = Limits.rowsPerPrune,
-        freePagesKept: Int64 = Limits.freePagesKept
+        _ retention: Retention, at time: Timestamp, rows: Int = SQLiteLimits.rowsPerPrune,
+        freePagesKept: Int64 = SQLiteLimits.freePagesKept
     ) async throws -> PruneOutcome {
         let command = PruneCommand(retention: retention, time: time, rows: rows, freePagesKept: freePagesKept)
         return try await maintain { try command.run($0) }

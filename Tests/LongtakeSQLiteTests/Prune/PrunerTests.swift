@@ -26,7 +26,7 @@ struct PrunerTests {
 
     /// Runs the pruner beside the body.
     private func pruning(
-        _ journal: SQLiteJournal, _ retention: Retention, rows: Int = Limits.rowsPerPrune,
+        _ journal: SQLiteJournal, _ retention: Retention, rows: Int = SQLiteLimits.rowsPerPrune,
         _ body: () async throws -> Void
     ) async throws {
         let pruner = pruner(journal, retention, rows: rows)

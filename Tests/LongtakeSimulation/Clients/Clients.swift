@@ -9,10 +9,10 @@ final class Clients {
     private let chance: Chance
     private let stage: Stagehand
 
-    init(chance: Chance, stage: Stagehand, queuedMost: Int) {
+    init(chance: Chance, stage: Stagehand, queuedJobsLimit: Int) {
         self.chance = chance
         self.stage = stage
-        desk = JobDesk(chance: chance, stage: stage, queuedMost: queuedMost)
+        desk = JobDesk(chance: chance, stage: stage, queuedJobsLimit: queuedJobsLimit)
     }
 
     var connections: [ReaderConnection] { readers.compactMap(\.connection) }

@@ -8,12 +8,12 @@ final class JobDesk: @unchecked Sendable {
     /// Submissions of each tenant that wait for their answer.
     private var underWay: [TenantName: Int] = [:]
     /// How many jobs of one tenant may be queued.
-    private let queuedMost: Int
+    private let queuedJobsLimit: Int
     private let chance: Chance
     private let stage: Stagehand
 
-    init(chance: Chance, stage: Stagehand, queuedMost: Int) {
-        self.queuedMost = queuedMost
+    init(chance: Chance, stage: Stagehand, queuedJobsLimit: Int) {
+        self.queuedJobsLimit = queuedJobsLimit
         self.chance = chance
         self.stage = stage
     }
@@ -97,7 +97,7 @@ final class JobDesk: @unchecked Sendable {
             // or is on its way.
             let new = stage.book.jobs.filter { !old.contains($0.key) && $0.value.entries[0].event.tenant == tenant }
             stage.verdict.check(
-                queued + new.count + (underWay[tenant] ?? 0) - 1 >= queuedMost, .honesty,
+                queued + new.count + (underWay[tenant] ?? 0) - 1 >= queuedJobsLimit, .honesty,
                 "\(tenant) is said to have too many queued jobs, and had \(queued)")
             return nil
         } catch {

@@ -26,8 +26,8 @@ final class NoticeWatch: @unchecked Sendable {
         let paused = disk.durable.queues(of: nil).filter(\.isPaused).map(\.name)
         for event in events {
             let name = "\(event.job) #\(event.sequence) \(event.type.rawValue)"
-            func require(_ isTold: Bool, _ text: String) {
-                stage.verdict.check(isTold, .goesOn, "\(name): workers are not told \(text)")
+            func require(_ isNotified: Bool, _ text: String) {
+                stage.verdict.check(isNotified, .goesOn, "\(name): workers are not told \(text)")
             }
             if event.type == .jobCancelRequested { require(notice.canceling.contains(event.job), "to stop") }
             if event.type.isFinal { require(notice.ended.contains(event.job), "that the job is over") }

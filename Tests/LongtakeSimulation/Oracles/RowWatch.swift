@@ -4,14 +4,14 @@ import LongtakeTesting
 /// Whether the rows and the counters of the store agree with the logs (O6), as `longtake check`
 /// asks of a database.
 struct RowWatch {
-    private let queuedMost: Int
+    private let queuedJobsLimit: Int
     /// How many events of the feed were looked at.
     private var seen = 0
     /// When that was.
     private(set) var seenAt = Timestamp(millisecondsSince1970: 0)
 
-    /// - Parameter queuedMost: how many jobs of one tenant may be queued.
-    init(queuedMost: Int) { self.queuedMost = queuedMost }
+    /// - Parameter queuedJobsLimit: how many jobs of one tenant may be queued.
+    init(queuedJobsLimit: Int) { self.queuedJobsLimit = queuedJobsLimit }
 
     /// Looks at the jobs that have new events.
     mutating func look(at disk: Disk, _ now: Timestamp, _ stage: Stagehand) {
@@ -56,7 +56,8 @@ struct RowWatch {
                 ledger.queuedJobs(of: tenant) == queued, .storage,
                 "\(queued) jobs of \(tenant) are queued, and \(ledger.queuedJobs(of: tenant)) are counted")
             stage.verdict.check(
-                queued <= queuedMost, .honesty, "\(queued) jobs of \(tenant) are queued, and \(queuedMost) may be")
+                queued <= queuedJobsLimit, .honesty,
+                "\(queued) jobs of \(tenant) are queued, and \(queuedJobsLimit) may be")
         }
         for queue in [SimulatedJob.cpu, SimulatedJob.gpu] {
             let facts = stage.book.jobs.keys.compactMap { ledger.facts(of: $0) }

@@ -2,11 +2,11 @@
 /// request.
 final class Trace {
     private(set) var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    private let isTold: Bool
+    private let isPrinted: Bool
     private let time: VirtualTime
 
-    init(isTold: Bool, time: VirtualTime) {
-        self.isTold = isTold
+    init(isPrinted: Bool, time: VirtualTime) {
+        self.isPrinted = isPrinted
         self.time = time
     }
 
@@ -14,7 +14,7 @@ final class Trace {
     func mix(_ word: UInt64) { hash = (hash ^ word) &* 0x0000_0100_0000_01b3 }
 
     func tell(_ line: @autoclosure () -> String) {
-        guard isTold else { return }
+        guard isPrinted else { return }
         let milliseconds = Int(time.now / .milliseconds(1))
         print("\(milliseconds / 1000).\(String(milliseconds % 1000 + 1000).dropFirst()) s  \(line())")
     }

@@ -13,10 +13,10 @@ final class Disk {
     /// The number of boots.
     private(set) var boots = 0
 
-    /// - Parameter queuedMost: how many jobs of one tenant may be queued.
-    init(stage: Stagehand, queuedMost: Int) {
+    /// - Parameter queuedJobsLimit: how many jobs of one tenant may be queued.
+    init(stage: Stagehand, queuedJobsLimit: Int) {
         self.stage = stage
-        durable = MemoryLedger(epoch: Epoch(rawValue: 0x7f3a_09c2), queuedJobsPerTenant: queuedMost)
+        durable = MemoryLedger(epoch: Epoch(rawValue: 0x7f3a_09c2), queuedJobsPerTenant: queuedJobsLimit)
     }
 
     /// A boot begins with recovery, which is durable before anything else happens.

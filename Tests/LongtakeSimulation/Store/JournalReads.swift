@@ -22,7 +22,7 @@ final class JournalReads: Strand {
         self.disk = disk
         self.chance = chance
         self.stage = stage
-        scheduler = ReadScheduler(width: 1 + chance.below(4), limit: Limits.readsWaiting)
+        scheduler = ReadScheduler(width: 1 + chance.below(4), limit: StorageLimits.readsWaiting)
     }
 
     /// - Parameter take: reads from the ledger, and returns what answers the caller.

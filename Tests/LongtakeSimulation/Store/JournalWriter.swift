@@ -294,7 +294,7 @@ final class JournalWriter: Strand {
     private func block() {
         if policy.block(because: TransactionFailure.diskFull) { stage.trace.tell("the store is blocked") }
         queue.block(with: .cannotPersist(TransactionFailure.diskFull))
-        later(Limits.reserveRetryDelay) { $0.isSpaceCheckDue = true }
+        later(StorageLimits.spaceCheckInterval) { $0.isSpaceCheckDue = true }
     }
 
     private func checkSpace() {
@@ -308,7 +308,7 @@ final class JournalWriter: Strand {
 
     // MARK: Time
 
-    private func tickLater() { later(Limits.writerLookInterval) { $0.tick() } }
+    private func tickLater() { later(StorageLimits.watchdogInterval) { $0.tick() } }
 
     private func tick() {
         let tick = queue.tick()

@@ -203,7 +203,7 @@ import Testing
         for after in stride(from: Int64(9_600), to: 0, by: -200) {
             rings.fill(job, rings.prepare(job, of: .anonymous), with: page(after: after, head: 10_000))
         }
-        #expect(rings.memoryBytes < Limits.ringEvents * 1_000)
+        #expect(rings.memoryBytes < StreamLimits.ringEvents * 1_000)
         #expect(cached(after: 9_900)?.count == 100)
     }
 
@@ -231,7 +231,7 @@ import Testing
         rings.fill(job, token, with: page(after: 0, head: 3))
         publish(4...10_000)
         #expect(cached(after: 10) == nil, "only the event log goes back that far")
-        let kept = Int64(Limits.ringEvents)
+        let kept = Int64(StreamLimits.ringEvents)
         let first = try #require(cached(after: 10_000 - kept))
         #expect(first.first == 10_000 - kept + 1 && first.count == min(Limits.eventsPerPage, Int(kept)))
     }

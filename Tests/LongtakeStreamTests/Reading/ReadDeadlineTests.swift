@@ -100,7 +100,7 @@ struct ReadDeadlineTests {
         let feed = Signal()
         journal.feed.withLock { $0 = feed }
         let reading = (1...5).map { _ in Task { await refusal { try await reader.page(query) } } }
-        await until { reader.feedGate.waiting >= 5 - Limits.feedReadsAtOnce }
+        await until { reader.feedGate.waiting >= 5 - StreamLimits.feedReadsAtOnce }
         journal.open.give()
         #expect(try await page(1, reader)?.frames.count == 1)
         for _ in 1...Limits.readPeriods { reader.tick() }

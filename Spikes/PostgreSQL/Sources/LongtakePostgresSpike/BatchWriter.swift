@@ -18,8 +18,8 @@ enum Verdict: Sendable {
 ///
 /// `@unchecked`: ``number`` is touched on the lane's queue only.
 final class BatchWriter: @unchecked Sendable {
-    /// What one durable batch means for the observers.
-    struct Told: Sendable {
+    /// One durable batch, for the observers.
+    struct CommittedBatch: Sendable {
         let epoch: Epoch
         let after: EventPosition
         let events: [CommittedEvent]
@@ -47,17 +47,18 @@ final class BatchWriter: @unchecked Sendable {
     private let lane: Lane
     private let node: HolderID
     private let cut: @Sendable () -> Cut?
-    private let tell: @Sendable (Told) -> Void
+    private let notify: @Sendable (CommittedBatch) -> Void
     private var number: Int64 = 0
     private let inbox = Mutex<(commands: [Command], isScheduled: Bool)>(([], false))
 
     init(
-        _ lane: Lane, node: HolderID, cut: @escaping @Sendable () -> Cut?, tell: @escaping @Sendable (Told) -> Void
+        _ lane: Lane, node: HolderID, cut: @escaping @Sendable () -> Cut?,
+        notify: @escaping @Sendable (CommittedBatch) -> Void
     ) {
         self.lane = lane
         self.node = node
         self.cut = cut
-        self.tell = tell
+        self.notify = notify
     }
 
     // MARK: Plans
@@ -123,8 +124,8 @@ final class BatchWriter: @unchecked Sendable {
         if let epoch = answer.epoch.map(Epoch.init(rawValue:)) {
             let first = answer.first ?? 0
             let events = written.enumerated().map { index, event in event.committed(epoch, first + Int64(index)) }
-            tell(
-                Told(
+            notify(
+                CommittedBatch(
                     epoch: epoch, after: EventPosition(rawValue: answer.previous ?? 0), events: events,
                     work: Self.work(of: done)))
         }

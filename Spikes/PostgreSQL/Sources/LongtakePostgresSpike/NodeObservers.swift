@@ -2,7 +2,7 @@ import Foundation
 import LongtakeCore
 import Synchronization
 
-/// What a node tells others about a batch, in one notification. It is a hint: nobody counts on it.
+/// The notification of other nodes about a batch. It is a hint: a node also works without it.
 struct Hint: Codable, Sendable {
     let node: Int64
     let epoch: UInt32
@@ -12,12 +12,12 @@ struct Hint: Codable, Sendable {
     var canceling: [JobID]
     var ended: [JobID]
 
-    init(node: HolderID, _ told: BatchWriter.Told) {
+    init(node: HolderID, _ batch: BatchWriter.CommittedBatch) {
         self.node = node.rawValue
-        epoch = told.epoch.rawValue
-        position = told.events.last?.position.rawValue
-        (ready, delayed) = (Array(told.work.readyQueues), told.work.delayedQueues)
-        (canceling, ended) = (told.work.canceling, told.work.ended)
+        epoch = batch.epoch.rawValue
+        position = batch.events.last?.position.rawValue
+        (ready, delayed) = (Array(batch.work.readyQueues), batch.work.delayedQueues)
+        (canceling, ended) = (batch.work.canceling, batch.work.ended)
     }
 
     /// PostgreSQL refuses payloads of 8,000 bytes and more.
@@ -35,8 +35,8 @@ final class NodeObservers: Sendable {
     private struct State {
         var tail: [@Sendable (TailNotice) -> Void] = []
         var work: [@Sendable (WorkNotice) -> Void] = []
-        /// The newest position that was told.
-        var told = EventPosition.beforeFirst
+        /// The newest position of which the observers were notified.
+        var notified = EventPosition.beforeFirst
         var isClosed = false
     }
 
@@ -46,13 +46,13 @@ final class NodeObservers: Sendable {
     func add(work observer: @escaping @Sendable (WorkNotice) -> Void) { state.withLock { $0.work.append(observer) } }
     func close() { state.withLock { $0.isClosed = true } }
 
-    /// An own batch is durable. Called on the writer's queue, before the callers go on.
-    func tell(_ told: BatchWriter.Told) {
-        if let last = told.events.last?.position {
-            state.withLock { $0.told = max($0.told, last) }
-            notify(TailNotice(epoch: told.epoch, after: told.after, .events(told.events)))
+    /// A batch of this node is durable. Called on the writer's queue, before the callers resume.
+    func notify(_ batch: BatchWriter.CommittedBatch) {
+        if let last = batch.events.last?.position {
+            state.withLock { $0.notified = max($0.notified, last) }
+            notify(TailNotice(epoch: batch.epoch, after: batch.after, .events(batch.events)))
         }
-        notify(told.work)
+        notify(batch.work)
     }
 
     private func notify(_ notice: TailNotice) { for observer in state.withLock({ $0.tail }) { observer(notice) } }
@@ -62,12 +62,12 @@ final class NodeObservers: Sendable {
         for observer in state.withLock({ $0.work }) { observer(work) }
     }
 
-    /// Others have committed up to `position`. It is told once.
+    /// Other nodes have committed up to `position`. The observers are notified of it once.
     private func advanced(to position: Int64, _ epoch: Epoch) {
         let position = EventPosition(rawValue: position)
         let isNew = state.withLock { state in
-            defer { state.told = max(state.told, position) }
-            return position > state.told
+            defer { state.notified = max(state.notified, position) }
+            return position > state.notified
         }
         if isNew { notify(TailNotice(epoch: epoch, .advanced(to: position))) }
     }

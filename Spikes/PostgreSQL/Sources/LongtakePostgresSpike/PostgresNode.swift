@@ -43,9 +43,9 @@ public final class PostgresNode: JobStore, WorkStore, EventLog {
         notifying = Lane("notify", conninfo)
         let observers = NodeObservers()
         self.observers = observers
-        writer = BatchWriter(writing, node: holder, cut: faults.cut) { [notifying] told in
-            observers.tell(told)
-            let hint = Hint(node: holder, told)
+        writer = BatchWriter(writing, node: holder, cut: faults.cut) { [notifying] batch in
+            observers.notify(batch)
+            let hint = Hint(node: holder, batch)
             // From its own connection: inside the batch, it costs two thirds of the rate.
             notifying.queue.async {
                 try? notifying.connected { _ = try $0.rows("SELECT pg_notify('longtake', $1)", [try hint.text()]) }
@@ -91,7 +91,7 @@ public final class PostgresNode: JobStore, WorkStore, EventLog {
         while true {
             let facts = try await reading.read { try Reading($0).facts(of: prepared) }
             let judgement = try SubmissionJudgement(
-                prepared, on: facts, queuedMost: Limits.queuedJobsPerTenantDefault, at: clock.reading())
+                prepared, on: facts, queuedJobsLimit: Limits.queuedJobsPerTenantDefault, at: clock.reading())
             switch judgement {
             case .create(let plan):
                 await faults.beforeCommit()

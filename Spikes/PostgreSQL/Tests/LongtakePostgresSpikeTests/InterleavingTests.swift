@@ -67,8 +67,8 @@ struct InterleavingTests {
             let scissors = Scissors()
             let node = try await PostgresNode.join(database, faults: scissors.faults)
             defer { node.disconnect() }
-            let told = Seen<EventPosition>()
-            node.observeEvents { for event in $0 { told.add(event.position) } }
+            let observed = Seen<EventPosition>()
+            node.observeEvents { for event in $0 { observed.add(event.position) } }
             let other = try Connection(database)
             try other.rows("SELECT pg_advisory_lock(7001)")
             let isCut = Signal()
@@ -84,7 +84,7 @@ struct InterleavingTests {
             guard case .created(let job) = try await outcome else { throw Cluster.Failed(description: "not created") }
             #expect(try await log(job.id, node) == [.jobQueued])
             let page = try await node.events(FeedQuery(tenant: .anonymous, after: .beforeFirst))
-            #expect(told.list == page.events.map(\.position), "its events are told with their positions")
+            #expect(observed.list == page.events.map(\.position), "its events are told with their positions")
             #expect(try other.rows("SELECT count(*) FROM batches") == [["1"]])
         }
     }

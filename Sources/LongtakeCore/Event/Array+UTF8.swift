@@ -1,5 +1,5 @@
-/// Text put together as UTF-8, for what is written hundreds of thousands of times a second: an event is encoded once in its life, but there
-/// are many events.
+/// Builds UTF-8 text in a byte array. The daemon encodes hundreds of thousands of events per
+/// second, and this is faster than `String`.
 extension [UInt8] {
     package mutating func append(_ text: String) { append(contentsOf: text.utf8) }
 
@@ -7,26 +7,27 @@ extension [UInt8] {
         append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    /// A number that is not negative, in decimal digits.
+    /// Appends a number in decimal digits.
+    /// - Parameter value: at least 0.
     package mutating func append(decimal value: Int64) {
         let digits = value.digitCount
         append(value, digits: digits)
     }
 
-    /// The lowest `digits` decimal digits, with zeros in front.
+    /// Appends the last `digits` decimal digits of a number, padded with zeros.
     package mutating func append(_ value: Int64, digits: Int) {
         let end = count + digits
         append(contentsOf: repeatElement(UInt8(ascii: "0"), count: digits))
-        var (rest, place) = (value, end)
+        var (rest, index) = (value, end)
         for _ in 0..<digits {
-            place -= 1
+            index -= 1
             let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
-            self[place] += UInt8(truncatingIfNeeded: digit)
+            self[index] += UInt8(truncatingIfNeeded: digit)
             rest = quotient
         }
     }
 
-    /// Eight lower-case hexadecimal digits.
+    /// Appends an epoch as eight lower-case hexadecimal digits.
     package mutating func append(_ epoch: Epoch) {
         for shift in stride(from: UInt32(28), through: 0, by: -4) {
             let digit = UInt8(truncatingIfNeeded: epoch.rawValue >> shift & 15)
@@ -42,7 +43,7 @@ extension [UInt8] {
 }
 
 extension Int64 {
-    /// How many decimal digits it takes; of a number that is not negative.
+    /// The number of its decimal digits. The number must be at least 0.
     package var digitCount: Int {
         var (digits, rest) = (1, self)
         while rest >= 10 {
