@@ -102,7 +102,7 @@ struct PrunerTests {
     //  pruner                     caller
     //  slice 1
     //  pauses ──────────────────► submits, is answered
-    //  slice 2 ◄────────────────  moves time on
+    //  slice 2 ◄────────────────  advances the time
     @Test("submissions continue between two transactions of pruning")
     func interleaved() async throws {
         let journal = try await scratch.open(wall)
