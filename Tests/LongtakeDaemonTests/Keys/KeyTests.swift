@@ -222,7 +222,7 @@ import Testing
     }
 
     // This test failed when `takeWaitSlot()` had no account.
-    @Test("waiting requests of one key leave room for those of another")
+    @Test("waiting requests of one key do not use up the waits of another key")
     func waits() async throws {
         try await onOwnThread {
             let daemon = try Self.start("LONGTAKE_QUEUES_CPU_WORKERS=0")

@@ -120,7 +120,8 @@ import Testing
             var block = try byPipeline.next()
             while let quiet = block, quiet.id?.hasSuffix("-g3") != true { block = try byPipeline.next() }
             #expect(
-                block?.raw.wholeMatch(of: /id: [0-9a-f]{8}-g3\n\n/) != nil, "an id and nothing else dispatches no event"
+                block?.raw.wholeMatch(of: /id: [0-9a-f]{8}-g3\n\n/) != nil,
+                "a block with only an id dispatches no event"
             )
             #expect(try byPipeline.next()?.raw == ": hb\n\n", "after the newer cursor it gets heartbeats only")
         }
