@@ -112,7 +112,7 @@ class LibraryTests(unittest.TestCase):
         self.assertEqual(response.status_code, 204)
 
     def test_sseclient(self):
-        """sseclient repeats the request for ever after the 204"""
+        """sseclient repeats the request forever after the 204"""
         module = btubbs_sseclient()
         before = len(self.proxy.heads)
 

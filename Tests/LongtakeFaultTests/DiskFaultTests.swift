@@ -156,7 +156,7 @@ extension FaultTests.Disks {
             while try site.daemon.get("/readyz").status != 503 {
                 try #require(!deadline.isOver, "readyz did not report the full disk within 20 s")
             }
-            let refused = try site.daemon.post("/v1/jobs", #"{"input":{"prompt":"no room"}}"#, nil)
+            let refused = try site.daemon.post("/v1/jobs", #"{"input":{"prompt":"no space"}}"#, nil)
             if refused.status != 503 || refused["retry-after"] == nil {
                 site.history.violated(.honesty, "a submission on a full disk got \(refused.status)")
             }

@@ -76,7 +76,7 @@ extension Campaign.Site {
 
     /// Checks that a submission gets 503 with `Retry-After`.
     fileprivate func expectRejection() {
-        let answer = try? daemon.post("/v1/jobs", #"{"input":{"prompt":"no room, round \#(round)"}}"#, nil)
+        let answer = try? daemon.post("/v1/jobs", #"{"input":{"prompt":"no space, round \#(round)"}}"#, nil)
         if answer?.status != 503 || answer?["retry-after"] == nil {
             history.violated(.honesty, "a submission on a full disk got \(answer?.status ?? 0)")
         }

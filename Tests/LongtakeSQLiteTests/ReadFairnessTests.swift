@@ -13,7 +13,7 @@ import Testing
 /// | 20 more reads wait                       |                         |
 /// |                                          | one read, behind them   |
 /// | one held read ends                       |                         |
-/// |                                          | is answered             |
+/// |                                          | returns its result      |
 /// | the next one would hold the connection   |                         |
 @Suite("reads of two tenants", .timeLimit(.minutes(2)))
 struct ReadFairnessTests {

@@ -76,22 +76,23 @@ extension JournalConformance {
                     group.addTask { _ = try? await journal.finish(held, with: ends[number / 4 % 4]) }
                 }
             }
-            let seen = race.seen.withLock { $0 }
-            try expect(seen.errors.isEmpty, "a cancel never fails: \(seen.errors)")
+            let results = race.results.withLock { $0 }
+            try expect(results.errors.isEmpty, "a cancel never fails: \(results.errors)")
             try expect(
-                seen.answers.allSatisfy { $0 != nil } || seen.isDeleted, "a cancel finds the job unless it was deleted")
+                results.answers.allSatisfy { $0 != nil } || results.isDeleted,
+                "a cancel finds the job unless it was deleted")
             // The workers stop because of the cancel.
-            for claim in seen.claims + (held.map { [$0] } ?? []) {
+            for claim in results.claims + (held.map { [$0] } ?? []) {
                 _ = try? await journal.finish(claim, with: .interrupted(.shutdown))
             }
             let page = try await journal.events(of: submission.id, of: .anonymous, after: .beforeFirst, limit: 100)
-            try expect((page == nil) == seen.isDeleted, "a job exists unless it was deleted")
+            try expect((page == nil) == results.isDeleted, "a job exists unless it was deleted")
             guard let page else { continue }
             let finals = page.events.filter(\.type.isFinal)
             try expect(
                 page.isFinal && finals.count == 1 && finals.last == page.events.last,
                 "a canceled job has one final event, and it is the last")
-            let isMarked = seen.answers.contains { $0.map { $0.cancelRequested && !$0.state.isFinal } ?? false }
+            let isMarked = results.answers.contains { $0.map { $0.cancelRequested && !$0.state.isFinal } ?? false }
             try expect(!isMarked || finals.last?.type == .jobCanceled, "a job whose cancel succeeded ends as canceled")
         }
         try await journal.close()
@@ -100,31 +101,31 @@ extension JournalConformance {
 
 /// Runs concurrent calls and collects their results.
 private final class CancelRace: Sendable {
-    struct Seen {
+    struct Results {
         var answers: [Job?] = []
         var errors: [any Error] = []
         var claims: [Claim] = []
         var isDeleted = false
     }
 
-    let seen = Mutex(Seen())
+    let results = Mutex(Results())
 
     func cancel(_ body: () async throws -> Job?) async {
         do {
             let job = try await body()
-            seen.withLock { $0.answers.append(job) }
+            results.withLock { $0.answers.append(job) }
         } catch {
-            seen.withLock { $0.errors.append(error) }
+            results.withLock { $0.errors.append(error) }
         }
     }
 
     func delete(_ body: () async throws -> Void) async {
         let isDeleted = (try? await body()) != nil
-        seen.withLock { $0.isDeleted = isDeleted }
+        results.withLock { $0.isDeleted = isDeleted }
     }
 
     func claim(_ body: () async throws -> [Claim]) async {
         let claims = (try? await body()) ?? []
-        seen.withLock { $0.claims += claims }
+        results.withLock { $0.claims += claims }
     }
 }

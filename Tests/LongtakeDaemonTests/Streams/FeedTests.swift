@@ -4,7 +4,7 @@ import Testing
 /// `GET /v1/events`: the events of all jobs on one connection.
 @Suite(.serialized) struct FeedTests {
     /// The positions and event texts that a reader of the feed has received.
-    private struct Seen {
+    private struct ReceivedEvents {
         var positions: [Int] = []
         var lines: [String] = []
         var last: String?
@@ -38,7 +38,7 @@ import Testing
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "400")
             let jobs = try (0..<4).map { _ in try daemon.submit() }
-            var seen = Seen()
+            var seen = ReceivedEvents()
             var finals = 0
             while finals < jobs.count {
                 let reader = try daemon.feed(seen.last == nil ? "?after=0" : "", "Last-Event-ID: \(seen.last ?? "")")

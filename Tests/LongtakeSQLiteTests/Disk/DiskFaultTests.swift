@@ -13,8 +13,8 @@ import Testing
 struct DiskFaultTests {
     init() { DiskFaults.install() }
 
-    /// The page that a statement needs cannot be read, or the page that makes room for it cannot be
-    /// written.
+    /// A page that a statement needs cannot be read, or the page that leaves the cache for it
+    /// cannot be written.
     @Test(
         "an error before COMMIT has a known outcome: the command fails, and the journal continues",
         arguments: [DiskFaults.Operation.read, .write])

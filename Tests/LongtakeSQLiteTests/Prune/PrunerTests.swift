@@ -101,7 +101,7 @@ struct PrunerTests {
 
     //  pruner                     caller
     //  slice 1
-    //  pauses ──────────────────► submits, is answered
+    //  pauses ──────────────────► submits, gets a result
     //  slice 2 ◄────────────────  advances the time
     @Test("submissions continue between two transactions of pruning")
     func interleaved() async throws {

@@ -67,7 +67,7 @@ struct WriterWatch {
         waiting.removeAll { numbers.contains($0.number) || $0.isAnswered }
     }
 
-    /// No lane starves behind another one.
+    /// Checks that no lane starves another one.
     private mutating func checkShares(_ batch: [SimulatedCommand]) {
         let isMaintenance = batch.first?.kind == .maintenance
         let (submissions, maintenance) = (waiting(in: .submissions), waiting(in: .maintenance))
@@ -77,7 +77,7 @@ struct WriterWatch {
         check(!batch.isEmpty || waiting.allSatisfy(\.isAnswered), "a batch is empty, but commands wait")
         let isBehind = !isMaintenance && !maintenance.isEmpty
         commitsSinceMaintenance = isBehind ? commitsSinceMaintenance + 1 : 0
-        check(commitsSinceMaintenance <= commitsPerMaintenance, "maintenance waits behind too many transactions")
+        check(commitsSinceMaintenance <= commitsPerMaintenance, "maintenance waits for too many transactions")
     }
 
     /// Called when nothing can run before time passes, and no fault delays the writer. Every
