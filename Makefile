@@ -43,7 +43,7 @@ test-fast: dependencies ## build, and run the tests that need no daemon (about a
 	$(SWIFT) build $(BUILD_FLAGS) --build-tests
 	$(SWIFT) test --skip-build --filter '$(FAST)'
 
-# The three groups of faults run side by side, and the largest has 13 seasons.
+# The three groups of faults run side by side. The faults of a group run one after the other, each for a thirteenth of the time.
 soak: dependencies ## inject every fault of docs/reliability.md, with new seeds (SECONDS=600 SCHEDULES=20000)
 	$(SWIFT) build $(BUILD_FLAGS) --build-tests
 	LONGTAKE_SCHEDULES=$(SCHEDULES) $(SWIFT) test --skip-build --filter SimulationTests

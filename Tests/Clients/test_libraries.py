@@ -112,7 +112,7 @@ class LibraryTests(unittest.TestCase):
         self.assertEqual(response.status_code, 204)
 
     def test_sseclient(self):
-        """sseclient repeats the request for ever after the 204"""
+        """sseclient repeats the request forever after the 204"""
         module = btubbs_sseclient()
         before = len(self.proxy.heads)
 
@@ -140,7 +140,7 @@ class ReplacementTests(unittest.TestCase):
         program += 'follow(process.argv[2], event => console.log(event.id, event.type), process.argv[3]);\n'
         printed, log, _ = self.run_node(program.format(recipe))
         self.assertEqual(printed, log)
-        check = next(line for line in recipe.splitlines() if "event.seq > place(last) + 1" in line)
+        check = next(line for line in recipe.splitlines() if "event.seq > seqOf(last) + 1" in line)
         printed, log, _ = self.run_node(program.format(recipe.replace(check, "")))
         self.assertNotEqual(printed, log, "the library no longer loses an event: correct the document")
 

@@ -13,14 +13,14 @@ from cutter import Cutter
 from document import recipes
 from longtake import Daemon
 
-# The steps of the proxy, one for each connection. `freeze` is the last but one, because it lasts until the program's timeout.
+# The steps of the proxy, one for each connection. `freeze` comes late, because it lasts until the program's timeout.
 PLAN = [("cut", 3), ("end", 2), ("half", 2), ("restart", 2), ("refuse", 503), ("freeze", 2), ("cut", 1)]
 # The job continues from a backup that was made after the first events. The restored database knows none of the earlier cursors.
 RESTORED = [("restore", 3), ("cut", 1)]
 PATIENCE = 150
 PYTHON = sys.executable
 
-# How a reader runs each program: the name of the file, the required program, and the command. The test runs it in the folder of the file.
+# For each program: the name of its file, the program that must be installed, and the command. The test runs the command in the folder of the file.
 RUNS = {
     "curl": ("follow.sh", "curl", ["bash", "follow.sh"]),
     "python-requests": ("follow.py", PYTHON, [PYTHON, "follow.py"]),
@@ -36,7 +36,7 @@ RUNS = {
 
 
 def run(name, folder, plan):
-    """Returns the lines that the program printed, the event log of its job, and the steps that the proxy took."""
+    """Runs a program. Returns the lines that it printed, the event log of its job, and the steps of the proxy."""
     file, _, command = RUNS[name]
     with Daemon() as daemon, Cutter(daemon, plan) as cutter:
         pathlib.Path(folder, file).write_text(recipes()[name])
@@ -95,18 +95,18 @@ class RecipeTests(unittest.TestCase):
     def check_restored(self, name):
         printed, log, steps = self.result(name)[1]
         self.assertEqual(steps[: len(RESTORED)], RESTORED)
-        place = next(index for index, line in enumerate(printed) if line.endswith(" job.snapshot"))
-        cursor = printed[place].split()[0]
-        behind = [line for line in log if int(line.split()[0].split("-")[1]) > int(cursor.split("-")[1])]
-        self.assertEqual(printed[place + 1 :], behind)
-        self.assertEqual(len(printed[:place]), 3)
+        snapshot = next(index for index, line in enumerate(printed) if line.endswith(" job.snapshot"))
+        cursor = printed[snapshot].split()[0]
+        later = [line for line in log if int(line.split()[0].split("-")[1]) > int(cursor.split("-")[1])]
+        self.assertEqual(printed[snapshot + 1 :], later)
+        self.assertEqual(len(printed[:snapshot]), 3)
 
 
-def add_test(name, kind, check, promise):
+def add_test(name, kind, check, statement):
     def test(self):
         check(self, name)
 
-    test.__doc__ = f"the {name} recipe {promise}"
+    test.__doc__ = f"the {name} recipe {statement}"
     test.recipe = name
     setattr(RecipeTests, f"test_{name.replace('-', '_')}_{kind}", test)
 

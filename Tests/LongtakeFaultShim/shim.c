@@ -1,11 +1,14 @@
-/* Stands between a daemon and libc (LD_PRELOAD), and makes its disk and its wall clock fail when a test says so.
+/* A layer between a daemon and libc (LD_PRELOAD). It makes the daemon's disk and wall clock fail
+ * when a test requests it.
  *
- * Three things that killing a process does not show: a sync that fails or is slow, a write that is cut off in its middle, and what a power cut
- * takes away. A process that is killed leaves all that it wrote in the kernel's cache; a power cut leaves what was synced, and any part
- * of the rest in any order. So each write to the database is noted with what was there before (FAULT_SHIM_NOTES), until a sync makes it last;
- * the test then puts the files into one of the states that the disk might have had (PowerCut.swift).
+ * A kill alone does not test three faults: a sync that fails or is slow, a write that is only half
+ * done, and lost writes after a power cut. After a kill, the kernel's cache still has all writes.
+ * After a power cut, the disk has all synced writes, and any part of the other writes. So the shim
+ * records each write to the database together with the previous content (in FAULT_SHIM_NOTES),
+ * until a sync makes the write durable. The test then changes the files to one of the states that
+ * the disk might have had (PowerCut.swift).
  *
- * FAULT_SHIM_CONTROL names the control file; without it everything passes through. */
+ * FAULT_SHIM_CONTROL names the control file. Without it, the shim injects nothing. */
 #define _GNU_SOURCE
 #include "longtake_fault_shim.h"
 
@@ -29,7 +32,7 @@
 
 static volatile uint64_t *control;
 static int undo = -1;
-/* By file: writes that no sync has made last. */
+/* For each file, the number of writes that no sync has made durable. */
 static uint64_t unsynced[3];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -62,14 +65,15 @@ __attribute__((constructor)) static void begin(void) {
     if (notes != NULL) {
         undo = open(notes, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         if (undo < 0) abort();
-        /* What an earlier life has left unsynced is still at stake. */
+        /* An earlier process has left unsynced writes. A power cut can still lose them. */
         struct stat status;
         if (fstat(undo, &status) == 0 && status.st_size > 0) unsynced[1] = unsynced[2] = 1;
     }
     control = map;
 }
 
-/* Which file it is: 1 the database, 2 its log, 0 neither. Asked each time, since descriptors and inodes are used again. */
+/* Returns 1 for the database, 2 for its WAL, and 0 for any other file. It looks up the name at each
+ * call, because descriptors and inodes are reused. */
 static int watched(int fd) {
     char link[64], path[4096];
     if (control == NULL) return 0;
@@ -85,7 +89,7 @@ static uint64_t count(int word) { return __atomic_add_fetch(&control[word], 1, _
 
 static void injected(void) { count(LONGTAKE_INJECTED); }
 
-static void die(void) {
+static void kill_process(void) {
     injected();
     kill(getpid(), SIGKILL);
     for (;;) pause();
@@ -93,7 +97,8 @@ static void die(void) {
 
 static int is_due(uint64_t number, int word) { return control[word] != 0 && number >= control[word]; }
 
-/* Whether this one fails; `word` says from which number on, and the next word how many. */
+/* Returns whether the operation with this number fails. `word` has the number of the first failure,
+ * and the next word has the number of failures. */
 static int fails(uint64_t number, int word) {
     if (!is_due(number, word)) return 0;
     uint64_t left = control[word + 1];
@@ -103,9 +108,10 @@ static int fails(uint64_t number, int word) {
     return 0;
 }
 
-/* ---- what a power cut may take back ---- */
+/* ---- records of the writes that a power cut may lose ---- */
 
-/* A note is this head, then the old bytes, then the new ones. Kind: 1 a write, 2 a truncation, 3 a sync. */
+/* The head of a record. The old bytes follow, then the new ones. The kind is 1 for a write, 2 for a
+ * truncation, 3 for a sync. */
 struct note { uint64_t kind, file, offset, old_size, old_bytes, new_bytes; };
 
 static void put(const void *bytes, size_t size) {
@@ -172,7 +178,7 @@ static ssize_t watched_write(int fd, int which, const void *bytes, size_t size, 
     ssize_t done = real_pwrite(fd, bytes, size, offset);
     int error = errno;
     pthread_mutex_unlock(&lock);
-    if (kills) die();
+    if (kills) kill_process();
     errno = error;
     return done;
 }
@@ -199,10 +205,11 @@ int ftruncate64(int fd, off64_t length) {
 int ftruncate(int fd, off_t length) { return ftruncate64(fd, length); }
 
 static int watched_sync(int fd, int which, int (*real)(int)) {
-    /* The database's own are those of a checkpoint, of which nothing depends: only power cuts care. */
+    /* Syncs of the database belong to checkpoints. No response depends on them, so they only matter
+     * for power cuts. */
     if (which == 2) {
         uint64_t number = count(LONGTAKE_SYNCS);
-        if (is_due(number, LONGTAKE_KILL_AT_SYNC)) die();
+        if (is_due(number, LONGTAKE_KILL_AT_SYNC)) kill_process();
         if (control[LONGTAKE_SYNC_DELAY]) {
             injected();
             usleep((useconds_t)control[LONGTAKE_SYNC_DELAY]);
@@ -237,7 +244,8 @@ int fsync(int fd) {
     return which ? watched_sync(fd, which, real_fsync) : real_fsync(fd);
 }
 
-/* A directory on a disk that hangs, such as a network file system whose server is gone. Only that of the backups is asked for by name. */
+/* Simulates a directory on a disk that hangs, such as a network file system whose server is down.
+ * It holds only the directory of the backups. */
 DIR *opendir(const char *path) {
     if (control != NULL && control[LONGTAKE_HOLD_BACKUPS] && strstr(path, "/backups") != NULL) {
         injected();
@@ -274,7 +282,8 @@ int gettimeofday(struct timeval *restrict time, void *restrict zone) {
     return 0;
 }
 
-/* Waits on the wall clock, as the kernel does: a clock that is set in the middle of a wait makes it shorter or longer. */
+/* Waits on the wall clock, as the kernel does: if the clock is set during the wait, the wait
+ * becomes shorter or longer. */
 int sem_timedwait(sem_t *restrict semaphore, const struct timespec *restrict deadline) {
     if (control == NULL) return real_sem_timedwait(semaphore, deadline);
     for (;;) {

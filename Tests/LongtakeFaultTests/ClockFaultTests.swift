@@ -2,10 +2,11 @@ import Foundation
 import LongtakeDaemonDriver
 import Testing
 
-extension FaultTests.Surroundings {
-    /// F10. Seen to fail with durations and ages of the wall clock: a job of a second was told as a year, and was pruned within seconds.
+extension FaultTests.Environment {
+    /// F10. This test failed when durations and ages used the wall clock: a job of one second had a
+    /// duration of a year, and the pruner removed it within seconds.
     @Test(
-        "F10: a clock that is set by a year changes no duration and prunes nothing", .tags(.slow),
+        "F10: setting the wall clock by a year changes no duration and prunes no job", .tags(.slow),
         arguments: [365, -365])
     func clockIsSet(_ days: Int) async throws {
         try await onOwnThread {
@@ -15,15 +16,16 @@ extension FaultTests.Surroundings {
             let daemon = try DaemonProcess(
                 "--speed", "100", environment: control.environment + ["LONGTAKE_STORAGE_RETENTION_HOURS=1"],
                 directory: directory)
-            let through = try daemon.submit()
-            let reader = try daemon.follow(through)
+            let during = try daemon.submit()
+            let reader = try daemon.follow(during)
             while let block = try reader.next(), block.event != "stage.started" {}
             control[.clockOffset] = Int64(days) * 86_400_000
             let log = JobLog(try reader.rest())
             #expect(log.types.last == "job.succeeded")
             let after = try daemon.submit()
             #expect(try daemon.wholeLog(of: after).types.last == "job.succeeded")
-            // A start looks for jobs to prune. Its ages go on from the boot before, whatever the wall clock says.
+            // At startup the pruner looks for jobs to prune. Their ages continue from the previous
+            // boot and do not depend on the wall clock.
             #expect(daemon.stop() == 0)
             try daemon.start()
             let kept = try #require(try daemon.get("/v1/jobs").object()["jobs"] as? [Any])
@@ -31,7 +33,7 @@ extension FaultTests.Surroundings {
             control[.clockOffset] = 0
             let last = try daemon.submit()
             #expect(try daemon.wholeLog(of: last).types.last == "job.succeeded")
-            for id in [through, after, last] {
+            for id in [during, after, last] {
                 let events =
                     try daemon.get("/v1/jobs/\(id)/events", "Accept: application/json").object()["events"]
                     as? [[String: Any]]
@@ -40,8 +42,8 @@ extension FaultTests.Surroundings {
                 let times = (events ?? []).compactMap { $0["at"] as? String }
                 #expect(times.count > 5 && times == times.sorted())
                 let job = try daemon.get("/v1/jobs/\(id)").object()
-                let jobTimes = ["created_at", "started_at", "finished_at"].compactMap { job[$0] as? String }
-                #expect(jobTimes.count == 3 && jobTimes == jobTimes.sorted(), "\(jobTimes)")
+                let reported = ["created_at", "started_at", "finished_at"].compactMap { job[$0] as? String }
+                #expect(reported.count == 3 && reported == reported.sorted(), "\(reported)")
             }
             #expect(daemon.stop() == 0)
             #expect(!daemon.log.contains("pruned finished jobs"))

@@ -3,9 +3,10 @@ import LongtakeDaemonDriver
 import Testing
 
 extension FaultTests.Disks {
-    /// F3. Where a sync that failed is taken for one that did, jobs are told that the next life does not know: O1.
+    /// F3. If the daemon treats a failed sync as a successful one, it acknowledges jobs that the
+    /// next process does not find (O1).
     @Test(
-        "F3: a sync fails once, or for as long as the daemon lives: it tells nobody anything, ends, and recovers",
+        "F3: if a sync fails, the daemon acknowledges nothing, exits with 1, and recovers at the next start",
         .tags(.slow))
     func syncFails() async throws {
         try await Campaign("F3", rounds: 5).run { site in
@@ -16,21 +17,23 @@ extension FaultTests.Disks {
             let before = site.control[.injected]
             while site.control[.injected] == before, site.daemon.wait(within: 0.05) == nil {}
             guard let status = site.daemon.lastStatus(within: 5) else {
-                // A checkpoint's sync: nothing depends on it, and the next one goes on.
+                // The sync was that of a checkpoint. No response depends on it, and the next
+                // checkpoint continues.
                 site.control.calm()
                 if try site.daemon.get("/readyz").status != 200 {
-                    site.history.violated(.honesty, "a checkpoint that failed left it unready")
+                    site.history.violated(.honesty, "the daemon is not ready after a failed checkpoint")
                 }
                 return
             }
-            // Outcome unknown: whoever starts it again is told by the status.
-            if status != 1 { site.history.violated(.honesty, "after a failed sync it ended with \(status)") }
+            // The outcome of the commit is unknown. The exit status makes the service manager
+            // restart the daemon.
+            if status != 1 { site.history.violated(.honesty, "the daemon exited with \(status) after a failed sync") }
             if !site.daemon.log.contains("the disk failed") {
-                site.history.violated(.honesty, "it did not say why it ended")
+                site.history.violated(.honesty, "the log lines do not say why the daemon exited")
             }
             site.injections += 1
             site.control.calm()
-            // The kernel may have thrown away what it could not sync.
+            // The kernel may have dropped the data that it could not sync.
             if site.generator.percent(50) {
                 _ = try site.control.cutPower(site.daemon.directory + "/data", using: &site.generator)
             }
@@ -38,9 +41,9 @@ extension FaultTests.Disks {
         }
     }
 
-    /// F5, at its worst: no commit comes back. Where a read or a stream waits for the writer, it waits for ever: O7. Seen to fail with reads on
-    /// the writer's connection.
-    @Test("F5: while the disk does not answer, reads and streams do, and a submission waits", .tags(.slow))
+    /// F5, the worst case: no commit returns. A read or a stream that waited for the writer would
+    /// wait forever (O7). This test failed when reads used the writer's connection.
+    @Test("F5: while the disk does not answer, reads and streams continue, and a submission waits", .tags(.slow))
     func heldDisk() async throws {
         try await Campaign("F5", rounds: 4).run { site in
             site.rest(200...600)
@@ -48,21 +51,24 @@ extension FaultTests.Disks {
             let before = site.control[.held]
             site.control[.holdSyncs] = 1
             let deadline = Deadline(20)
-            while site.control[.held] == before { try #require(!deadline.isOver, "a commit was under way") }
+            while site.control[.held] == before { try #require(!deadline.isOver, "no commit began within 20 s") }
             for _ in 0..<20 {
                 let status = try site.daemon.get("/v1/jobs?limit=5", "Connection: close").status
-                if status != 200 { site.history.violated(.honesty, "a list was answered with \(status)") }
+                if status != 200 { site.history.violated(.honesty, "a request for a list got \(status)") }
             }
-            // A sign of life that was sent while nothing could be written.
+            // Waits for a heartbeat. The daemon sends it while the disk does not answer.
             while try reader.next(within: 10)?.comments.isEmpty == true {}
             site.injections += 1
             site.control[.holdSyncs] = 0
         }
     }
 
-    /// F5. Whoever waits to be written once the disk has not answered for a while is told so, and so is whoever comes later. Seen to fail without
-    /// what `CommandQueue` rejects: the submission and the cancel that were queued got no answer.
-    @Test("F5: a disk that does not answer for seconds makes the daemon unready, and new work is refused", .tags(.slow))
+    /// F5. If the disk has not answered for some seconds, the daemon rejects the waiting commands
+    /// and all new ones. This test failed when `CommandQueue` rejected no waiting commands: the
+    /// queued submission and the queued cancel got no response.
+    @Test(
+        "F5: if the disk does not answer for seconds, the daemon is not ready and rejects new jobs and cancels",
+        .tags(.slow))
     func heldForLong() async throws {
         try await Campaign.repeated("F5, unready") {
             let directory = try DaemonProcess.temporaryDirectory()
@@ -70,14 +76,15 @@ extension FaultTests.Disks {
             let control = try FaultControl(directory: directory)
             let daemon = try DaemonProcess(
                 "--speed", "20", environment: control.environment, directory: directory)
-            // A job with nothing left to write, so that what the disk holds is the submission.
+            // The job is canceled first, so that it writes no more. Then the commit that the disk
+            // holds is that of the submission.
             let id = try daemon.submit()
-            let quiet = Deadline(20)
-            while try daemon.post("/v1/jobs/\(id)/cancel", "", nil).status != 200 { try #require(!quiet.isOver) }
+            let canceling = Deadline(20)
+            while try daemon.post("/v1/jobs/\(id)/cancel", "", nil).status != 200 { try #require(!canceling.isOver) }
             let (first, deadline) = try Self.hold(control, daemon, "held")
             let queued = BlockingAnswer { try daemon.post("/v1/jobs", Self.body("queued"), nil, within: 20) }
             let cancel = BlockingAnswer { try daemon.post("/v1/jobs/\(id)/cancel", "", nil, within: 20) }
-            // For a second it may go by a write that succeeded.
+            // A successful write of the probe counts for one second.
             let probe = BlockingAnswer {
                 var answer = try daemon.get("/readyz", within: 20)
                 while answer.status == 200, !deadline.isOver { answer = try daemon.get("/readyz", within: 20) }
@@ -92,7 +99,7 @@ extension FaultTests.Disks {
             #expect(try daemon.post("/v1/jobs/\(id)/cancel", "", nil).status == 503)
             #expect(try daemon.get("/v1/jobs/\(id)").status == 200)
             control[.holdSyncs] = 0
-            #expect(try first.wait().status == 201, "what was under way is answered when the disk is back")
+            #expect(try first.wait().status == 201, "the submission in the commit succeeds when the disk answers again")
             while (try? daemon.get("/readyz", within: 1).status) != 200 { try #require(!deadline.isOver) }
             let jobs = try daemon.get("/v1/jobs").body
             #expect(jobs.contains("held") && !jobs.contains("queued") && !jobs.contains("late"))
@@ -101,8 +108,9 @@ extension FaultTests.Disks {
         }
     }
 
-    /// F5. Nobody knows how the commit ends, and its client is told just that. Seen to fail without `takeUnanswered` in `WriterWatchdog`: no answer.
-    @Test("F5: what is under way on a disk that does not answer is answered after half a minute", .tags(.slow))
+    /// F5. The outcome of the commit is unknown, and the response says so. This test failed without
+    /// `takeUnanswered` in `WriterWatchdog`: the client got no response.
+    @Test("F5: a submission in a commit that does not return gets 503 outcome-unknown after 30 seconds", .tags(.slow))
     func heldForGood() async throws {
         try await onOwnThread {
             let directory = try DaemonProcess.temporaryDirectory()
@@ -117,11 +125,11 @@ extension FaultTests.Disks {
             control[.holdSyncs] = 0
             while (try? daemon.get("/readyz", within: 1).status) != 200 { try #require(!deadline.isOver) }
             let again = try daemon.post("/v1/jobs", Self.body("held"), "Idempotency-Key: one")
-            #expect(again.status == 200 && again["idempotent-replayed"] == "true", "it went on")
+            #expect(again.status == 200 && again["idempotent-replayed"] == "true", "the commit succeeded later")
         }
     }
 
-    /// Makes the disk hold a submission.
+    /// Submits a job, and makes the disk hold its commit.
     private static func hold(
         _ control: FaultControl, _ daemon: DaemonProcess, _ prompt: String, _ field: String? = nil
     ) throws -> (BlockingAnswer, Deadline) {
@@ -135,10 +143,10 @@ extension FaultTests.Disks {
 
     private static func body(_ prompt: String) -> String { #"{"input":{"prompt":"\#(prompt)"}}"# }
 
-    /// F4, as far as the shim goes; a file system that is really full has a test of its own. Seen to fail where ENOSPC from COMMIT is taken for an
-    /// unknown outcome: the daemon ends.
+    /// F4 with ENOSPC from the shim. `fullFileSystem` uses a file system that is really full. This
+    /// test failed when ENOSPC from COMMIT counted as an unknown outcome: the daemon exited.
     @Test(
-        "F4: a disk that is full for a while: new work is refused, nothing is lost, and it goes on by itself",
+        "F4: while the disk is full, new jobs get 503; later the daemon continues by itself, and no data is lost",
         .tags(.slow))
     func fullDisk() async throws {
         try await Campaign("F4", rounds: 4).run { site in
@@ -146,18 +154,20 @@ extension FaultTests.Disks {
             site.control[.diskIsFull] = 1
             let deadline = Deadline(20)
             while try site.daemon.get("/readyz").status != 503 {
-                try #require(!deadline.isOver, "it says that it is full")
+                try #require(!deadline.isOver, "readyz did not report the full disk within 20 s")
             }
-            let refused = try site.daemon.post("/v1/jobs", #"{"input":{"prompt":"no room"}}"#, nil)
+            let refused = try site.daemon.post("/v1/jobs", #"{"input":{"prompt":"no space"}}"#, nil)
             if refused.status != 503 || refused["retry-after"] == nil {
-                site.history.violated(.honesty, "a submission to a full disk was answered with \(refused.status)")
+                site.history.violated(.honesty, "a submission on a full disk got \(refused.status)")
             }
             site.rest(100...900)
             site.injections += 1
             site.control[.diskIsFull] = 0
-            let room = Deadline(20)
+            let recovery = Deadline(20)
             while try site.daemon.get("/readyz").status != 200 {
-                if room.isOver { return site.history.violated(.goesOn, "there is room, and it does not say so") }
+                if recovery.isOver {
+                    return site.history.violated(.progress, "the disk has space, but the daemon is not ready")
+                }
             }
         }
     }

@@ -2,8 +2,9 @@ import Testing
 
 /// The faults of docs/reliability.md, each against a real daemon under load.
 ///
-/// Most faults wait for most of their time, so the three groups run side by side. Within a group one
-/// test runs at a time, because each test starts several processes. The groups take about equally long.
+/// Most faults wait for most of their time, so the three groups run side by side. Within a group
+/// one test runs at a time, because each test starts several processes. The groups take about
+/// equally long.
 @Suite struct FaultTests {
     /// Disks that are full, fail or do not answer.
     @Suite(.serialized) struct Disks {}
@@ -11,9 +12,9 @@ import Testing
     /// Processes that are killed, stopped or paused.
     @Suite(.serialized) struct Processes {}
 
-    /// What comes from outside: clients, clocks and other daemons.
-    @Suite(.serialized) struct Surroundings {}
+    /// Faults from outside the process: clients, clocks and other daemons.
+    @Suite(.serialized) struct Environment {}
 
-    /// The daemon was to die of an injected fault, and did not.
-    struct DidNotDie: Error {}
+    /// The injected fault did not kill the daemon.
+    struct NotKilled: Error {}
 }

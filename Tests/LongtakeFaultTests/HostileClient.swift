@@ -1,21 +1,20 @@
 import Glibc
 import LongtakeDaemonDriver
 
-/// A client that means no good, or knows no better (fault F13). What it does is drawn from a seed.
+/// A malicious or broken client (fault F13). A seed decides what it sends.
 struct HostileClient {
     let daemon: DaemonProcess
     var generator: SeededGenerator
-    /// How often it did it.
+    /// The number of attacks so far.
     private(set) var injections = 0
-    /// Answers that nobody should get for what it sent.
-    private(set) var complaints: [String] = []
+    /// The responses with an unexpected status.
+    private(set) var unexpectedResponses: [String] = []
 
-    /// What it does.
-    enum Manner: String, CaseIterable {
+    enum Attack: String, CaseIterable {
         case slowHeads, drippingBodies, idleConnections
         case garbage, halfRequests, resets, reconnects, pipelines, endlessHeads, absurdChunks
 
-        /// Whether it sends next to nothing, so that it may cost next to nothing.
+        /// Whether the client sends almost nothing. Then it must cost the daemon almost nothing.
         var isQuiet: Bool { [.slowHeads, .drippingBodies, .idleConnections].contains(self) }
     }
 
@@ -24,9 +23,9 @@ struct HostileClient {
         self.generator = generator
     }
 
-    mutating func attack(_ manner: Manner, for seconds: Double) throws {
+    mutating func run(_ attack: Attack, for seconds: Double) throws {
         let deadline = Deadline(seconds)
-        switch manner {
+        switch attack {
         case .slowHeads: try drip("GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", deadline)
         case .drippingBodies:
             try drip(
@@ -49,27 +48,27 @@ struct HostileClient {
 
     private func connect() throws -> Socket {
         let socket = try daemon.connect()
-        // Who is not read from is not to hang in a send.
+        // If the daemon stops reading, a send must not block the test.
         var limit = timeval(tv_sec: 0, tv_usec: 100_000)
         setsockopt(socket.descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         return socket
     }
 
-    /// Sends what the other side may have stopped reading.
+    /// Sends a text. It ignores errors, because the daemon may have stopped reading.
     private func push(_ text: String, _ socket: Socket) { try? socket.send(text) }
 
-    /// The status that comes within a moment; `nil` where nothing comes, or the connection is cut.
+    /// The status of a response within 0.3 s; `nil` if there is none or the connection is closed.
     private func status(_ socket: Socket) -> Int? { try? socket.readHead(within: 0.3).status }
 
-    private mutating func expectRefusal(_ socket: Socket, of what: String) {
+    private mutating func expectRejection(_ socket: Socket, of what: String) {
         injections += 1
         guard let status = status(socket), !(400...499).contains(status), ![501, 503, 505].contains(status) else {
             return
         }
-        complaints.append("\(what) was answered with \(status)")
+        unexpectedResponses.append("\(what) got status \(status)")
     }
 
-    // MARK: Quiet
+    // MARK: Attacks that send almost nothing
 
     private mutating func drip(_ beginning: String, _ deadline: Deadline) throws {
         var sockets: [Socket] = []
@@ -93,18 +92,19 @@ struct HostileClient {
             sockets.append(try connect())
             injections += 1
         }
-        // To be there and say nothing is what it does.
+        // Keeps the connections open and sends nothing.
         while !deadline.isOver { poll(nil, 0, 50) }
         withExtendedLifetime(sockets) {}
     }
 
-    // MARK: Loud
+    // MARK: Attacks that send a lot
 
     private mutating func garbage() throws {
         let socket = try connect()
         var bytes = (0..<generator.draw(1...4_000)).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
         switch generator.draw(0...3) {
-        // The beginning of a ClientHello (RFC 8446 §4.1.2), and the preface of HTTP/2 (RFC 9113 §3.4).
+        // The beginning of a ClientHello (RFC 8446 §4.1.2), and the preface of HTTP/2 (RFC 9113
+        // §3.4).
         case 0: bytes = [0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03] + bytes
         case 1: bytes = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + bytes
         case 2: bytes = Array("GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\n".utf8) + bytes
@@ -113,7 +113,7 @@ struct HostileClient {
         try? socket.send(bytes)
         if generator.percent(30) { socket.finishSending() }
         if generator.percent(30) { socket.resetAtClose() }
-        if generator.percent(30) { expectRefusal(socket, of: "garbage") } else { injections += 1 }
+        if generator.percent(30) { expectRejection(socket, of: "garbage") } else { injections += 1 }
     }
 
     private mutating func halfRequest() throws {
@@ -121,7 +121,7 @@ struct HostileClient {
         let socket = try connect()
         try? socket.send(Array(whole[..<generator.draw(1...(whole.count - 1))]))
         socket.finishSending()
-        expectRefusal(socket, of: "half a request")
+        expectRejection(socket, of: "half a request")
     }
 
     private mutating func reset() throws {
@@ -129,7 +129,8 @@ struct HostileClient {
         push(
             "GET /v1/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nLast-Event-ID: 0\r\n\r\n",
             socket)
-        // In the middle of the head, of an event, or between two.
+        // The reset comes in the middle of the head, in the middle of an event, or between two
+        // events.
         _ = try? socket.read(count: generator.draw(1...6_000), within: 0.05)
         socket.resetAtClose()
         injections += 1
@@ -146,7 +147,7 @@ struct HostileClient {
         for socket in sockets {
             injections += 1
             let status = try? socket.readHead(within: 20).status
-            if status != 200 { complaints.append("a reader that came back got \(status ?? 0)") }
+            if status != 200 { unexpectedResponses.append("a reader that reconnected got status \(status ?? 0)") }
             if generator.percent(50) { socket.resetAtClose() }
         }
     }
@@ -175,7 +176,7 @@ struct HostileClient {
         case 2: push("GET /" + String(repeating: "a", count: 500_000), socket)
         default: push(String(repeating: "\r\n", count: 200_000), socket)
         }
-        expectRefusal(socket, of: "an endless head")
+        expectRejection(socket, of: "an endless head")
     }
 
     private mutating func absurdChunk() throws {
@@ -191,6 +192,6 @@ struct HostileClient {
         case 4: push(String(repeating: "1\r\na\r\n", count: 70_000), socket)
         default: push("1;" + String(repeating: "x", count: 300_000), socket)
         }
-        expectRefusal(socket, of: "an absurd chunk")
+        expectRejection(socket, of: "an absurd chunk")
     }
 }

@@ -2,67 +2,72 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-extension FaultTests.Surroundings {
-    /// F13. One manner after the other, beside honest clients, whose jobs and streams the checker looks at. Seen to fail where the end of a
-    /// client's input is not heard (`inputClosed` in ConnectionHandler): 950 descriptors stayed open.
-    @Test("F13: hostile clients harm nobody but themselves", .tags(.slow))
+extension FaultTests.Environment {
+    /// F13. Runs one attack after the other beside normal clients, whose jobs and streams the
+    /// checker verifies. This test failed when the daemon did not detect the end of a client's
+    /// input (`inputClosed` in ConnectionHandler): 950 descriptors stayed open.
+    @Test(
+        "F13: hostile clients do not affect other clients, and leave no descriptors and no memory behind", .tags(.slow))
     func hostileClients() async throws {
-        let manners = HostileClient.Manner.allCases
-        var campaign = Campaign("F13", rounds: manners.count)
-        // Some manners keep the whole machine busy, the ones who drive them included.
+        let attacks = HostileClient.Attack.allCases
+        var campaign = Campaign("F13", rounds: attacks.count)
+        // Some attacks keep the whole machine busy, including the test itself.
         campaign.silence = 45
         campaign.followers = 4
         campaign.pause = 200
         campaign.jobs = 150
         try await campaign.run { site in
-            let manner = manners[site.round]
-            let reading = ProcessReading(site.daemon)
-            let (descriptors, memory) = (reading.descriptors, reading.residentKiB)
-            let (cpu, began) = (reading.cpuSeconds, ContinuousClock.now)
+            let attack = attacks[site.round]
+            let usage = ProcessUsage(site.daemon)
+            let (descriptors, memory) = (usage.descriptors, usage.residentKiB)
+            let (cpu, began) = (usage.cpuSeconds, ContinuousClock.now)
             let injections = site.injections
             do {
                 var client = HostileClient(site.daemon, site.generator.split())
-                try client.attack(manner, for: 1)
+                try client.run(attack, for: 1)
                 site.injections += client.injections
-                for complaint in client.complaints.prefix(3) { site.history.violated(.honesty, complaint) }
+                for text in client.unexpectedResponses.prefix(3) { site.history.violated(.honesty, text) }
             }
-            let share = (reading.cpuSeconds - cpu) / ((.now - began) / .seconds(1))
-            if manner.isQuiet, share > HostileLimits.quietShare {
-                site.history.violated(.honesty, "clients that send next to nothing cost \(share) of a processor")
+            let share = (usage.cpuSeconds - cpu) / ((.now - began) / .seconds(1))
+            if attack.isQuiet, share > HostileLimits.quietShare {
+                site.history.violated(.honesty, "clients that send almost nothing used \(share) of a processor")
             }
-            // An honest client gets in, whatever was left behind.
+            // A normal client can connect after the attack.
             let answer = try site.daemon.connect().exchange(
                 "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", within: 15)
-            if answer.status != 200 { site.history.violated(.honesty, "then health was \(answer.status)") }
-            let isFree = ProcessReading.wait(upTo: HostileLimits.seconds) {
-                reading.descriptors <= descriptors + HostileLimits.descriptors
+            if answer.status != 200 {
+                site.history.violated(.honesty, "\(attack): afterwards healthz returned \(answer.status)")
+            }
+            let isFree = ProcessUsage.wait(upTo: HostileLimits.seconds) {
+                usage.descriptors <= descriptors + HostileLimits.descriptors
             }
             if !isFree {
                 site.history.violated(
-                    .honesty, "\(manner): \(reading.descriptors) descriptors, \(descriptors) before")
+                    .honesty, "\(attack): \(usage.descriptors) descriptors are open, and \(descriptors) were before")
             }
-            let isBack = ProcessReading.wait(upTo: HostileLimits.memorySeconds) {
-                reading.residentKiB - memory <= HostileLimits.memoryKiB
+            let isBack = ProcessUsage.wait(upTo: HostileLimits.memorySeconds) {
+                usage.residentKiB - memory <= HostileLimits.memoryKiB
             }
-            let grown = reading.residentKiB - memory
-            if !isBack { site.history.violated(.honesty, "\(manner): \(grown) KiB more than before") }
+            let grown = usage.residentKiB - memory
+            if !isBack { site.history.violated(.honesty, "\(attack): the daemon uses \(grown) KiB more than before") }
             print(
-                "F13 \(manner): \(site.injections - injections) times, \(Int(share * 100)) % of a processor, \(grown) KiB more"
+                "F13 \(attack): \(site.injections - injections) times, \(Int(share * 100)) % of a processor, \(grown) KiB more"
             )
         }
     }
 }
 
-/// What hostile clients may cost.
+/// The limits of what hostile clients may cost.
 private enum HostileLimits {
-    /// Of a processor, beside what the honest ones need.
+    /// The share of a processor, including the load of the normal clients.
     static let quietShare = 0.9
-    /// Those of the honest ones come and go.
+    /// The normal clients open and close this many descriptors meanwhile.
     static let descriptors = 12
-    /// Until the connections of clients that left are gone: at once, and not by the deadline of a request.
+    /// The time until the connections of disconnected clients are closed. It is shorter than the
+    /// deadline of a request, so the daemon has to detect the disconnect.
     static let seconds = 5.0
-    /// Kept for the next request: arenas of the allocator, rings of frames.
+    /// The daemon keeps some memory for later requests: arenas of the allocator, rings of frames.
     static let memoryKiB = 64 * 1024
-    /// Memory goes back to the system when a great coming and going is over.
+    /// The daemon returns free memory some seconds after many connections have closed.
     static let memorySeconds = 20.0
 }

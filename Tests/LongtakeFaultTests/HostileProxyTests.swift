@@ -1,13 +1,14 @@
 import LongtakeDaemonDriver
 import Testing
 
-/// The list of hostile inputs through a real nginx, which has a mind of its own about each: what it refuses does not arrive here, and what it
-/// passes on it has written anew. What matters is that we never take for a request what it took for something else: then there would be a job
-/// that no client was told of.
+/// Sends the list of hostile inputs through a real nginx. nginx rejects some of them and rewrites
+/// the others, so the daemon gets other bytes than in `HostileInputTests`. The daemon must not find
+/// a request where nginx found none. Otherwise there would be a job whose client got no response.
 @Suite(.serialized, .enabled(if: ProxyServer.isInstalled)) struct HostileProxyTests {
-    // Seen to fail where an answer behind a 100 was not counted: then there was a job that nobody was told of.
+    // This test failed when it did not count the response after a 100: there was one job more than
+    // responses.
     @Test(
-        "nothing that hides in a request becomes one, and the daemon goes on", arguments: HostileGroup.all,
+        "the daemon executes no request that is hidden in another one, and continues", arguments: HostileGroup.all,
         [nil, "1.1"] as [String?])
     func group(_ group: HostileGroup, version: String?) async throws {
         try await onOwnThread {
@@ -19,18 +20,20 @@ import Testing
                 #expect(!statuses.contains(500), "\(input.name)")
                 #expect(
                     try daemon.submissions() - before == statuses.count { $0 == 201 },
-                    "\(input.name): a job for each that its client was told of, \(statuses)")
+                    "\(input.name): one job for each 201 in \(statuses)")
                 #expect(try daemon.get("/healthz").status == 200, "\(input.name)")
             }
-            #expect(!daemon.log.contains("request failed"), "nothing of this was an error of ours")
+            #expect(!daemon.log.contains("request failed"), "no input causes an internal error")
         }
     }
 
-    /// The status of each answer until the connection ends, or the proxy waits for the rest of a request.
+    /// The status of each response until the connection closes, or nginx waits for the rest of a
+    /// request.
     private static func answers(to input: HostileInput, at port: Int) throws -> [Int] {
         let socket = try Socket(port: port)
         try? socket.send(input.bytes)
-        // Behind whatever comes of the input: a proxy that waits for the rest of a body takes this for it and answers nothing.
+        // This request follows the input. If nginx still waits for the rest of a body, it treats
+        // this request as the rest, and sends no response.
         try? socket.send("GET /last HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         var statuses: [Int] = []
         while let head = try? socket.readHead(), head.status != 404 {

@@ -3,8 +3,9 @@ import LongtakeDaemonDriver
 import Testing
 
 extension FaultTests.Processes {
-    /// F1. Without the recovery at boot (JobLedger.recover) jobs stay `running` for ever: O4.
-    @Test("F1: a daemon that is killed at random times under load loses nothing that it told", .tags(.slow))
+    /// F1. Without recovery at startup (`JobLedger.recoverFromEarlierBoots`), jobs stay `running`
+    /// forever (O4).
+    @Test("F1: kills at random times under load lose no acknowledged job and no streamed event", .tags(.slow))
     func killedAtRandom() async throws {
         try await Campaign("F1", rounds: 6).run { site in
             site.rest(50...900)
@@ -14,14 +15,16 @@ extension FaultTests.Processes {
         }
     }
 
-    /// What F1 cannot show, since the kernel keeps what a killed process wrote. With `synchronous = NORMAL` acknowledged jobs are gone: O1.
+    /// A kill alone loses no writes, because the kernel keeps them. With `synchronous = NORMAL`,
+    /// this test finds lost acknowledged jobs (O1).
     @Test(
-        "F1, power cut: what was never synced is lost, torn and out of order, and nothing that was told is",
+        "F1, power cut: unsynced data is lost, torn or reordered, but no acknowledged job and no streamed event",
         .tags(.slow))
     func powerCut() async throws {
         try await Campaign("F1 power cut", rounds: 6).run { site in
             site.rest(50...900)
-            // Most of them in the middle of a write, to the log or, in a checkpoint, to the database.
+            // Most power cuts come in the middle of a write to the WAL, or of a checkpoint's write
+            // to the database.
             if site.generator.percent(40) {
                 site.control[.killAtWrite] = site.control[.writes] + Int64(site.generator.draw(1...20))
             } else if site.generator.percent(60) {
@@ -37,45 +40,49 @@ extension FaultTests.Processes {
         }
     }
 
-    /// F2. Where the events are published before COMMIT, a reader has lines that are gone: O2.
-    @Test("F2: it dies instead of the next sync, and of the one after it, and so on", .tags(.slow))
+    /// F2. If the daemon publishes events before COMMIT, a reader has received lines that do not
+    /// exist any more (O2).
+    @Test("F2: a kill instead of the N-th sync loses no acknowledged job and no streamed event", .tags(.slow))
     func killedAtSync() async throws {
         try await Campaign("F2 sync", rounds: 8).run { site in
             site.control[.killAtSync] = site.control[.syncs] + Int64(site.round + 1)
-            try site.awaitDeath()
+            try site.restartAfterCrash()
         }
     }
 
-    /// F2. The write is done by half, so the end of the write-ahead log is torn.
-    @Test("F2: it dies in the middle of the next write, and of the one after it, and so on", .tags(.slow))
+    /// F2. Half of the write is done, so the end of the WAL is torn.
+    @Test("F2: a kill in the middle of the N-th write loses no acknowledged job and no streamed event", .tags(.slow))
     func killedAtWrite() async throws {
         try await Campaign("F2 write", rounds: 8).run { site in
             site.control[.killAtWrite] = site.control[.writes] + Int64(site.round * site.generator.draw(1...4) + 1)
-            try site.awaitDeath()
+            try site.restartAfterCrash()
         }
     }
 
-    /// The places that no timer hits. Where the callers are resumed before COMMIT, `beforeCommit` shows it: O1.
+    /// A timer hardly ever hits these points. If the writer resumes its callers before COMMIT,
+    /// `beforeCommit` finds it (O1).
     @Test(
-        "F1, crash points: before and after COMMIT, after publishing, after a claim", .tags(.slow),
+        "F1, crash points: a crash before or after COMMIT, after publishing or after a claim loses nothing",
+        .tags(.slow),
         arguments: ["beforeCommit", "afterCommit", "afterPublishing", "afterClaim"])
     func crashPoint(_ point: String) async throws {
         try await Campaign("F1 \(point)", rounds: 5).run { site in
             _ = site.daemon.stop()
-            // Another place of its life each time; the first ones come before it is ready.
+            // Each round crashes at another time. Some crashes come before the daemon is ready.
             try site.daemon.startWithoutWaiting(["CRASH_POINT=\(point):\(site.generator.draw(1...60))"])
-            try site.awaitDeath()
+            try site.restartAfterCrash()
         }
     }
 
-    /// A crash in the middle of the recovery from a crash, again and again.
-    @Test("F1, crash points: in recovery", .tags(.slow))
+    /// The recovery from a crash crashes too, several times.
+    @Test("F1, crash points: recovery works after a crash during recovery", .tags(.slow))
     func crashInRecovery() async throws {
         try await Campaign("F1 inRecovery", rounds: 4).run { site in
             site.rest(300...900)
             site.kill()
             for number in 1...3 {
-                // It dies before it is ready where so much was running; otherwise it lives, and is killed again.
+                // If at least this many stages were running, the daemon crashes before it is ready.
+                // Otherwise the test kills it.
                 if (try? site.daemon.start("CRASH_POINT=inRecovery:\(number)")) == nil {
                     site.injections += 1
                     site.expectKilled()
@@ -89,9 +96,9 @@ extension FaultTests.Processes {
 }
 
 extension Campaign.Site {
-    /// Waits until the fault that was set has killed the daemon, and starts it again without it.
-    func awaitDeath() throws {
-        guard daemon.wait(within: 20) != nil else { throw FaultTests.DidNotDie() }
+    /// Waits until the injected fault has killed the daemon, and restarts it without the fault.
+    func restartAfterCrash() throws {
+        guard daemon.wait(within: 20) != nil else { throw FaultTests.NotKilled() }
         expectKilled()
         injections += 1
         control.calm()

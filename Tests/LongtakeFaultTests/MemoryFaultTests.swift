@@ -2,51 +2,58 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-extension FaultTests.Surroundings {
-    /// F12. Readers whose window is full: what they do not take is in the log, and not in the daemon. Seen to fail without the write
-    /// deadline (`giveUp` in StreamDeadlines): 521 descriptors were open 20 s later. And where a stream is told that there is room
-    /// although there is none (`writabilityChanged` in StreamSubscriber): 43 MiB with 51 readers, and only 123 had been let in after a minute.
-    @Test("F12: 1,000 readers that never read hold little memory, are cut off, and resume exactly", .tags(.slow))
+extension FaultTests.Environment {
+    /// F12. The receive windows of the readers are full. The events that they do not take stay in
+    /// the event log and use no memory of the daemon.
+    ///
+    /// This test failed without the write timeout (`writeTimeout` in StreamDeadlines): 521
+    /// descriptors were open 20 s later. It also failed when streams ignored that the connection
+    /// was not writable (`writabilityChanged` in StreamSubscriber): the daemon used 43 MiB more
+    /// with 51 readers, and only 123 readers were connected after a minute.
+    @Test("F12: 1,000 readers that never read use little memory, are disconnected, and resume exactly", .tags(.slow))
     func readersThatNeverRead() async throws {
-        let crowd = 1_000
+        let readerCount = 1_000
         var campaign = Campaign("F12", rounds: 1)
         campaign.followers = 6
         campaign.pause = 150
         campaign.jobs = 300
         try await campaign.run { site in
-            // Something to replay, and more while they hang.
+            // The load writes events to replay, and more events while the readers do not read.
             site.rest(3_000...3_000)
-            let reading = ProcessReading(site.daemon)
-            let descriptors = reading.descriptors
-            var (readers, crowding): ([EventReader], Crowding) = ([], Crowding(reading))
+            let usage = ProcessUsage(site.daemon)
+            let descriptors = usage.descriptors
+            var (readers, growth): ([EventReader], MemoryGrowth) = ([], MemoryGrowth(usage))
             let opening = Deadline(120)
-            while readers.count < crowd, !opening.isOver {
+            while readers.count < readerCount, !opening.isOver {
                 readers.append(try site.daemon.feed("", "Last-Event-ID: 0", receiveBuffer: 2_048))
                 site.injections += 1
-                crowding.look()
+                growth.measure()
             }
-            if readers.count < crowd { site.history.violated(.honesty, "only \(readers.count) streams began in 120 s") }
+            if readers.count < readerCount {
+                site.history.violated(.honesty, "only \(readers.count) streams began in 120 s")
+            }
             let began = ContinuousClock.now
-            // By the write deadline; TCP_USER_TIMEOUT would take 30 s.
-            let areGone = ProcessReading.wait(upTo: 20) {
-                crowding.look()
-                return reading.descriptors <= descriptors + 16
+            // The write timeout disconnects the readers. `TCP_USER_TIMEOUT` would take 30 s.
+            let areGone = ProcessUsage.wait(upTo: 20) {
+                growth.measure()
+                return usage.descriptors <= descriptors + 16
             }
-            // One that is still there would be told of each new event for as long as it is asked.
+            // A reader that is still connected would get new events for as long as the test reads.
             guard areGone else {
                 return site.history.violated(
-                    .honesty, "\(reading.descriptors) descriptors after 20 s, \(descriptors) before")
+                    .honesty, "\(usage.descriptors) descriptors are open after 20 s, and \(descriptors) were before")
             }
             let seconds = Int((ContinuousClock.now - began) / .seconds(1))
-            print("F12: \(crowding), \(seconds) s until they were gone")
-            if crowding.isTooMuch { site.history.violated(.honesty, "\(crowding)") }
-            for index in stride(from: 0, to: readers.count, by: crowd / 8) {
+            print("F12: \(growth), \(seconds) s until all were disconnected")
+            if growth.isTooMuch { site.history.violated(.honesty, "\(growth)") }
+            for index in stride(from: 0, to: readers.count, by: readerCount / 8) {
                 try Self.checkResumed(readers[index], site)
             }
         }
     }
 
-    /// O8: what it had got, and what it gets when it comes back, are the feed without a gap or a double.
+    /// O8: the events that the reader received before the disconnect and after the resume are the
+    /// feed, without a gap or a duplicate.
     private static func checkResumed(_ reader: EventReader, _ site: Campaign.Site) throws {
         var seen: [String] = []
         while let block = try? reader.next(within: 1) {
@@ -56,7 +63,8 @@ extension FaultTests.Surroundings {
         let whole = try site.daemon.feed("", "Last-Event-ID: 0")
         let more = try ids(again, 20)
         if try ids(whole, seen.count + more.count) != seen + more {
-            site.history.violated(.resume, "a reader that was cut off after \(seen.last ?? "nothing") is not told all")
+            site.history.violated(
+                .resume, "a reader that was disconnected after \(seen.last ?? "nothing") did not get all events later")
         }
     }
 
@@ -70,25 +78,29 @@ extension FaultTests.Surroundings {
     }
 }
 
-/// What a crowd of readers takes of a daemon's memory.
-private struct Crowding: CustomStringConvertible {
-    private let reading: ProcessReading
+/// The memory that readers use in the daemon.
+private struct MemoryGrowth: CustomStringConvertible {
+    private let usage: ProcessUsage
     private let before: (descriptors: Int, memory: Int)
+    /// The largest number of readers at the same time.
     private var readers = 0
+    /// The largest growth, in KiB.
     private var memory = 0
 
-    init(_ reading: ProcessReading) {
-        self.reading = reading
-        before = (reading.descriptors, reading.residentKiB)
+    init(_ usage: ProcessUsage) {
+        self.usage = usage
+        before = (usage.descriptors, usage.residentKiB)
     }
 
-    mutating func look() {
-        readers = max(readers, reading.descriptors - before.descriptors)
-        memory = max(memory, reading.residentKiB - before.memory)
+    mutating func measure() {
+        readers = max(readers, usage.descriptors - before.descriptors)
+        memory = max(memory, usage.residentKiB - before.memory)
     }
 
-    /// 64 KiB for each, and 24 MiB for the load beside them. On a busy machine the first are gone before the last are there.
+    /// The limit is 64 KiB for each reader, and 24 MiB for the other load. It uses the largest
+    /// number of readers at the same time, because on a busy machine the first readers are
+    /// disconnected before the last ones connect.
     var isTooMuch: Bool { memory > 24 * 1024 + 64 * readers }
 
-    var description: String { "\(memory) KiB more with \(readers) readers at a time" }
+    var description: String { "\(memory) KiB more with \(readers) readers at the same time" }
 }

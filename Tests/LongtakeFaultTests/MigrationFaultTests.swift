@@ -3,8 +3,9 @@ import LongtakeDaemonDriver
 import Testing
 
 extension FaultTests.Processes {
-    /// F14. With migrations that commit statement by statement, the start after the kill fails on an index that is there already: O6.
-    @Test("F14: a migration that is killed before each of its statements is done or not begun", .tags(.slow))
+    /// F14. If a migration commits each statement separately, the start after the kill fails
+    /// because an index already exists (O6).
+    @Test("F14: a migration that is killed before any of its statements has completed or has not begun", .tags(.slow))
     func killedMigration() async throws {
         try await Campaign("F14", rounds: 1).run { site in
             site.rest(600...900)
@@ -16,16 +17,16 @@ extension FaultTests.Processes {
                 guard (try? site.daemon.start("CRASH_POINT=inMigration:\(statements)")) == nil else { break }
                 site.injections += 1
                 site.expectKilled()
-                // Old or new: the next start finds one of them, and makes the rest of the way.
+                // The next start finds the old or the new schema, and completes the migration.
                 try site.restart()
                 _ = site.daemon.stop()
             } while statements < 200
-            // The last one came to its end.
+            // In the last round the migration has fewer statements than that, so it completes.
             #expect(statements > 3)
         }
     }
 
-    /// Puts the file back to the first released shape.
+    /// Changes the database back to the first released schema.
     private static func downgrade(_ path: String) throws {
         let database = try DatabaseQueue(path: path)
         try database.write { db in

@@ -4,12 +4,14 @@ import LongtakeDaemonDriver
 import Testing
 
 extension FaultTests.Disks {
-    /// More submissions than the disk takes.
-    private static let crowd = 1_900
+    /// More submissions than the lane of submissions accepts while a commit runs.
+    private static let submissionCount = 1_900
 
-    // Seen to fail without the bound in CommandLanes: none was refused, and all had to wait.
+    // This test failed without the limit in CommandLanes: no submission was rejected, and all had
+    // to wait.
     @Test(
-        "F5: submissions beyond the bound get 503 and Retry-After at once, and only what got 201 is kept", .tags(.slow))
+        "F5: submissions beyond the limit get 503 with Retry-After at once, and only jobs that got 201 are stored",
+        .tags(.slow))
     func tooManySubmissions() async throws {
         try await Campaign.repeated("F5, overload") {
             let directory = try DaemonProcess.temporaryDirectory()
@@ -17,41 +19,44 @@ extension FaultTests.Disks {
             let disk = try FaultControl(directory: directory)
             let daemon = try DaemonProcess(environment: disk.environment + ["LONGTAKE_QUEUES_CPU_WORKERS=0"])
             var lines: [Socket] = []
-            for _ in 0..<Self.crowd { lines.append(try daemon.connect()) }
+            for _ in 0..<Self.submissionCount { lines.append(try daemon.connect()) }
             disk[.syncDelay] = 10_000_000
             for (number, line) in lines.enumerated() {
                 try line.send(DaemonProcess.submission(#"{"input":{"prompt":"number \#(number)"}}"#))
             }
-            // Who is refused is told so while the disk is busy, and so is who only asks.
-            let isRefused = ProcessReading.wait(upTo: 9) { lines.contains { $0.hasBytes } }
-            #expect(isRefused)
+            // Rejected submissions get their responses while the disk is busy, and so do requests
+            // that do not write.
+            let isRejected = ProcessUsage.wait(upTo: 9) { lines.contains { $0.hasBytes } }
+            #expect(isRejected)
             #expect(
                 try daemon.connect().exchange("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", within: 9).status
                     == 200)
             disk.calm()
-            var (kept, refused): (Set<String>, Int) = ([], 0)
+            var (accepted, rejected): (Set<String>, Int) = ([], 0)
             for (number, line) in lines.enumerated() {
                 let answer = try line.readResponse(within: 30)
                 if answer.status == 201 {
-                    kept.insert("number \(number)")
+                    accepted.insert("number \(number)")
                 } else {
                     #expect(answer.status == 503)
                     #expect(answer["retry-after"] == "2")
-                    refused += answer.body.contains("urn:longtake:problem:overloaded") ? 1 : 0
+                    rejected += answer.body.contains("urn:longtake:problem:overloaded") ? 1 : 0
                 }
             }
-            print("F5: \(kept.count) accepted, \(refused) refused at once")
-            #expect(refused > 0, "those for whom the lane had no room")
-            // What waits, and a commit that was under way; less where the machine is so slow that what waited was told that the disk does not answer.
-            #expect(kept.count <= 1_536)
+            print("F5: \(accepted.count) accepted, \(rejected) rejected at once")
+            #expect(rejected > 0, "the lane was full")
+            // At most the waiting submissions and those in the commit are accepted. On a slow
+            // machine fewer are, because the daemon rejects waiting ones when the disk does not
+            // answer.
+            #expect(accepted.count <= 1_536)
             #expect(daemon.stop() == 0)
-            // O1: what was acknowledged is kept, and what was refused is not there.
+            // O1: the acknowledged jobs are stored, and the rejected ones are not.
             let database = try DatabaseQueue(path: daemon.directory + "/data/longtake.db")
             let stored = try database.read { db in
                 try String.fetchAll(db, sql: "SELECT json_extract(input, '$.prompt') FROM job")
             }
-            #expect(stored.count == kept.count)
-            #expect(Set(stored) == kept)
+            #expect(stored.count == accepted.count)
+            #expect(Set(stored) == accepted)
             try database.close()
             try DatabaseFile(daemon.directory + "/data").check()
         }

@@ -1,7 +1,7 @@
 import FoundationEssentials
 import LongtakeDaemonDriver
 
-/// The project's pipelines with a change, in a file that lives as long as this value.
+/// A temporary copy of `config/pipelines.yaml` with a change. It is removed with this value.
 final class PipelineFile: Sendable {
     let path: String
     private let directory: String

@@ -2,7 +2,7 @@ import FoundationEssentials
 import Glibc
 import LongtakeDaemonDriver
 
-/// A real nginx in front of a daemon, as a site would have it, with nothing set for streams.
+/// A real nginx in front of a daemon, as on a web site. It has no settings for streams.
 final class ProxyServer {
     static let binary = "/usr/sbin/nginx"
     static let isInstalled = access(binary, X_OK) == 0
@@ -14,15 +14,15 @@ final class ProxyServer {
     private var pid: pid_t = 0
 
     /// - Parameters:
-    ///   - version: of HTTP towards the daemon; `nil` for nginx's default, which is 1.0.
-    ///   - path: the beginning of what is passed on.
-    ///   - patience: for a client that does not send all of its request.
+    ///   - version: the HTTP version towards the daemon; `nil` for nginx's default, which is 1.0.
+    ///   - path: the prefix of the paths that nginx forwards.
+    ///   - patience: the timeout for a client that does not send its whole request.
     init(to upstream: Int, version: String? = nil, path: String = "/v1/", patience: String = "60s") throws {
         port = try DaemonProcess.freePort()
         directory = try DaemonProcess.temporaryDirectory()
         let setting = version.map { "proxy_http_version \($0); proxy_set_header Connection '';" } ?? ""
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map { "\($0)_temp_path \($0);" }.joined()
-        // The recipe of docs/operations.md.
+        // A short form of the recipe in docs/operations.md.
         let text = """
             daemon off;
             master_process off;
@@ -58,7 +58,7 @@ final class ProxyServer {
         pid = try DaemonProcess.spawn(
             path: Self.binary, [Self.binary, "-p", directory, "-c", "nginx.conf", "-e", "error.log"], [], &actions)
         let port = port
-        guard ProcessReading.wait(upTo: 10, until: { (try? Socket(port: port)) != nil }) else {
+        guard ProcessUsage.wait(upTo: 10, until: { (try? Socket(port: port)) != nil }) else {
             let log = (try? String(contentsOfFile: directory + "/error.log", encoding: .utf8)) ?? ""
             throw DidNotStart(log: log)
         }
@@ -72,7 +72,7 @@ final class ProxyServer {
         try? FileManager.default.removeItem(atPath: directory)
     }
 
-    /// Opens a stream through it.
+    /// Opens a stream through the proxy.
     func stream(_ path: String, after cursor: String? = nil) throws -> EventReader {
         let field = cursor.map { "Last-Event-ID: \($0)\r\n" } ?? ""
         return try EventReader(

@@ -4,12 +4,12 @@ import Testing
 
 /// Streams through a real nginx.
 @Suite(.serialized, .enabled(if: ProxyServer.isInstalled)) struct ProxyTests {
-    /// `nil` is what nginx speaks to a daemon by default, HTTP/1.0.
+    /// The HTTP versions towards the daemon. `nil` is nginx's default, HTTP/1.0.
     private static let versions: [String?] = [nil, "1.1"]
 
-    // No time is looked at: an event that was held back would never be followed by the next. Seen to fail without `X-Accel-Buffering: no`,
-    // where nginx speaks HTTP/1.0.
-    @Test("each event arrives before the next one is caused", arguments: versions)
+    // The test needs no clock. It submits the next job only when the event has arrived, so it would
+    // hang if nginx buffered an event. It failed with HTTP/1.0 without `X-Accel-Buffering: no`.
+    @Test("nginx does not buffer: each event arrives before the next job is submitted", arguments: versions)
     func oneAtATime(version: String?) async throws {
         try await onOwnThread {
             let daemon = try Self.idleDaemon()
@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    @Test("Last-Event-ID passes, and a log that has ended ends cleanly", arguments: versions)
+    @Test("nginx forwards Last-Event-ID, and the stream of a finished job ends cleanly", arguments: versions)
     func resumed(version: String?) async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "200")
@@ -40,9 +40,11 @@ import Testing
         }
     }
 
-    // Behind HTTP/1.0 nginx takes the end of the connection for the end of the body, so that only the log tells a cut from an end. Seen to fail
-    // without the `error_page` line of the recipe: 502, at which a browser gives up for good.
-    @Test("a daemon that is killed and comes back is a pause for a reader who follows the recipe", arguments: versions)
+    // With HTTP/1.0, nginx treats the end of the connection as the end of the body. Then only the
+    // missing final event tells the client that the connection was cut. This test failed without
+    // the `error_page` line of the recipe: the status was 502, after which a browser never
+    // reconnects.
+    @Test("a reader behind the recipe's nginx resumes after a kill and a restart of the daemon", arguments: versions)
     func restarted(version: String?) async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "20")
@@ -55,12 +57,12 @@ import Testing
             daemon.kill()
             while let block = try? reader.next() { log.add(block) }
             #expect(!log.types.contains("job.succeeded"))
-            #expect(reader.endedCleanly == (version == nil), "with HTTP/1.1 a cut is seen as a cut")
+            #expect(reader.endedCleanly == (version == nil), "with HTTP/1.1, nginx cuts the connection too")
             let meanwhile = try proxy.stream(path, after: log.last)
             #expect(meanwhile.head.status == 200)
             #expect(meanwhile.head["content-type"] == "text/event-stream")
-            let words = try meanwhile.socket.read(through: "\n\n")
-            #expect(String(decoding: words, as: UTF8.self) == "retry: 2000\n\n")
+            let bytes = try meanwhile.socket.read(through: "\n\n")
+            #expect(String(decoding: bytes, as: UTF8.self) == "retry: 2000\n\n")
             try daemon.start()
             for block in try proxy.stream(path, after: log.last).rest() { log.add(block) }
             try log.checkWhole()
@@ -68,7 +70,7 @@ import Testing
         }
     }
 
-    @Test("an orderly stop ends the stream cleanly and says when to come back", arguments: versions)
+    @Test("a graceful shutdown ends the stream cleanly and tells the client when to reconnect", arguments: versions)
     func stopped(version: String?) async throws {
         try await onOwnThread {
             let daemon = try Self.idleDaemon()
@@ -83,7 +85,8 @@ import Testing
         }
     }
 
-    /// A daemon whose jobs wait for ever, and so say nothing that the test has not caused.
+    /// A daemon without workers. Its jobs wait forever, so only the test's submissions cause
+    /// events.
     private static func idleDaemon() throws -> DaemonProcess {
         try DaemonProcess(environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0", "LONGTAKE_QUEUES_GPU_WORKERS=0"])
     }

@@ -4,8 +4,9 @@ import LongtakeDaemonDriver
 import Testing
 
 extension FaultTests.Processes {
-    /// F1. Where a job's rows go in a transaction of their own before the job, the file that is left has a job without a log: O6.
-    @Test("F1, crash points: in pruning, a job is there whole or not at all", .tags(.slow))
+    /// F1. If the pruner deletes the event log in an earlier transaction than the job, a crash
+    /// leaves a job without an event log (O6).
+    @Test("F1, crash points: after a crash in pruning, each job is complete or gone", .tags(.slow))
     func crashInPruning() async throws {
         try await Campaign.repeated("F1, pruning") {
             let daemon = try DaemonProcess("--speed", "2000", environment: ["LONGTAKE_STORAGE_RETENTION_HOURS=1"])
@@ -27,7 +28,7 @@ extension FaultTests.Processes {
             let deadline = Deadline(20)
             while try daemon.get("/v1/jobs?limit=50", "Connection: close").object()["jobs"].map({ "\($0)" })?
                 .contains(old.first ?? "") ?? true
-            { try #require(!deadline.isOver, "what is due is removed") }
+            { try #require(!deadline.isOver, "the due jobs were not removed within 20 s") }
             for (id, log) in logs {
                 #expect(try daemon.get("/v1/jobs/\(id)").status == (old.contains(id) ? 404 : 200))
                 if !old.contains(id) { #expect(try daemon.wholeLog(of: id).lines == log) }
@@ -38,7 +39,7 @@ extension FaultTests.Processes {
         }
     }
 
-    /// Moves all of some jobs back by two hours.
+    /// Moves all times of some jobs back by two hours.
     private static func age(_ jobs: Set<String>, in path: String) throws {
         let database = try DatabaseQueue(path: path)
         try database.write { db in

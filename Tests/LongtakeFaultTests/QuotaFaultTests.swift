@@ -2,16 +2,19 @@ import Glibc
 import LongtakeDaemonDriver
 import Testing
 
-/// F4 where the room ends for this user alone. SQLite calls that an I/O error, which from a COMMIT would be an unknown outcome.
+/// F4 with a quota: the disk is full for this user only. SQLite reports an I/O error. From a COMMIT
+/// that would be an unknown outcome.
 extension FaultTests.Disks {
-    /// Seen to fail without `CommitFailure.naming`: the daemon ended.
-    @Test("F4: a quota that is used up is a full disk: new work is refused, and it goes on by itself", .tags(.slow))
+    /// This test failed without `CommitFailure.naming`: the daemon exited.
+    @Test(
+        "F4: while the quota is used up, new jobs get 503 as on a full disk; later the daemon continues by itself",
+        .tags(.slow))
     func quota() async throws {
-        try await Self.underControl { daemon, control in
+        try await Self.withDaemon { daemon, control in
             let id = try daemon.submit()
             control[.diskIsFull] = Int64(EDQUOT)
             try Self.eventually { try daemon.get("/readyz").status == 503 }
-            let refused = try daemon.post("/v1/jobs", #"{"input":{"prompt":"no room"}}"#, nil)
+            let refused = try daemon.post("/v1/jobs", #"{"input":{"prompt":"no space"}}"#, nil)
             #expect(refused.status == 503 && refused["retry-after"] != nil)
             #expect(try daemon.get("/v1/jobs/\(id)").status == 200)
             control[.diskIsFull] = 0
@@ -21,12 +24,13 @@ extension FaultTests.Disks {
         }
     }
 
-    /// Seen to fail without `CommitFailure.naming`: the start ended with status 1, and so would each that follows.
+    /// This test failed without `CommitFailure.naming`: the daemon exited with status 1 at this
+    /// start, and would have exited at every later start.
     @Test(
-        "F4: a start where a write, or a sync, is over the quota serves what is stored, and begins when there is room",
+        "F4: if the quota is used up at startup, the daemon serves the stored data and recovers when there is space",
         .tags(.slow), arguments: [FaultControl.Word.diskIsFull, .syncError])
     func quotaAtStart(_ word: FaultControl.Word) async throws {
-        try await Self.underControl { daemon, control in
+        try await Self.withDaemon { daemon, control in
             let id = try daemon.submit()
             daemon.kill()
             control[word] = Int64(EDQUOT)
@@ -36,11 +40,11 @@ extension FaultTests.Disks {
             }
             try daemon.startWithoutWaiting()
             try Self.eventually { (try? daemon.get("/healthz").status) == 200 }
-            // Over some looks for room.
-            let looks = Deadline(3)
-            while !looks.isOver { #expect(try daemon.get("/readyz").status == 503) }
+            // In this time the daemon checks for space several times.
+            let spaceChecks = Deadline(3)
+            while !spaceChecks.isOver { #expect(try daemon.get("/readyz").status == 503) }
             #expect(try daemon.get("/v1/jobs/\(id)").status == 200)
-            #expect(try daemon.post("/v1/jobs", #"{"input":{"prompt":"no room"}}"#, nil).status == 503)
+            #expect(try daemon.post("/v1/jobs", #"{"input":{"prompt":"no space"}}"#, nil).status == 503)
             control.calm()
             try Self.eventually { try daemon.get("/readyz").status == 200 }
             try Self.eventually { try daemon.get("/v1/jobs/\(id)").object()["state"] as? String == "succeeded" }
@@ -48,10 +52,12 @@ extension FaultTests.Disks {
         }
     }
 
-    /// Seen to fail where the reserve said only that it could not be kept: the log and `readyz` spoke of a full disk.
-    @Test("F4: where the reserve cannot be kept for another reason, the log and readyz name it", .tags(.slow))
-    func reserveInTheWay() async throws {
-        try await Self.underControl { daemon, _ in
+    /// This test failed when the reserve did not report its error: the log lines and `readyz` said
+    /// that the disk is full.
+    @Test(
+        "F4: if the reserve cannot be restored for another reason, the log lines and readyz name it", .tags(.slow))
+    func reserveIsDirectory() async throws {
+        try await Self.withDaemon { daemon, _ in
             #expect(daemon.stop() == 0)
             let reserve = daemon.directory + "/data/longtake.reserve"
             unlink(reserve)
@@ -60,7 +66,7 @@ extension FaultTests.Disks {
             try Self.eventually { (try? daemon.get("/healthz").status) == 200 }
             let answer = try daemon.get("/readyz")
             #expect(answer.status == 503 && answer.body.contains("longtake.reserve: Is a directory"), "\(answer.body)")
-            #expect(!answer.body.contains(daemon.directory), "strangers are told no path: \(answer.body)")
+            #expect(!answer.body.contains(daemon.directory), "the response contains no path: \(answer.body)")
             #expect(daemon.log.contains("longtake.reserve: Is a directory"))
             rmdir(reserve)
             try Self.eventually { try daemon.get("/readyz").status == 200 }
@@ -68,7 +74,7 @@ extension FaultTests.Disks {
         }
     }
 
-    private static func underControl(
+    private static func withDaemon(
         _ body: @escaping @Sendable (DaemonProcess, FaultControl) throws -> Void
     ) async throws {
         try await onOwnThread {

@@ -3,10 +3,11 @@ import LongtakeDaemonDriver
 import Testing
 
 extension FaultTests.Processes {
-    /// F8. The process must not take apart what a thread still uses: connections of the database, event loops, signal handlers. Ten stops, or
-    /// as many as `LONGTAKE_STOPS` says. `make sanitize` runs it on a daemon that traps at each wrong access.
+    /// F8. A shutdown must not free anything that a thread still uses: database connections, event
+    /// loops, signal handlers. The test makes ten shutdowns, or as many as `LONGTAKE_STOPS` says.
+    /// `make sanitize` runs it with a daemon that traps at each invalid memory access.
     @Test(
-        "F8: a stop under reads, waits, streams and submissions ends with 0 and without a word of trouble", .tags(.slow)
+        "F8: a shutdown during reads, waits, streams and submissions exits with 0 and logs no error", .tags(.slow)
     )
     func stoppedWhileRead() async throws {
         let stops = getenv("LONGTAKE_STOPS").flatMap { Int(String(cString: $0)) } ?? 10
@@ -15,26 +16,26 @@ extension FaultTests.Processes {
             let daemon = try DaemonProcess("--speed", "50", environment: options)
             for round in 1...stops {
                 if round > 1 { try daemon.start() }
-                let load = try StopLoad(daemon)
-                // What is under way differs from round to round.
+                let load = try ShutdownLoad(daemon)
+                // The delay differs from round to round, so that other requests are in progress.
                 poll(nil, 0, CInt(10 + round * 37 % 150))
                 daemon.signal(SIGTERM)
                 let status = daemon.wait(within: 60)
                 load.end()
                 let log = daemon.log
-                try #require(status == 0, "stop \(round) ended with \(status ?? -1):\n\(log.suffix(4_000))")
-                for trouble in ["Fatal error", "Sanitizer", "already shut down", "critical", "does not end"] {
-                    try #require(!log.contains(trouble), "stop \(round):\n\(log.suffix(8_000))")
+                try #require(status == 0, "shutdown \(round) exited with \(status ?? -1):\n\(log.suffix(4_000))")
+                for error in ["Fatal error", "Sanitizer", "already shut down", "critical", "does not end"] {
+                    try #require(!log.contains(error), "shutdown \(round):\n\(log.suffix(8_000))")
                 }
             }
-            print("F8: \(stops) stops under load")
+            print("F8: \(stops) shutdowns under load")
             try DatabaseFile(daemon.directory + "/data").check()
         }
     }
 }
 
-/// Clients of every kind, which go on until the daemon is gone.
-private struct StopLoad {
+/// Clients of every kind. They send requests until the daemon exits.
+private struct ShutdownLoad {
     private let threads: [BlockingAnswer]
     private let sockets: [Socket]
 
@@ -57,7 +58,7 @@ private struct StopLoad {
         threads = [lists, lists, pages, jobs, metrics, submissions].map { request in
             BlockingAnswer {
                 let socket = try daemon.connect()
-                // Many at once, so that the next is there when one is answered.
+                // Sends many requests at once, so that the daemon always has a next one.
                 while true {
                     try socket.send(String(repeating: request, count: 20))
                     for _ in 0..<20 { _ = try socket.readResponse(within: 20) }

@@ -17,7 +17,7 @@ struct ActiveJobsTests {
                 head: EventSequence(rawValue: 1), lastAt: Timestamp(millisecondsSince1970: 0)))
     }
 
-    /// Seen to fail when a full cache started empty again: all jobs were gone at once.
+    /// This test failed when a full cache started empty again: all jobs were gone at once.
     @Test("when the cache is full, a new job evicts one that is not in use")
     func secondChance() {
         var cache = ActiveJobs(most: 4)

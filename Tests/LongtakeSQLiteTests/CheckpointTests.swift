@@ -35,7 +35,7 @@ struct CheckpointTests {
         let relay = try ReaderRelay(scratch.database)
         let log = LogFile(scratch.database + "-wal")
         async let reading: Void = relay.run()
-        // Also if a submission fails, since the relay would never end.
+        // Otherwise the relay would never end if a submission fails.
         defer { relay.stop() }
         // 200 MB in all.
         let prompt = String(repeating: "x", count: 100_000)
@@ -57,7 +57,7 @@ struct CheckpointTests {
         }
         relay.stop()
         try await reading
-        // 64 MB, and the pages that are written until a reader ends.
+        // The limit is 64 MB. It is exceeded by the pages that are written until a reader ends.
         #expect(log.longest < 128 << 20)
         try await journal.close()
     }
@@ -81,7 +81,7 @@ struct CheckpointTests {
             try await journal.close()
             scratch = killed
         }
-        // Two steps of 4 MB, and the transaction that went over the second.
+        // Two steps of 4 MB, and the transaction that exceeds the second step.
         #expect(longest < 10 << 20, "\(longest)")
         #expect(try StorageInspector().inspect(directory: scratch.path).jobs == 360)
     }

@@ -18,7 +18,7 @@ struct ClockJumpTests {
     /// ```
     /// submit ── jump ── claim ── 0.3 s ── jump back twice ── succeed ── claim ── 0.4 s ── succeed
     /// ```
-    /// Seen to fail with durations of the wall clock: a year, or 0.
+    /// This test failed with durations of the wall clock: a year, or 0.
     @Test(
         "changes no duration, and no job's times go back",
         arguments: [year, .zero - year], [true, false])
@@ -70,7 +70,7 @@ struct ClockJumpTests {
         try await journal.close()
     }
 
-    /// Seen to fail with ages of the wall clock: the job was pruned at once.
+    /// This test failed with ages of the wall clock: the job was pruned at once.
     @Test("prunes no job before its time, and each at its time", arguments: [year, .zero - year])
     func retention(_ jump: Duration) async throws {
         let journal = try await scratch.open(clock)
@@ -87,7 +87,7 @@ struct ClockJumpTests {
         try await journal.close()
     }
 
-    /// Seen to fail with due times of the wall clock.
+    /// This test failed with due times of the wall clock.
     @Test("does not change when the next attempt begins", arguments: [year, .zero - year])
     func retries(_ jump: Duration) async throws {
         let journal = try await scratch.open(clock)

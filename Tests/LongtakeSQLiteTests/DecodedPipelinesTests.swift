@@ -21,7 +21,7 @@ struct DecodedPipelinesTests {
         #expect(throws: DecodingError.self) { try pipelines.pipeline("{}") }
     }
 
-    // Seen to fail without the limit in `pipeline(_:)`: 100 texts were kept.
+    // This test failed without the limit in `pipeline(_:)`: 100 texts were kept.
     @Test("it is limited in bytes")
     func bounded() throws {
         let most = try Self.text(1).utf8.count * 3

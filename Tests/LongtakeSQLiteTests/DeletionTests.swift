@@ -12,8 +12,8 @@ struct DeletionTests {
     private let scratch = ScratchDirectory()
     private let never = Retention(age: nil, maxBytes: nil)
 
-    /// Seen to fail when hiding the job kept the key.
-    @Test("a deleted job is hidden at once, and its rows are removed in parts, also after a crash")
+    /// This test failed when the soft delete kept the key.
+    @Test("a deleted job is soft-deleted at once, and its rows are removed in parts, also after a crash")
     func slices() async throws {
         let journal = try await scratch.open(clock)
         try await journal.finishJob(1, reports: 100, key: "k")
@@ -37,7 +37,7 @@ struct DeletionTests {
         #expect(try StorageInspector().inspect(directory: crashed.path).isSound)
     }
 
-    /// Seen to fail when nothing was recorded for the tenant.
+    /// This test failed when nothing was recorded for the tenant.
     @Test("when one tenant deletes a job, no feed reader of another tenant misses events")
     func others() async throws {
         let journal = try await scratch.open(clock)
@@ -57,7 +57,7 @@ struct DeletionTests {
         try await journal.close()
     }
 
-    /// Seen to fail when the pruner did not observe deletions.
+    /// This test failed when the pruner did not observe deletions.
     @Test("the pruner checks when a job was deleted, even without a retention limit")
     func pruner() async throws {
         let journal = try await scratch.open(clock)
@@ -68,7 +68,7 @@ struct DeletionTests {
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         // Unstructured: it runs beside the test, which cancels it.
         let running = Task { await pruner.run() }
-        // It checks at its start, and then waits for ever.
+        // It checks at its start, and then waits forever.
         try await until { try journal.count("SELECT count(*) FROM job") <= 1 }
         try await journal.delete(Samples.submission(2).id, of: .anonymous)
         try await until { try journal.count("SELECT count(*) FROM job") == 0 }

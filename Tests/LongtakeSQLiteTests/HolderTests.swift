@@ -52,7 +52,7 @@ struct HolderTests {
         try await journal.close()
     }
 
-    /// Seen to fail when the inspection selected columns that such a database does not have: no
+    /// This test failed when the inspection selected columns that such a database does not have: no
     /// backup of an earlier version could be checked or restored.
     @Test("a database of the previous version can be checked, restored and migrated, and its stages continue")
     func versionBefore() async throws {

@@ -5,9 +5,9 @@ import Testing
 
 @testable import LongtakeSQLite
 
-/// Compares the ledger's memory with a recount of the database after every transaction of random
-/// histories. A third of the transactions is rolled back, some by a duplicate job. Some boots load
-/// all counts again.
+/// Compares the counters and positions in the ledger's memory with a recount of the database, after
+/// every transaction of random histories. A third of the transactions is rolled back, some because
+/// of a duplicate job. After some transactions a new boot loads all counters again.
 @Suite("the ledger's memory")
 struct LedgerHistoryTests {
     @Test("counts, shares and queue positions agree with the database", arguments: [1, 2, 3, 4, 5, 6] as [UInt64])
@@ -15,17 +15,17 @@ struct LedgerHistoryTests {
         let history = try LedgerHistory(seed: seed)
         try history.queue.writeWithoutTransaction { db in
             for step in 1...150 {
-                let isKept = history.random.below(3) > 0
-                try history.transaction(isKept: isKept, db)
-                let place = Comment(rawValue: "seed \(seed), step \(step), kept \(isKept)")
+                let isCommitted = history.random.below(3) > 0
+                try history.transaction(isCommitted: isCommitted, db)
+                let place = Comment(rawValue: "seed \(seed), step \(step), committed \(isCommitted)")
                 let shares = try history.shares(db)
                 #expect(shares.written == shares.counted, place)
                 let queued = try history.queued(db)
-                #expect(queued.cached == queued.counted, place)
-                #expect(try history.cachedPositions() == history.countedPositions(db), place)
+                #expect(queued.inMemory == queued.counted, place)
+                #expect(try history.positionsInMemory() == history.countedPositions(db), place)
                 if step % 40 == 0 { try history.reboot(db) }
             }
-            #expect(history.kept > 50 && history.broken > 5, "the history covers both cases")
+            #expect(history.commits > 50 && history.failures > 5, "the history covers both cases")
         }
     }
 
@@ -34,13 +34,13 @@ struct LedgerHistoryTests {
         let history = try LedgerHistory(seed: seed)
         try history.queue.writeWithoutTransaction { db in
             for _ in 1...60 {
-                try history.transaction(isKept: true, db)
+                try history.transaction(isCommitted: true, db)
                 try db.beginTransaction(.immediate)
                 guard case .created(let job) = try history.submit(db) else {
-                    Issue.record("a new job is created")
+                    Issue.record("the submission created no job")
                     return
                 }
-                try history.end(keeping: true, db)
+                try history.end(committing: true, db)
                 #expect(try JobReader(epoch: history.epoch).job(job.id, of: job.tenant, db) == job)
             }
         }
@@ -52,8 +52,8 @@ private final class LedgerHistory {
     let queue = try! DatabaseQueue()
     let epoch = Epoch(rawValue: 1)
     var random: SplitMix
-    private(set) var kept = 0
-    private(set) var broken = 0
+    private(set) var commits = 0
+    private(set) var failures = 0
     private let clock = ManualClock()
     private let texts = PipelineTexts()
     private var ledger: JobLedger
@@ -68,38 +68,39 @@ private final class LedgerHistory {
         ledger = try queue.writeWithoutTransaction { [epoch, clock] in try JobLedger(epoch: epoch, clock: clock, $0) }
     }
 
-    func transaction(isKept: Bool, _ db: Database) throws {
+    func transaction(isCommitted: Bool, _ db: Database) throws {
         try db.beginTransaction(.immediate)
         do {
             for _ in 0...random.below(6) { try command(db) }
-            try end(keeping: isKept, db)
+            try end(committing: isCommitted, db)
         } catch is DatabaseError {
-            broken += 1
-            try end(keeping: false, db)
+            failures += 1
+            try end(committing: false, db)
         }
     }
 
-    /// Runs a transaction as the writer does.
-    func end(keeping isKept: Bool, _ db: Database) throws {
-        // Rolled back before or after the shares were written.
-        if isKept || random.below(2) == 0 { try ledger.completeTransaction(db) }
-        if isKept {
+    /// Ends a transaction as the writer does.
+    func end(committing isCommitted: Bool, _ db: Database) throws {
+        // A rollback comes before or after the shares are written.
+        if isCommitted || random.below(2) == 0 { try ledger.completeTransaction(db) }
+        if isCommitted {
             try db.commit()
             _ = ledger.takeCommit()
-            kept += 1
+            commits += 1
         } else {
             ledger.forget()
             if db.isInsideTransaction { try db.rollback() }
         }
     }
 
-    /// Puts all running stages back, and reads all counts again.
+    /// Begins a new boot: all running stages return to their queues, and all counters are read
+    /// again.
     func reboot(_ db: Database) throws {
         ledger.close()
         ledger = try JobLedger(epoch: epoch, clock: clock, db)
         try db.beginTransaction(.immediate)
         _ = try ledger.recoverFromEarlierBoots(db)
-        try end(keeping: true, db)
+        try end(committing: true, db)
         claims = []
     }
 
@@ -144,7 +145,7 @@ private final class LedgerHistory {
         }
     }
 
-    // MARK: What is compared
+    // MARK: Compared values
 
     private struct Key: Hashable {
         let queue: QueueName
@@ -165,7 +166,7 @@ private final class LedgerHistory {
     }
 
     /// The number of queued jobs per tenant.
-    func queued(_ db: Database) throws -> (cached: [Int], counted: [Int]) {
+    func queued(_ db: Database) throws -> (inMemory: [Int], counted: [Int]) {
         (
             Self.tenants.map { ledger.queued.count(of: $0) },
             try Self.tenants.map { tenant in
@@ -177,8 +178,8 @@ private final class LedgerHistory {
     }
 
     /// The queue position of a new job on each queue, of each tenant, at each priority.
-    func cachedPositions() -> [[Int]] {
-        places { ledger.waiting.position(on: $0.queue, of: $0.tenant, at: Priority($0.priority)!) }
+    func positionsInMemory() -> [[Int]] {
+        allPositions { ledger.waiting.position(on: $0.queue, of: $0.tenant, at: Priority($0.priority)!) }
     }
 
     func countedPositions(_ db: Database) throws -> [[Int]] {
@@ -190,17 +191,17 @@ private final class LedgerHistory {
                 queue: QueueName(unchecked: row[0]), tenant: TenantName(unchecked: row[1]), priority: row[2])
             waiting[key, default: 0] += 1
         }
-        return places { place in
-            let here = waiting.filter { $0.key.queue == place.queue }
-            let ahead = here.filter { $0.key.tenant == place.tenant && $0.key.priority >= place.priority }
-            let others = Self.tenants.filter { $0 != place.tenant }.map { tenant in
+        return allPositions { key in
+            let here = waiting.filter { $0.key.queue == key.queue }
+            let ahead = here.filter { $0.key.tenant == key.tenant && $0.key.priority >= key.priority }
+            let others = Self.tenants.filter { $0 != key.tenant }.map { tenant in
                 here.filter { $0.key.tenant == tenant }.values.reduce(0, +)
             }
             return QueuePosition.estimate(ahead: ahead.values.reduce(0, +), others: others)
         }
     }
 
-    private func places(_ position: (Key) -> Int) -> [[Int]] {
+    private func allPositions(_ position: (Key) -> Int) -> [[Int]] {
         [Samples.cpu, Samples.gpu].flatMap { queue in
             Self.tenants.map { tenant in
                 (-9...9).map { position(Key(queue: queue, tenant: tenant, priority: $0)) }

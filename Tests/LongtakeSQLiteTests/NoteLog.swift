@@ -2,7 +2,7 @@ import Logging
 import LongtakeTesting
 import Synchronization
 
-/// The log lines, and a signal for each line that a test waits for.
+/// Collects the log lines, and gives a signal for each line that a test waits for.
 final class NoteLog: LogHandler {
     private struct State {
         var notes: [String] = []
@@ -14,7 +14,7 @@ final class NoteLog: LogHandler {
     /// Each line: the message and its metadata, sorted.
     var notes: [String] { state.withLock { $0.notes } }
 
-    /// Given when a message with this text is logged.
+    /// A signal that is given when a message with this text is logged.
     subscript(text: String) -> Signal {
         state.withLock { state in
             if let signal = state.signals[text] { return signal }

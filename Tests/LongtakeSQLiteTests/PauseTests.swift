@@ -10,7 +10,7 @@ struct PauseTests {
     private let clock = ManualClock()
     private let scratch = ScratchDirectory()
 
-    /// Seen to fail when a claim ignored the pause.
+    /// This test failed when a claim ignored the pause.
     @Test("a queue stays paused after a crash, and a resumed one stays resumed")
     func restart() async throws {
         let journal = try await scratch.open(clock)

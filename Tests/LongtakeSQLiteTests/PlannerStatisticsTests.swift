@@ -18,7 +18,7 @@ struct PlannerStatisticsTests {
     ]
 
     /// Statistics of a database with three jobs say that a scan is cheap, and they stay when it
-    /// grows. Seen to fail when they stayed in the file: 14 plans became scans or sorts.
+    /// grows. This test failed when they stayed in the file: 14 plans became scans or sorts.
     @Test(
         "left by another program change no plan",
         arguments: [1, 3, 60])

@@ -10,10 +10,10 @@ import Testing
 /// | the tenant "many"                        | the tenant "one"        |
 /// |------------------------------------------|-------------------------|
 /// | a read on each connection, held          |                         |
-/// | 20 more reads in line                    |                         |
+/// | 20 more reads wait                       |                         |
 /// |                                          | one read, behind them   |
 /// | one held read ends                       |                         |
-/// |                                          | is answered             |
+/// |                                          | returns its result      |
 /// | the next one would hold the connection   |                         |
 @Suite("reads of two tenants", .timeLimit(.minutes(2)))
 struct ReadFairnessTests {
@@ -23,7 +23,7 @@ struct ReadFairnessTests {
         case job, jobs, page, feed, queues, ownQueues, replay
     }
 
-    // Seen to hang for each kind with `of: nil` in place of the tenant in ReadQueue.
+    // This test hung for each kind with `of: nil` in place of the tenant in ReadQueue.
     @Test(
         "another tenant's read is answered while one tenant's reads hold all connections but one",
         arguments: Kind.allCases)

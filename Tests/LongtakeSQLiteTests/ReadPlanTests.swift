@@ -16,7 +16,7 @@ struct ReadPlanTests {
             ("the range of a log", FeedReader.rangeQuery, ["id=?", "job=?"]),
             ("a position in a log", FeedReader.positionQuery, ["COVERING INDEX", "job=? AND seq=?"]),
             ("the feed of a type", FeedReader.typeQuery, ["type=? AND position>?"]),
-            ("what an idempotency key made", JobReader.keyQuery, ["tenant=? AND key=?"]),
+            ("the job of an idempotency key", JobReader.keyQuery, ["tenant=? AND key=?"]),
             ("the feed in order", FeedReader.orderQuery, ["rowid>?"]),
         ])
     func plans(name: String, sql: String, seeks: [String]) async throws {

@@ -42,7 +42,7 @@ struct ReadQueueTests {
         #expect(answer == 7)
     }
 
-    // Seen to fail without `interrupt`: the read kept the only connection.
+    // This test failed without `interrupt`: the read kept the only connection.
     @Test("interrupts an endless read when its caller stops waiting")
     func endless() async throws {
         let pool = try DatabasePool(path: scratch.database)
@@ -64,8 +64,8 @@ struct ReadQueueTests {
         }
     }
 
-    // Seen to hang without `tickLater` in `admit`, and without it in `tick`.
-    @Test("has a timer of its own")
+    // This test hung without `tickLater` in `admit`, and without it in `tick`.
+    @Test("rejects a read that waits too long without any other call")
     func clock() async throws {
         let pool = try DatabasePool(path: scratch.database)
         let queue = ReadQueue(pool: pool, width: 1, period: .milliseconds(1))
@@ -75,7 +75,7 @@ struct ReadQueueTests {
     }
 
     @Test("when the queue is full, the tenant with the most waiting reads loses its newest to another tenant")
-    func room() async throws {
+    func fullQueue() async throws {
         let pool = try DatabasePool(path: scratch.database)
         let queue = ReadQueue(pool: pool, width: 1, most: 3, period: .seconds(3_600))
         let disk = DispatchSemaphore(value: 0)

@@ -11,15 +11,15 @@ final class ScratchDirectory: Sendable {
 
     init() { path = NSTemporaryDirectory() + "longtake-test-" + UUID().uuidString }
 
-    /// On a file system of its own.
+    /// A directory on a separate file system.
     init(on disk: SmallDisk, name: String = "data") { path = disk.path + "/" + name }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
     var database: String { path + "/longtake.db" }
 
-    /// - Parameter lockWait: the child process of another test has the lock file open until it runs
-    ///   its program.
+    /// - Parameter lockWait: the time to wait for the lock. The child process of another test keeps
+    ///   the lock file open until it runs its program.
     func open(
         _ clock: any WallClock = ManualClock(), lockWait: Duration = .seconds(1),
         cancelPatience: Duration = .seconds(5), queuedJobsPerTenant: Int = Limits.queuedJobsPerTenantDefault,
@@ -34,14 +34,14 @@ final class ScratchDirectory: Sendable {
             onFatal: onFatal)
     }
 
-    /// The files that a crash would leave: a copy under a new name.
+    /// Copies the files to a new directory. The copy is what a crash would leave.
     func copy() throws -> ScratchDirectory {
         let copy = ScratchDirectory()
         try FileManager.default.copyItem(atPath: path, toPath: copy.path)
         return copy
     }
 
-    /// Every file with its bytes.
+    /// Maps the name of every file to its bytes.
     func contents() throws -> [String: Data] {
         let names = try FileManager.default.contentsOfDirectory(atPath: path)
         return Dictionary(

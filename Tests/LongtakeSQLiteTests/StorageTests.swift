@@ -80,8 +80,8 @@ struct StorageTests {
         try await journal.close()
     }
 
-    /// Seen to fail without the note in the lock file: the epoch stayed, and cursors of lost events
-    /// were valid.
+    /// This test failed without the note in the lock file: the epoch stayed, and cursors of lost
+    /// events were valid.
     @Test(
         "if the WAL is missing after a crash, the database gets a new epoch; after a graceful shutdown it does not"
     )
@@ -90,7 +90,7 @@ struct StorageTests {
         let journal = try await scratch.open()
         _ = try await journal.submit(Samples.submission(1))
         let crashed = try scratch.copy()
-        let robbed = try scratch.copy()
+        let withoutWAL = try scratch.copy()
         try await journal.close()
         let again = try await scratch.open()
         #expect(again.epoch == journal.epoch)
@@ -98,11 +98,11 @@ struct StorageTests {
         let whole = try await crashed.open()
         #expect(whole.epoch == journal.epoch)
         try await whole.close()
-        try FileManager.default.removeItem(atPath: robbed.database + "-wal")
-        let other = try await robbed.open()
+        try FileManager.default.removeItem(atPath: withoutWAL.database + "-wal")
+        let other = try await withoutWAL.open()
         #expect(other.epoch != journal.epoch)
         // Only once: the next boot keeps the epoch.
-        let after = try robbed.copy()
+        let after = try withoutWAL.copy()
         try await other.close()
         let third = try await after.open()
         #expect(third.epoch == other.epoch)

@@ -9,9 +9,9 @@ import Testing
 
 @Suite("a command of the writer")
 struct WriteCommandTests {
-    /// So the pruner learns of a deletion whose client got a 503. Seen to fail when the caller did
-    /// this after a success.
-    @Test("whenDurable runs even if the caller was told that the outcome is unknown")
+    /// The pruner must learn of a deletion even if its client got a 503. This test failed when the
+    /// caller, and not the writer, notified the pruner after a success.
+    @Test("runs whenDurable even if its caller already got the error `unanswered`")
     func unanswered() async throws {
         let queue = try DatabaseQueue()
         let ledger = try Self.ledger(queue)

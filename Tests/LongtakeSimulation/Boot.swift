@@ -11,7 +11,7 @@ final class Boot: @unchecked Sendable {
     let hub: StreamHub
     let loops: [SimulatedLoop]
     let workers: [QueueName: Int]
-    /// `false` once the process is dead: nothing it does reaches a client.
+    /// `false` after the process was killed: its results reach no client.
     private(set) var isAlive = true
     private(set) var isStopping = false
     /// Reads have failed at some time in this boot.
@@ -64,9 +64,9 @@ final class Boot: @unchecked Sendable {
         }
     }
 
-    /// Kills the process: from here on nothing it does reaches a client. Its tasks still run to
-    /// their end, so that none stays behind.
-    /// - Parameter connections: the connections to it, which break.
+    /// Kills the process: from here on its results reach no client. Its tasks still run to their
+    /// end, so that none of them stays in memory.
+    /// - Parameter connections: the open connections, which break.
     func die(_ connections: [ReaderConnection]) {
         isAlive = false
         for connection in connections { connection.cut() }
@@ -83,8 +83,8 @@ final class Boot: @unchecked Sendable {
         scheduler.follow([])
     }
 
-    /// The objects that must be released when a boot is over. If one is left, a task waits for
-    /// ever.
+    /// The objects that must be released when a boot is over. If one of them still exists, a task
+    /// waits forever.
     var leftovers: Leftovers { Leftovers(boot: self, journal: journal, hub: hub, engine: engine) }
 
     struct Leftovers {

@@ -18,7 +18,8 @@ struct BootPlan {
     init(_ chance: Chance) {
         workers = [SimulatedJob.cpu: 1 + chance.below(3), SimulatedJob.gpu: 1 + chance.below(2)]
         loops = 1 + chance.below(2)
-        // If heartbeats are rare, they cannot hide mistakes of the first line of defence.
+        // A heartbeat can repair a stream that missed an event. With rare heartbeats, such mistakes
+        // become visible.
         heartbeat = chance.isOne(in: 3) ? .seconds(15) : .seconds(100_000)
         maxStreams = chance.isOne(in: 5) ? 1 : 100
         maxAge = chance.isOne(in: 4) ? .seconds(3) : nil

@@ -1,7 +1,7 @@
 import LongtakeCore
 import LongtakeTesting
 
-/// One seed, from its first step to its verdict.
+/// One run of the daemon with its clients and faults. A seed decides the order of all steps.
 final class Schedule {
     /// The result of a schedule.
     struct Outcome {
@@ -23,8 +23,8 @@ final class Schedule {
     let clients: Clients
     private var rows: RowWatch
     var twoSteps = TwoStepCommands()
-    private let happenings: [Happening]
-    /// One step in this number is a happening.
+    private let actions: [ScheduleAction]
+    /// One step in this number is an action.
     private let pace: Int
     private(set) var boot: Boot?
     private var leftovers: [Boot.Leftovers] = []
@@ -32,17 +32,17 @@ final class Schedule {
     private var stopsBy: Duration?
     var wasFaulty = false
 
-    init(seed: UInt64, isPrinted: Bool = false) {
+    init(seed: UInt64, printsTrace: Bool = false) {
         self.seed = seed
         chance = Chance(seed: seed)
-        stage = Stagehand(time: time, isPrinted: isPrinted)
+        stage = Stagehand(time: time, printsTrace: printsTrace)
         scheduler = Scheduler(chance: chance, trace: stage.trace)
         let queuedJobsLimit = seed.isMultiple(of: 3) ? 3 : 10_000
         disk = Disk(stage: stage, queuedJobsLimit: queuedJobsLimit)
         rows = RowWatch(queuedJobsLimit: queuedJobsLimit)
         stage.isDiskFine = { [weak disk] in disk?.faults.areOff ?? true }
-        clients = Clients(chance: chance, stage: stage, queuedJobsLimit: queuedJobsLimit)
-        happenings = Happening.drawn(chance)
+        clients = Clients(chance: chance, stage: stage, queuedMost: queuedMost)
+        actions = ScheduleAction.drawn(chance)
         pace = 2 + chance.below(30)
     }
 
@@ -51,7 +51,7 @@ final class Schedule {
         var left = 10 + chance.below(40)
         while left > 0, stage.verdict.isClean {
             if chance.isOne(in: pace) {
-                try happen(chance.one(of: happenings))
+                try perform(chance.one(of: actions))
                 left -= 1
             } else if chance.isOne(in: 20) {
                 time.advance(by: chance.milliseconds(0...20))
@@ -59,9 +59,9 @@ final class Schedule {
                 lookAtRest()
                 passTime()
             }
-            try look()
+            try check()
         }
-        if stage.verdict.isClean { try calm() }
+        if stage.verdict.isClean { try runWithoutFaults() }
         if stage.verdict.isClean { try end() }
         if let boot { die(boot) }
         return Outcome(
@@ -84,7 +84,7 @@ final class Schedule {
     private func die(_ boot: Boot) {
         oldClaims += boot.journal.claims
         boot.die(clients.connections)
-        clients.forget()
+        clients.forgetConnections()
     }
 
     func restart() throws {
@@ -99,47 +99,47 @@ final class Schedule {
     func stop() {
         guard let boot, !boot.isStopping else { return }
         stage.trace.tell("stop")
-        // Also if the disk has rejected a command lately: a worker may wait longer for its next try
-        // than the engine's drain lasts.
+        // A recent rejection by the disk counts as a fault too: a worker may wait longer for its
+        // next try than the engine's drain lasts.
         wasFaulty = !stage.moment.isCalm
         stopsBy = time.now + BootPlan.grace
         boot.stop()
     }
 
-    func look() throws {
-        try lookAtBoot()
-        rows.look(at: disk, time.wall.steady(), stage)
+    func check() throws {
+        try checkBoot()
+        rows.check(disk, time.wall.steady(), stage)
         guard !leftovers.isEmpty else { return }
-        // Only now no variable here holds the boot.
+        // This comes after all functions that have the boot in a variable have returned.
         for names in leftovers.map(\.names) where !names.isEmpty {
-            stage.verdict.blame(.goesOn, "a boot left something behind that waits for ever: \(names)")
+            stage.verdict.fail(.progress, "objects of an earlier boot were not released: \(names)")
         }
         leftovers = []
     }
 
     /// Checks if the boot ends by itself.
-    private func lookAtBoot() throws {
+    private func checkBoot() throws {
         guard let boot else { return }
         if boot.journal.writer.isLost {
-            stage.trace.tell("the process ends, since nobody knows what is on the disk")
+            stage.trace.tell("the process exits, because the outcome of a commit is unknown")
             return try restart()
         }
         if !disk.faults.areOff { wasFaulty = true }
         guard let stopsBy else { return }
         if boot.hasStopped {
             let owned = stage.book.jobs.values.contains { $0.owner?.boot == disk.boots && $0.end == nil }
-            stage.verdict.check(wasFaulty || !owned, .stages, "an orderly stop left a stage in somebody's hands")
+            stage.verdict.check(wasFaulty || !owned, .stages, "a graceful shutdown left a stage with an owner")
             stage.trace.tell("stopped")
             try restart()
         } else if time.now > stopsBy + .seconds(2) {
-            stage.verdict.check(wasFaulty, .goesOn, "an orderly stop does not end within its grace")
-            stage.trace.tell("the stop took too long")
+            stage.verdict.check(wasFaulty, .progress, "a graceful shutdown takes longer than its grace period")
+            stage.trace.tell("the shutdown took too long")
             try restart()
         }
     }
 
-    /// Called if nothing can run before time passes. If no fault delays the daemon, everything
-    /// possible must be done.
+    /// Called when nothing can run before time passes. If no fault delays the daemon, no work may
+    /// be left that could be done now.
     func lookAtRest() {
         guard let boot, !boot.isStopping, !boot.readsFail, stage.moment.isCalm else { return }
         boot.journal.writer.lookAtRest()
@@ -149,13 +149,13 @@ final class Schedule {
             var status = disk.durable.queues(of: nil).first { $0.name == queue } ?? QueueStatus(name: queue)
             status.waiting += overdue(on: queue)
             stage.verdict.check(
-                status.waiting == 0 || status.isPaused || status.running >= workers, .goesOn,
-                "\(status.waiting) stages wait on \(queue), where \(status.running) of \(workers) workers are busy")
+                status.waiting == 0 || status.isPaused || status.running >= workers, .progress,
+                "\(status.waiting) stages wait on \(queue), but only \(status.running) of \(workers) workers are busy")
         }
     }
 
-    /// How many stages wait on a queue for a time that has passed. A timer that began late ends
-    /// late, and a time may have passed when it becomes durable. So the last second does not count.
+    /// The number of retries on a queue that are overdue. The last second does not count, because a
+    /// timer that begins late ends late, and a retry may already be due when it becomes durable.
     private func overdue(on queue: QueueName) -> Int {
         let now = time.wall.steady()
         guard rows.seenAt.advanced(by: .seconds(1)) < now else { return 0 }

@@ -1,11 +1,12 @@
 import Glibc
 
-/// The seed of the present schedule, for the message of a trap.
+/// The seed of the current schedule. It is printed if the process traps.
 enum Seed {
     nonisolated(unsafe) static var present: UInt64 = 0
 
-    /// A failed precondition of the daemon ends the process. The printed seed reproduces it.
-    static func tellWhereItTraps() {
+    /// Installs signal handlers. If a precondition of the daemon fails, the process traps, and the
+    /// printed seed reproduces the trap.
+    static func printSeedOnTrap() {
         // A separate stack, in case the other one overflowed.
         var stack = stack_t()
         stack.ss_size = 64 * 1024
@@ -17,16 +18,16 @@ enum Seed {
             action.__sigaction_handler.sa_handler = { number in
                 // Only calls that are allowed in a signal handler: it formats the digits itself,
                 // and calls `write`.
-                var (rest, place) = (Seed.present, 20)
+                var (rest, index) = (Seed.current, 20)
                 withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 21) { digits in
                     digits[20] = UInt8(ascii: "\n")
                     repeat {
-                        place -= 1
-                        digits[place] = UInt8(ascii: "0") + UInt8(rest % 10)
+                        index -= 1
+                        digits[index] = UInt8(ascii: "0") + UInt8(rest % 10)
                         rest /= 10
                     } while rest > 0
                     write(1, "trap in seed ", 13)
-                    write(1, digits.baseAddress! + place, 21 - place)
+                    write(1, digits.baseAddress! + index, 21 - index)
                 }
                 signal(number, SIG_DFL)
                 raise(number)

@@ -22,11 +22,11 @@ struct Simulate: ParsableCommand {
         try Self.makeHashesRepeatable()
         setvbuf(stdout, nil, _IOLBF, 0)
         try JobHook.install()
-        Seed.tellWhereItTraps()
+        Seed.printSeedOnTrap()
         var total = Total()
         for seed in seed..<(seed + UInt64(schedules)) {
-            Seed.present = seed
-            let outcome = try Schedule(seed: seed, isPrinted: trace).run()
+            Seed.current = seed
+            let outcome = try Schedule(seed: seed, printsTrace: trace).run()
             total.add(outcome)
             guard let broken = outcome.broken else { continue }
             print("seed \(seed) breaks \(broken)")

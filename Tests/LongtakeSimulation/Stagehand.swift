@@ -1,22 +1,22 @@
 import LongtakeCore
 import LongtakeEngine
 
-/// Records what happens in a schedule and which guarantee is violated. Unchecked, because the
+/// Records the events of a schedule, and the first violated guarantee. Unchecked, because the
 /// simulation has one thread.
 final class Stagehand: @unchecked Sendable {
     let trace: Trace
     let verdict: Verdict
     let book: LogBook
     private let time: VirtualTime
-    /// The number of happenings that may delay the daemon.
+    /// The number of actions so far that may delay the daemon.
     var disturbances = 0
     /// Whether the disk works.
     var isDiskFine = { true }
     private var refusedAt: Duration = .seconds(-1_000)
 
-    init(time: VirtualTime, isPrinted: Bool) {
+    init(time: VirtualTime, printsTrace: Bool) {
         self.time = time
-        trace = Trace(isPrinted: isPrinted, time: time)
+        trace = Trace(printsTrace: printsTrace, time: time)
         verdict = Verdict(trace: trace)
         book = LogBook(verdict: verdict, trace: trace)
     }

@@ -24,12 +24,12 @@ final class WatchedRunner: StageRunner {
         }
         stage.trace.tell(
             "run \(claim.job) \(claim.stage.name) attempt \(claim.attempt) from \(claim.checkpoint.progress.value)")
-        stage.verdict.check(other == nil, .stages, "two runs of \(claim.job) at once")
+        stage.verdict.check(other == nil, .stages, "two runs of \(claim.job) at the same time")
         let owner = stage.book.jobs[claim.job]?.owner
         stage.verdict.check(
             owner.map { $0.claim == claim.id && $0.boot == boot } ?? false, .stages,
-            "\(claim.job) runs in the name of a claim that is not durable")
-        lookAtBackground(of: claim)
+            "\(claim.job) runs for a claim that is not durable")
+        checkInputs(of: claim)
         defer { running.withLock { $0[claim.job] = nil } }
         return try await inner.run(claim) { original in
             let checkpoint = JSONValue.object(["at": .number(original.progress.value)])
@@ -38,12 +38,13 @@ final class WatchedRunner: StageRunner {
         }
     }
 
-    /// What earlier stages gave back, and the checkpoint of the newest report of this attempt.
-    private func lookAtBackground(of claim: Claim) {
+    /// Checks that the run got the outputs of all earlier stages, and the checkpoint of the newest
+    /// report of this attempt.
+    private func checkInputs(of claim: Claim) {
         let sources = claim.outputs.mapValues { $0["from"]?.text ?? "nothing" }
         stage.verdict.check(
             claim.outputs.count == claim.stageIndex && sources.allSatisfy { $0.key.description == $0.value }, .stages,
-            "\(claim.job): stage \(claim.stageIndex + 1) is given the outputs \(sources)")
+            "\(claim.job): stage \(claim.stageIndex + 1) got the outputs \(sources)")
         let at = claim.checkpoint.data?["at"]?.double
         stage.verdict.check(
             (at ?? 0) == claim.checkpoint.progress.value, .stages,

@@ -12,7 +12,7 @@ struct SimulationProcess: Sendable {
         let description: String
     }
 
-    /// Waits on its own thread, so that other tests keep theirs.
+    /// Waits on a separate thread, so that it blocks no thread of the other tests.
     static func run(_ arguments: [String]) async throws -> SimulationProcess {
         try await withCheckedThrowingContinuation { caller in
             let thread = Thread { caller.resume(with: Result { try runBlocking(arguments) }) }
@@ -46,7 +46,7 @@ struct SimulationProcess: Sendable {
             status: status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f), output: output)
     }
 
-    /// In the directory of the tests, where the build puts both.
+    /// The build puts the program into the directory of the tests.
     private static let binary: String = {
         let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? CommandLine.arguments[0]
         return bundle.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
@@ -68,7 +68,7 @@ private final class Thread {
                 if let raw { Unmanaged<Thread>.fromOpaque(raw).takeRetainedValue().run() }
                 return nil
             }, Unmanaged.passRetained(self).toOpaque())
-        precondition(result == 0, "the system has a thread for a test")
+        precondition(result == 0, "cannot create a thread: \(result)")
         pthread_detach(thread)
     }
 }

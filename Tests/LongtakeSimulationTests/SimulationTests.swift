@@ -32,8 +32,8 @@ import Testing
         #expect(run.status == 0, "\(run.output)")
     }
 
-    /// Seeds that once found a bug, or a removed protection.
-    @Test("seeds that once found a bug find none")
+    /// The seeds in `seeds.txt` have found a bug or a removed protection.
+    @Test("every guarantee holds for the seeds that have found a bug before")
     func knownSeeds() async throws {
         let seeds = try Self.seeds()
         try #require(!seeds.isEmpty)
@@ -43,7 +43,7 @@ import Testing
         }
     }
 
-    /// Seen to fail when hashes differed between processes.
+    /// This test failed when hashes differed between processes.
     @Test("the same seed gives the same schedule in every process")
     func repeatable() async throws {
         let arguments = ["--seed", "7", "--schedules", "20"]
@@ -57,7 +57,7 @@ import Testing
         #expect(among.output.split(separator: "\n").dropLast().suffix(lines.count) == lines)
     }
 
-    /// One per line, followed by what it found.
+    /// The seed of each line. The rest of the line says what the seed found.
     private static func seeds() throws -> [String] {
         let folder = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
         let data = try #require(FileManager.default.contents(atPath: folder + "/seeds.txt"))

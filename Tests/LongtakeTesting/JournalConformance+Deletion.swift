@@ -1,55 +1,58 @@
 import LongtakeCore
 import Synchronization
 
-/// What ends a job, or removes it.
+/// Checks of deletes and cancels.
 extension JournalConformance {
-    public func deletesWhatIsOver() async throws {
+    public func deletesFinalJobs() async throws {
         let journal = try await make(ManualClock())
-        let (gone, kept, other) = (
+        let (deleted, kept, other) = (
             Samples.submission(1, key: "k"), Samples.submission(2), TenantName(unchecked: "other")
         )
-        _ = try await journal.submit(gone)
-        try await expect(.refused(.notFinal), "a job that is queued is not deleted") {
-            try await journal.delete(gone.id, of: .anonymous)
+        _ = try await journal.submit(deleted)
+        try await expect(.refused(.notFinal), "a queued job cannot be deleted") {
+            try await journal.delete(deleted.id, of: .anonymous)
         }
         let claim = try await claim(journal)
-        try await expect(.refused(.notFinal), "a job that runs is not deleted") {
-            try await journal.delete(gone.id, of: .anonymous)
+        try await expect(.refused(.notFinal), "a running job cannot be deleted") {
+            try await journal.delete(deleted.id, of: .anonymous)
         }
         let error = JobError(code: "stage_failed", message: "no", stage: claim.stage.name)
         _ = try await journal.finish(claim, with: .failed(error))
-        _ = try await journal.submit(retry(3, of: gone))
+        _ = try await journal.submit(retry(3, of: deleted))
         _ = try await journal.submit(kept)
-        try await expect(.noSuchJob, "nobody deletes another tenant's job") {
-            try await journal.delete(gone.id, of: other)
+        try await expect(.noSuchJob, "a tenant cannot delete the job of another tenant") {
+            try await journal.delete(deleted.id, of: other)
         }
-        try await journal.delete(gone.id, of: .anonymous)
-        try await expect(.noSuchJob, "a job is deleted once") { try await journal.delete(gone.id, of: .anonymous) }
+        try await journal.delete(deleted.id, of: .anonymous)
+        try await expect(.noSuchJob, "a job cannot be deleted twice") {
+            try await journal.delete(deleted.id, of: .anonymous)
+        }
 
         let found = (
-            try await journal.job(gone.id, of: .anonymous),
-            try await journal.events(of: gone.id, of: .anonymous, after: .beforeFirst, limit: 10),
-            try await journal.cancel(gone.id, of: .anonymous)
+            try await journal.job(deleted.id, of: .anonymous),
+            try await journal.events(of: deleted.id, of: .anonymous, after: .beforeFirst, limit: 10),
+            try await journal.cancel(deleted.id, of: .anonymous)
         )
-        try expect(found.0 == nil && found.1 == nil && found.2 == nil, "nobody finds a deleted job")
+        try expect(found.0 == nil && found.1 == nil && found.2 == nil, "no call finds a deleted job")
         let listed = try await journal.jobs(JobQuery()).jobs
-        try expect(listed.map(\.id) == [kept.id, Samples.submission(3).id], "a deleted job is in no list")
-        try expect(listed.last?.retryOf == gone.id, "a retry goes on saying whose it is")
-        try await expect(.noSuchJob, "a deleted job is not done again") {
-            _ = try await journal.submit(retry(4, of: gone))
+        try expect(listed.map(\.id) == [kept.id, Samples.submission(3).id], "no list contains a deleted job")
+        try expect(listed.last?.retryOf == deleted.id, "a retry still names the deleted job")
+        try await expect(.noSuchJob, "a deleted job cannot be retried") {
+            _ = try await journal.submit(retry(4, of: deleted))
         }
         let again = try await journal.submit(Samples.submission(5, key: "k")).job?.id
-        try expect(again == Samples.submission(5).id, "a key lives as long as its job")
+        try expect(again == Samples.submission(5).id, "the key of a deleted job can be used again")
 
         let feed = try await journal.events(FeedQuery(tenant: .anonymous, after: .beforeFirst))
-        try expect(!feed.events.contains { $0.job == gone.id }, "no event of a deleted job is in the feed")
-        try expect(feed.prunedThrough.rawValue == 4, "a reader of the feed is told up to where it may miss something")
+        try expect(!feed.events.contains { $0.job == deleted.id }, "the feed contains no event of a deleted job")
+        try expect(feed.prunedThrough.rawValue == 4, "the feed reports the last position with a deleted event")
         let elsewhere = try await journal.events(FeedQuery(tenant: other, after: .beforeFirst))
-        try expect(elsewhere.prunedThrough == .beforeFirst, "other tenants miss nothing")
+        try expect(elsewhere.prunedThrough == .beforeFirst, "the feed of another tenant reports no deleted event")
         try await journal.close()
     }
 
-    /// Everything that may be done to a job, at once, from each of its stands. Fails where a final job refuses a cancel.
+    /// Runs cancels, a delete, a claim and the end of a stage at the same time, for a job in each
+    /// state. This check failed when a final job rejected a cancel.
     public func cancelsAtAnyTime() async throws {
         let journal = try await make(ManualClock())
         for number in 1...60 {
@@ -73,55 +76,56 @@ extension JournalConformance {
                     group.addTask { _ = try? await journal.finish(held, with: ends[number / 4 % 4]) }
                 }
             }
-            let seen = race.seen.withLock { $0 }
-            try expect(seen.errors.isEmpty, "a cancel never fails: \(seen.errors)")
+            let results = race.results.withLock { $0 }
+            try expect(results.errors.isEmpty, "a cancel never fails: \(results.errors)")
             try expect(
-                seen.answers.allSatisfy { $0 != nil } || seen.isDeleted, "a cancel finds the job while it is there")
-            // Whoever was asked to give it up does.
-            for claim in seen.claims + (held.map { [$0] } ?? []) {
+                results.answers.allSatisfy { $0 != nil } || results.isDeleted,
+                "a cancel finds the job unless it was deleted")
+            // The workers stop because of the cancel.
+            for claim in results.claims + (held.map { [$0] } ?? []) {
                 _ = try? await journal.finish(claim, with: .interrupted(.shutdown))
             }
             let page = try await journal.events(of: submission.id, of: .anonymous, after: .beforeFirst, limit: 100)
-            try expect((page == nil) == seen.isDeleted, "a job is there unless it was deleted")
+            try expect((page == nil) == results.isDeleted, "a job exists unless it was deleted")
             guard let page else { continue }
             let finals = page.events.filter(\.type.isFinal)
             try expect(
                 page.isFinal && finals.count == 1 && finals.last == page.events.last,
                 "a canceled job has one final event, and it is the last")
-            let isMarked = seen.answers.contains { $0.map { $0.cancelRequested && !$0.state.isFinal } ?? false }
-            try expect(!isMarked || finals.last?.type == .jobCanceled, "a cancel mark that was answered wins")
+            let isMarked = results.answers.contains { $0.map { $0.cancelRequested && !$0.state.isFinal } ?? false }
+            try expect(!isMarked || finals.last?.type == .jobCanceled, "a job whose cancel succeeded ends as canceled")
         }
         try await journal.close()
     }
 }
 
-/// What came of a race.
+/// Runs concurrent calls and collects their results.
 private final class CancelRace: Sendable {
-    struct Seen {
+    struct Results {
         var answers: [Job?] = []
         var errors: [any Error] = []
         var claims: [Claim] = []
         var isDeleted = false
     }
 
-    let seen = Mutex(Seen())
+    let results = Mutex(Results())
 
     func cancel(_ body: () async throws -> Job?) async {
         do {
             let job = try await body()
-            seen.withLock { $0.answers.append(job) }
+            results.withLock { $0.answers.append(job) }
         } catch {
-            seen.withLock { $0.errors.append(error) }
+            results.withLock { $0.errors.append(error) }
         }
     }
 
     func delete(_ body: () async throws -> Void) async {
         let isDeleted = (try? await body()) != nil
-        seen.withLock { $0.isDeleted = isDeleted }
+        results.withLock { $0.isDeleted = isDeleted }
     }
 
     func claim(_ body: () async throws -> [Claim]) async {
         let claims = (try? await body()) ?? []
-        seen.withLock { $0.claims += claims }
+        results.withLock { $0.claims += claims }
     }
 }

@@ -1,6 +1,6 @@
 public import LongtakeCore
 
-/// A store that passes everything on to another one, for tests that change some of its answers.
+/// A store that forwards all calls to another one. Tests replace some of its functions.
 public protocol JournalDouble: JobStore, WorkStore, EventLog, QueueStore, Storage {
     associatedtype Inner: JobStore, WorkStore, EventLog, QueueStore, Storage
     var inner: Inner { get }

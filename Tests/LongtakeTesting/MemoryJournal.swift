@@ -1,11 +1,12 @@
 public import LongtakeCore
 import Synchronization
 
-/// A store in memory: the plainest one that passes the conformance suite, and what tests of the layers
-/// above use. Nothing survives it, so for it “durable” means “in the ledger”.
+/// A simple store in memory that passes the conformance suite. Tests of the layers above use it.
+/// Its data ends with the process, so here “durable” means “in the ledger”.
 ///
-/// Several handles can share one ledger, as several nodes share one database (``anotherHandle(_:)``). Each
-/// judges a command on what it has read and executes the plan later, so another handle can come between.
+/// Several handles can share one ledger, as several nodes share one database
+/// (``anotherHandle(_:)``). A handle makes the plan of a command from a read and executes it later,
+/// so another handle can commit in between.
 public final class MemoryJournal: Journal {
     public let holder: HolderID
     private let shared: SharedLedger
@@ -34,7 +35,7 @@ public final class MemoryJournal: Journal {
 
     public var epoch: Epoch { shared.epoch.withLock { $0 } }
 
-    /// As if the history had been replaced by another one that begins the same.
+    /// Begins a new epoch, as after a restore from a backup.
     public func renewEpoch(_ epoch: Epoch) async { await shared.renew(epoch) }
 
     public func tail(_ observer: @escaping @Sendable (TailNotice) -> Void) {
@@ -138,7 +139,8 @@ public final class MemoryJournal: Journal {
                 return try LedgerPlan.work(command, by: claim.id, of: claim.holder, on: facts, at: moment)
             }
             let isDone = try await commit { ledger, _ in
-                // The guard of a batch: a holder that was declared gone writes nothing more.
+                // The check runs in the transaction of the write: a holder that was declared gone
+                // writes nothing more.
                 guard !ledger.isGone(claim.holder) else { throw JournalError.notOwner }
                 return ledger.execute(plan) == .done
             }
@@ -181,10 +183,11 @@ public final class MemoryJournal: Journal {
 
     // MARK: Batches
 
-    /// Commits one batch of this handle, when its schedule lets it through.
+    /// Commits one batch of this handle, at the time that its schedule chooses.
     ///
-    /// If the answer is lost, the batch may still commit later. The handle then claims the batch's number:
-    /// either the batch has committed, and its result stands, or it never can, and a new batch is tried.
+    /// If the answer is lost, the batch may still commit later. So the handle settles the batch by
+    /// its number. If the batch has committed, its result is valid. Otherwise it can never commit,
+    /// and the handle tries a new batch.
     private func commit<Value: Sendable>(
         _ body: @escaping @Sendable (inout MemoryLedger, ClockReading) throws -> Value
     ) async throws -> Value {
@@ -195,8 +198,8 @@ public final class MemoryJournal: Journal {
                 return Batch(holder: holder, number: number)
             }
             guard schedule.losesAnswer() else { return try await shared.commit(batch, body) }
-            let late = Late<Value>()
-            // Unstructured: the batch goes on by itself, whoever waits for it.
+            let late = LostResult<Value>()
+            // Unstructured: the batch continues without its caller.
             let sent = Task { [shared, schedule] in
                 await schedule.beforeCommit()
                 do {
@@ -214,27 +217,28 @@ public final class MemoryJournal: Journal {
 }
 
 /// The result of a batch whose answer was lost.
-private final class Late<Value: Sendable>: Sendable {
+private final class LostResult<Value: Sendable>: Sendable {
     let result = Mutex<Result<Value, any Error>?>(nil)
 }
 
-/// One write of a handle, by which its outcome is found out.
+/// The number of one write of a handle. With it the handle finds out whether the write has
+/// committed.
 struct Batch: Hashable, Sendable {
     let holder: HolderID
     let number: Int
 }
 
-/// When the batches of a handle commit, and what the handle hears of others.
+/// Decides when the batches of a handle commit, and what the handle learns of other handles.
 public protocol HandleSchedule: Sendable {
-    /// Waits between the judgement and the commit, in which other handles may commit.
+    /// Waits between making a plan and committing it. Other handles may commit meanwhile.
     func beforeCommit() async
     /// Whether the answer to the next batch is lost.
     func losesAnswer() -> Bool
-    /// Whether the handle's tail has the events of other handles, or only knows that there are some.
+    /// Whether the handle's tail contains the events of other handles, or only announces them.
     var hasEventsOfOthers: Bool { get }
 }
 
-/// At once, and complete.
+/// A schedule without delays and losses.
 public struct PromptSchedule: HandleSchedule {
     public init() {}
     public func beforeCommit() async {}
@@ -242,7 +246,8 @@ public struct PromptSchedule: HandleSchedule {
     public var hasEventsOfOthers: Bool { true }
 }
 
-/// As unkind as the contract allows, and the same for the same seed as far as the scheduler lets it.
+/// A schedule with all delays and losses that the protocols allow. The same seed makes the same
+/// choices, but the order of the tasks may differ.
 public final class HostileSchedule: HandleSchedule {
     private let random: Mutex<Seeded>
 
@@ -258,10 +263,10 @@ public final class HostileSchedule: HandleSchedule {
     public var hasEventsOfOthers: Bool { false }
 }
 
-/// Carries out one batch at a time and tells the observers before its caller goes on. An actor, because
-/// commits are told in line.
+/// Executes one batch at a time, and notifies the observers before it returns to the caller. It is
+/// an actor, so the observers get the commits in order.
 private actor SharedLedger {
-    /// Who wrote a commit, and the position of the last event before it.
+    /// The author of a commit, and the position of the last event before it.
     struct Origin: Sendable {
         let author: HolderID
         let after: EventPosition
@@ -294,7 +299,8 @@ private actor SharedLedger {
     ) throws -> Value {
         guard !isClosed else { throw JournalError.closed }
         guard settled.insert(batch).inserted else { throw JournalError.unanswered }
-        // A command judges before it changes anything, so one that throws leaves the ledger as it was.
+        // A command makes its plan before it changes the ledger. So a command that throws has
+        // changed nothing.
         let after = state.head
         let value = try body(&state, clock.reading())
         let commit = state.takeCommit()
@@ -305,7 +311,7 @@ private actor SharedLedger {
         return value
     }
 
-    /// Finds out the outcome of a batch, and decides it: one that has not committed never will.
+    /// Returns whether a batch has committed. If it has not, it never can from now on.
     func settle(_ batch: Batch) -> Bool { !settled.insert(batch).inserted }
 
     func renew(_ new: Epoch) {

@@ -1,33 +1,33 @@
 package import LongtakeCore
 
-/// What ``MemoryJournal`` remembers: jobs with their logs, and how much each tenant was served. A value,
-/// without locks and observers, that executes plans as any store does.
+/// The data of ``MemoryJournal``: jobs with their event logs, and the share that each tenant has
+/// used. It is a value without locks and observers, and executes plans as every store does.
 package struct MemoryLedger: Sendable {
     package private(set) var epoch: Epoch
     private var records: [JobID: MemoryRecord] = [:]
-    /// In the order of submission. A job's index in it is its list cursor.
+    /// All jobs in the order of submission.
     private var order: [JobID] = []
     private var keys: [IdempotencyKey: (fingerprint: String, job: JobID)] = [:]
     private var served: [QueueName: Served] = [:]
-    /// Jobs whose stage waits, so that a claim need not look at all that ever were.
+    /// The jobs whose stage waits, so that a claim does not have to read all jobs.
     private var waiting: [QueueName: Set<JobID>] = [:]
     private var paused: Set<QueueName> = []
     private var gone: Set<HolderID> = []
     private var position: Int64 = 0
     /// The events of all jobs, in commit order.
     private var feed: [CommittedEvent] = []
-    /// The newest event that each tenant has deleted with its job.
+    /// The position of the newest event that each tenant has deleted with a job.
     private var deletedThrough: [TenantName: EventPosition] = [:]
     private var commit = Commit()
-    /// What the events of ``commit`` were made from, one for each.
+    /// The values of the events of ``commit``, one for each.
     private var changes: [JobEvent] = []
-    /// How many jobs each tenant has queued.
+    /// The number of queued jobs of each tenant, as the plans count them.
     private var queuedJobs: [TenantName: Int] = [:]
-    /// How many stages of each queue can be claimed, counted as the plans say.
+    /// The number of stages of each queue that can be claimed, as the plans count them.
     private var readyStages: [QueueName: Int] = [:]
 
-    /// Of one tenant.
-    private let queuedJobsLimit: Int
+    /// The limit of queued jobs for each tenant.
+    private let queuedMost: Int
 
     package init(epoch: Epoch, queuedJobsPerTenant: Int = Limits.queuedJobsPerTenantDefault) {
         self.epoch = epoch
@@ -39,20 +39,20 @@ package struct MemoryLedger: Sendable {
         let text: String
     }
 
-    /// The shares of one queue.
+    /// The used shares of one queue.
     private struct Served {
         var tenants: [TenantName: FairShare.Served] = [:]
         var virtual: FairShare.Served = 0
     }
 
-    /// What became of a plan.
+    /// The result of executing a plan.
     package enum Answer {
         case done
-        /// One of its preconditions does not hold: nothing was written. Judge the command again.
+        /// A precondition does not hold, and nothing was written. The caller must make a new plan.
         case stale
     }
 
-    /// As if the history had been replaced by another one that begins the same.
+    /// Begins a new epoch, as after a restore from a backup.
     package mutating func renewEpoch(_ epoch: Epoch) {
         self.epoch = epoch
         for job in order { records[job]?.renewEpoch(epoch) }
@@ -61,12 +61,12 @@ package struct MemoryLedger: Sendable {
 
     // MARK: Commits
 
-    /// What the commands since the last call have changed.
+    /// The changes of the commands since the last call.
     package mutating func takeCommit() -> Commit {
         takeChanges().commit
     }
 
-    /// As ``takeCommit()``, with what its events were made from, one for each.
+    /// As ``takeCommit()``, with the values of its events, one for each.
     package mutating func takeChanges() -> (commit: Commit, events: [JobEvent]) {
         defer { (commit, changes) = (Commit(), []) }
         return (commit, changes)
@@ -75,10 +75,10 @@ package struct MemoryLedger: Sendable {
     /// The newest position.
     package var head: EventPosition { EventPosition(rawValue: position) }
 
-    /// The events of the commands since then.
+    /// The events of the commands since the last commit.
     package var uncommitted: [CommittedEvent] { commit.events }
 
-    /// How many events the commands since then have made.
+    /// The number of events of the commands since the last commit.
     package var changeCount: Int { changes.count }
 
     // MARK: Facts and plans
@@ -98,15 +98,15 @@ package struct MemoryLedger: Sendable {
         return facts
     }
 
-    /// What the plans have counted.
+    /// The number of queued jobs, as the plans count them.
     package func queuedJobs(of tenant: TenantName) -> Int { queuedJobs[tenant] ?? 0 }
 
-    /// What the plans have counted.
+    /// The number of stages that can be claimed, as the plans count them.
     package func readyStages(on queue: QueueName) -> Int { readyStages[queue] ?? 0 }
 
     package func isGone(_ holder: HolderID) -> Bool { gone.contains(holder) }
 
-    /// Executes a plan about a job that exists, if its preconditions hold.
+    /// Executes a plan for an existing job, if its preconditions hold.
     package mutating func execute(_ plan: LedgerPlan) -> Answer {
         let id = plan.after.id
         guard plan.preconditions.hold(for: records[id]?.facts, isPaused: paused.contains), plan.rows != .insert else {
@@ -117,7 +117,8 @@ package struct MemoryLedger: Sendable {
         return .done
     }
 
-    /// Executes the plan of a submission, if its job and its key are new and the tenant may have one more queued.
+    /// Executes the plan of a submission, if its job and its key are new and the tenant is below
+    /// its limit of queued jobs.
     package mutating func execute(_ plan: LedgerPlan, of submission: PreparedSubmission) -> Answer {
         let new = submission.submission
         let key = new.idempotencyKey.map { IdempotencyKey(tenant: new.tenant, text: $0) }
@@ -153,7 +154,7 @@ package struct MemoryLedger: Sendable {
         commit.add(plan.wake, isPaused: paused.contains)
     }
 
-    // MARK: Commands, judged and executed at once
+    // MARK: Commands whose plan is executed at once
 
     package mutating func submit(_ submission: PreparedSubmission, at moment: ClockReading) throws -> SubmissionOutcome
     {
@@ -163,22 +164,22 @@ package struct MemoryLedger: Sendable {
         switch judgement {
         case .create(let plan):
             guard execute(plan, of: submission) == .done, let record = records[new.id] else {
-                preconditionFailure("a plan was stale at once")
+                preconditionFailure("a new plan is already stale")
             }
             return .created(view(record))
         case .replay:
-            // The judgement has compared the content. A store that compared it again would hide a
-            // wrong judgement.
+            // The judgement has compared the content. If the store compared it again, it would hide
+            // a wrong judgement.
             let known = new.idempotencyKey.flatMap { keys[IdempotencyKey(tenant: new.tenant, text: $0)]?.job }
             guard let view = known.flatMap({ job($0, of: new.tenant) }) else {
-                preconditionFailure("a key that is unknown is replayed")
+                preconditionFailure("an unknown key is replayed")
             }
             return .replayed(view)
         case .conflict: return .conflict
         }
     }
 
-    /// The judgement alone, for a store whose plans are executed later.
+    /// Makes the judgement of a submission, for a store that executes the plan later.
     package func judge(
         _ submission: PreparedSubmission, at moment: ClockReading
     ) throws(JournalError) -> SubmissionJudgement {
@@ -204,7 +205,7 @@ package struct MemoryLedger: Sendable {
             let plan = try LedgerPlan.claim(by: holder, on: record.facts, at: moment)
             charge(record.facts.tenant, on: queue)
             guard execute(plan) == .done, let claimed = records[record.facts.id] else {
-                preconditionFailure("a plan was stale at once")
+                preconditionFailure("a new plan is already stale")
             }
             claims.append(claimed.claim(for: holder, checkpoint: claimed.checkpoint))
         }
@@ -212,12 +213,13 @@ package struct MemoryLedger: Sendable {
         return ClaimResult(claims: claims, nextDue: due)
     }
 
-    /// A due time that is further away than any wait was made before the clock was set back.
+    /// Whether a due time has passed. If it is further away than the longest possible wait, the
+    /// clock was set back, and the time counts as passed.
     private static func isOver(_ due: Timestamp, at moment: ClockReading) -> Bool {
         due <= moment.steady || due > moment.steady.advanced(by: Limits.maximumRetryWait)
     }
 
-    /// Carries out a command of a claim's holder.
+    /// Executes a command of a claim's holder.
     package mutating func change(_ claim: Claim, by command: JobCommand, at moment: ClockReading) throws -> JobState {
         guard !gone.contains(claim.holder), let facts = facts(of: claim.job) else { throw JournalError.notOwner }
         let plan = try LedgerPlan.work(command, by: claim.id, of: claim.holder, on: facts, at: moment)
@@ -231,15 +233,16 @@ package struct MemoryLedger: Sendable {
         return self.job(job, of: tenant)
     }
 
-    /// Puts the stages of a holder back to their queues, and refuses what it writes later.
-    /// - Returns: how many stages those were.
+    /// Returns the stages of a holder to their queues, and rejects its later writes.
+    /// - Returns: the number of these stages.
     @discardableResult
     package mutating func declareGone(_ holder: HolderID, at moment: ClockReading) throws -> Int {
         gone.insert(holder)
         return try recover(at: moment) { $0 == holder }
     }
 
-    /// The first act of a boot that has the ledger to itself: all other holders are gone.
+    /// Recovers at the start of a boot that is the only user of the ledger: all other holders are
+    /// gone.
     package mutating func recover(allBut holder: HolderID, at moment: ClockReading) throws {
         _ = try recover(at: moment) { $0 != holder }
     }
@@ -284,7 +287,7 @@ package struct MemoryLedger: Sendable {
 
     // MARK: Claim order
 
-    /// The job whose stage is handed out next.
+    /// The job whose stage the next claim gets.
     private func next(on queue: QueueName) -> MemoryRecord? {
         let ready = (waiting[queue] ?? []).compactMap { records[$0] }.filter(\.facts.isReady)
         let shares = served[queue]?.tenants ?? [:]

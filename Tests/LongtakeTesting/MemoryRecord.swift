@@ -1,7 +1,7 @@
 import LongtakeCore
 
-/// One job of ``MemoryLedger``: the facts that plans are judged on, its log, and what clients see of its
-/// stages.
+/// One job of ``MemoryLedger``: the facts for its plans, its event log, and its stages as clients
+/// see them.
 struct MemoryRecord: Sendable {
     let submission: Submission
     /// 1 for the job that was submitted first.
@@ -28,12 +28,12 @@ struct MemoryRecord: Sendable {
         }
     }
 
-    /// Among the stages of one tenant on one queue.
+    /// Whether this stage is claimed before another stage of the same tenant and queue.
     func comesBefore(_ other: MemoryRecord) -> Bool {
         (-submission.priority.rawValue, number) < (-other.submission.priority.rawValue, other.number)
     }
 
-    /// Writes what a plan says about this job, and returns its events.
+    /// Executes a plan for this job, and returns its events.
     mutating func execute(_ plan: LedgerPlan, epoch: Epoch, position: inout Int64) -> [CommittedEvent] {
         var committed: [CommittedEvent] = []
         for event in plan.events {
@@ -77,16 +77,16 @@ struct MemoryRecord: Sendable {
         }
     }
 
-    /// The claim that the plan executed last has made.
+    /// The claim that the last executed plan has made.
     func claim(for holder: HolderID, checkpoint: JSONValue?) -> Claim {
         Claim(
             facts, holder: holder, checkpointData: checkpoint, input: submission.input, outputs: outputs,
             simulation: submission.simulation)
     }
 
-    /// The job as clients see it, without its queue position.
     mutating func renewEpoch(_ epoch: Epoch) { log = log.map { $0.renamed(to: epoch) } }
 
+    /// The job as clients see it, without its queue position.
     func job(epoch: Epoch) -> Job {
         let life = facts.life
         return Job(

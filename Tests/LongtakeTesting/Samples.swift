@@ -16,7 +16,7 @@ public enum Samples {
             work: .simulated(SimulatedWork(steps: 4, message: "{step}", lengthSeconds: 4, output: nil)))
     }
 
-    /// The `number`-th job, whose id says so.
+    /// A submission whose job id contains `number`.
     public static func submission(
         _ number: Int, tenant: String = "anonymous", priority: Int = 0, key: String? = nil, prompt: String = "a boat"
     ) -> Submission {

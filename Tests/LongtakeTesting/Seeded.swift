@@ -1,8 +1,9 @@
-/// A xorshift generator: a failing seed reproduces its walk.
+/// A xorshift generator. The same seed gives the same numbers, so a failure can be reproduced.
 public struct Seeded: RandomNumberGenerator {
     private var state: UInt64
 
-    /// - Parameter state: not 0, where such a generator stands still.
+    /// - Parameter state: the seed. It must not be 0, because the generator would return only
+    ///   zeros.
     public init(state: UInt64) { self.state = state }
 
     public mutating func next() -> UInt64 {

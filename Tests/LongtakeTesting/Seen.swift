@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What observers were told, in order.
+/// The values that an observer got, in order.
 public final class Seen<Element: Sendable>: Sendable {
     private let state = Mutex<[Element]>([])
 

@@ -1,12 +1,12 @@
 import Synchronization
 
-/// Something that happens once; any number of tasks may wait for it.
+/// A signal that is given once. Any number of tasks may wait for it.
 public final class Signal: Sendable {
     private let state = Mutex<(isGiven: Bool, waiters: [CheckedContinuation<Void, Never>])>((false, []))
 
     public init() {}
 
-    /// It has happened. Harmless when given again.
+    /// Gives the signal and resumes all waiting tasks. A second call does nothing.
     public func give() {
         let waiters = state.withLock { state in
             state.isGiven = true
@@ -16,7 +16,8 @@ public final class Signal: Sendable {
         for waiter in waiters { waiter.resume() }
     }
 
-    /// Returns when it has happened; at once when it already has. Not cancellable: a test that waits in vain is to hang and be seen.
+    /// Returns when the signal is given, or at once if it already was. It cannot be cancelled: if
+    /// the signal is never given, the test hangs and the mistake is visible.
     public func wait() async {
         await withCheckedContinuation { continuation in
             let isGiven = state.withLock { state in

@@ -8,7 +8,7 @@ extension WorkStore {
 }
 
 extension EventLog {
-    /// The events of each notice that has some.
+    /// Observes the events of each notice that contains events.
     public func observeEvents(_ observer: @escaping @Sendable ([CommittedEvent]) -> Void) {
         tail { notice in
             if case .events(let events) = notice.news { observer(events) }

@@ -1,9 +1,9 @@
 import Synchronization
 
-/// A clock that stands still until a test moves it.
+/// A clock that stands still until a test advances it.
 public final class TestClock: Clock, Sendable {
     public struct Instant: InstantProtocol, Hashable, Sendable {
-        /// Since the clock was made.
+        /// The time since the clock was created.
         public let offset: Duration
 
         public func advanced(by duration: Duration) -> Instant { Instant(offset: offset + duration) }
@@ -15,15 +15,15 @@ public final class TestClock: Clock, Sendable {
         var now = Instant(offset: .zero)
         var nextID = 0
         var sleepers: [Int: (deadline: Instant, wake: CheckedContinuation<Void, any Error>)] = [:]
-        /// Sleeps whose task was cancelled before they began.
+        /// The sleeps whose task was cancelled before they were registered.
         var canceled: Set<Int> = []
         var isClosed = false
-        var watchers: [(isMet: @Sendable ([Instant]) -> Bool, caller: CheckedContinuation<Void, Never>)] = []
+        var watchers: [(isMet: @Sendable ([Instant]) -> Bool, resume: CheckedContinuation<Void, Never>)] = []
 
-        /// Removes the watchers whose condition holds.
-        mutating func metWatchers() -> [CheckedContinuation<Void, Never>] {
+        /// Removes and returns the watchers whose condition is met.
+        mutating func takeMetWatchers() -> [CheckedContinuation<Void, Never>] {
             let deadlines = sleepers.values.map(\.deadline)
-            let met = watchers.filter { $0.isMet(deadlines) }.map(\.caller)
+            let met = watchers.filter { $0.isMet(deadlines) }.map(\.resume)
             watchers.removeAll { $0.isMet(deadlines) }
             return met
         }
@@ -43,14 +43,14 @@ public final class TestClock: Clock, Sendable {
         }
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                lieDown(id, until: deadline, continuation)
+                register(id, until: deadline, continuation)
             }
         } onCancel: {
             cancel(id)
         }
     }
 
-    /// Moves time on, and wakes up all whose time has come, the earliest first.
+    /// Advances the time, and resumes the sleeps that are due, the earliest first.
     public func advance(by duration: Duration) {
         let woken = state.withLock { state in
             state.now = state.now.advanced(by: duration)
@@ -72,10 +72,10 @@ public final class TestClock: Clock, Sendable {
         await watch { $0.contains(deadline) }
     }
 
-    /// When the next sleeper is due; `nil` where nobody sleeps.
+    /// The deadline of the next sleeping task; `nil` if no task sleeps.
     public var nextDeadline: Instant? { state.withLock { $0.sleepers.values.map(\.deadline).min() } }
 
-    /// Ends all sleep with `CancellationError`, now and from now on: nobody waits on this clock any more.
+    /// Ends all current and later sleeps with `CancellationError`.
     public func close() {
         let woken = state.withLock { state in
             defer { (state.isClosed, state.sleepers) = (true, [:]) }
@@ -88,24 +88,24 @@ public final class TestClock: Clock, Sendable {
         await withCheckedContinuation { continuation in
             let met = state.withLock { state in
                 state.watchers.append((isMet, continuation))
-                return state.metWatchers()
+                return state.takeMetWatchers()
             }
             for watcher in met { watcher.resume() }
         }
     }
 
-    private func lieDown(_ id: Int, until deadline: Instant, _ continuation: CheckedContinuation<Void, any Error>) {
-        enum Rest {
+    private func register(_ id: Int, until deadline: Instant, _ continuation: CheckedContinuation<Void, any Error>) {
+        enum Sleep {
             case over, canceled
             case sleeping([CheckedContinuation<Void, Never>])
         }
-        let rest: Rest = state.withLock { state in
+        let sleep: Sleep = state.withLock { state in
             if state.canceled.remove(id) != nil || state.isClosed { return .canceled }
             if deadline <= state.now { return .over }
             state.sleepers[id] = (deadline, continuation)
-            return .sleeping(state.metWatchers())
+            return .sleeping(state.takeMetWatchers())
         }
-        switch rest {
+        switch sleep {
         case .over: continuation.resume()
         case .canceled: continuation.resume(throwing: CancellationError())
         case .sleeping(let met): for watcher in met { watcher.resume() }

@@ -1,8 +1,8 @@
 import Dispatch
 
-/// Waits until a condition holds that nobody signals, such as how many callers wait in a queue. It looks
-/// every two milliseconds and leaves the thread to others in between, because a loop that yields would
-/// take the processor from the very tasks that it waits for.
+/// Waits until a condition holds for which there is no signal, such as the number of callers in a
+/// queue. It checks every two milliseconds and suspends in between, because a loop that only yields
+/// would take the processor from the tasks that it waits for.
 /// - Returns: whether the condition holds; `false` after two minutes.
 @discardableResult
 public func until(_ isMet: () async throws -> Bool) async rethrows -> Bool {
@@ -14,7 +14,7 @@ public func until(_ isMet: () async throws -> Bool) async rethrows -> Bool {
     return true
 }
 
-/// Leaves the thread to others for two milliseconds.
+/// Suspends for two milliseconds, so that other tasks can run.
 public func pauseBriefly() async {
     await withCheckedContinuation { caller in
         DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(2)) { caller.resume() }

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Breaks one rule of LongtakeCore after another, and says whether the simulation finds it.
+"""Breaks one rule of LongtakeCore after the other, and reports whether the simulation finds it.
 
     Tests/Mutations/mutate.py --check          verify that rules.diff fits the sources
     Tests/Mutations/mutate.py                  build a copy with all mutations, and run each of them
     Tests/Mutations/mutate.py head-too-far     only this one
 
-One build of a copy of the sources contains all mutations. An environment variable chooses the one that is active. The
-build without an active mutation must keep every promise first. Only the standard library is needed.
+The script builds a copy of the sources that contains all mutations. An environment variable selects the active one. First
+the build runs without an active mutation, and must violate no guarantee. The script needs only the standard library.
 """
 
 import argparse
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RULES = Path(__file__).with_name("rules.diff")
 COPY = ROOT / ".build" / "mutations"
 VARIABLE = "LONGTAKE_MUTATION"
-# What the copy of the sources reads. Each place asks it, so it is a constant of the process.
+# This file of the copy reads the variable. Each mutation uses the constant, so the process reads the variable once.
 SWITCH = """import Glibc
 
 /// The mutation that is active; 0 for none.
@@ -31,8 +31,8 @@ let mutation = getenv("%s").flatMap { Int(String(cString: $0)) } ?? 0
 """ % VARIABLE
 
 
-class Rotten(Exception):
-    """A mutation does not fit the sources any more."""
+class DoesNotFit(Exception):
+    """A mutation does not fit the sources."""
 
 
 class Place:
@@ -43,16 +43,16 @@ class Place:
         self.text = [line[1:].strip() for line in lines if line[0] in " -"]
         changed = [index for index, line in enumerate(lines) if line[0] in "-+"]
         if not changed:
-            raise Rotten(f"a place in {file} changes nothing")
+            raise DoesNotFit(f"a place in {file} changes nothing")
         first, last = changed[0], changed[-1]
         if any(line[0] == " " for line in lines[first:last]):
-            raise Rotten(f"a place in {file} changes lines that are not consecutive")
+            raise DoesNotFit(f"a place in {file} changes lines that are not consecutive")
         self.before = first
         self.removed = [line[1:] for line in lines if line[0] == "-"]
         self.added = [line[1:] for line in lines if line[0] == "+"]
 
     def find(self, lines):
-        """The first changed line, and the first one behind the change."""
+        """The index of the first changed line, and of the first line after the change."""
         stripped = [line.strip() for line in lines]
         found = [
             index
@@ -61,7 +61,7 @@ class Place:
         ]
         if len(found) != 1:
             text = "\n    ".join(self.text)
-            raise Rotten(f"{self.file} contains this text {len(found)} times, not once:\n    {text}")
+            raise DoesNotFit(f"{self.file} contains this text {len(found)} times, not once:\n    {text}")
         first = found[0] + self.before
         return first, first + len(self.removed)
 
@@ -91,19 +91,19 @@ def read_rules():
             end_place()
         elif mutations:
             if line[0] not in " -+":
-                raise Rotten(f"rules.diff has a line that is none of a mutation: {line}")
+                raise DoesNotFit(f"rules.diff has a line that belongs to no mutation: {line}")
             lines.append(line)
     if len({mutation.name for mutation in mutations}) != len(mutations):
-        raise Rotten("rules.diff has a name twice")
+        raise DoesNotFit("two mutations in rules.diff have the same name")
     return mutations
 
 
 def guarded(removed, variants):
-    """One statement that behaves as `removed`, or as the lines of the active mutation."""
+    """Returns an if statement that runs the lines of the active mutation, or otherwise `removed`."""
     label = ""
     match = re.match(r"\s*(case .*?|default): ", removed[0]) if removed else None
     if match:
-        # A label of a switch stays outside.
+        # The label of a switch case stays before the if statement.
         label = match.group(0)
         removed = [removed[0][len(label) :]] + removed[1:]
         variants = [(number, [added[0][len(label) :]] + added[1:]) for number, added in variants]
@@ -115,7 +115,7 @@ def guarded(removed, variants):
 
 
 def mutate(mutations, root):
-    """The texts of all files that change, with all mutations in them."""
+    """Maps the changed files to their texts with all mutations."""
     changes = {}
     for mutation in mutations:
         for place in mutation.places:
@@ -128,7 +128,7 @@ def mutate(mutations, root):
         end = None
         for (first, last), variants in sorted(regions.items(), reverse=True):
             if end is not None and last > end:
-                raise Rotten(f"{name}: two mutations change overlapping lines at {first + 1}")
+                raise DoesNotFit(f"{name}: two mutations change overlapping lines at {first + 1}")
             end = first
             lines[first:last] = guarded(lines[first:last], variants)
         texts[name] = "\n".join(lines) + "\n"
@@ -136,7 +136,7 @@ def mutate(mutations, root):
 
 
 def copy_sources(mutations):
-    """Writes only what differs, so that a second run builds little."""
+    """Writes only changed files, so that a second run builds little."""
     texts = mutate(mutations, ROOT)
     texts["Sources/LongtakeCore/Mutation.swift"] = SWITCH
     wanted = set()
@@ -169,7 +169,7 @@ def write(path, data):
 
 
 def build(swift):
-    # The checkouts of the packages are taken over, so that nothing is fetched again.
+    # Reuse the checkouts of the packages, so that the build downloads nothing.
     scratch = COPY / ".build"
     for name in ["checkouts", "repositories", "workspace-state.json"]:
         source = ROOT / ".build" / name
@@ -191,7 +191,7 @@ class Outcome:
 
 
 def simulate(binary, number, schedules, limit):
-    """Runs schedules from seed 1 until one breaks a promise."""
+    """Runs schedules from seed 1 until one violates a guarantee."""
     began = time.monotonic()
     command = [str(binary), "--seed", "1", "--schedules", str(schedules), "--until-broken"]
     environment = dict(os.environ, **{VARIABLE: str(number)})
@@ -201,7 +201,7 @@ def simulate(binary, number, schedules, limit):
         )
         text, status = run.stdout, run.returncode
     except subprocess.TimeoutExpired:
-        # A schedule that does not end at all is not told, so this is no find.
+        # A schedule that does not end reports no violation, so this does not count as found.
         return Outcome(number, schedules, False, f"no end within {limit} s", limit)
     seconds = time.monotonic() - began
     broken = re.search(r"^seed (\d+) breaks (.*)$", text, re.MULTILINE)
@@ -211,7 +211,7 @@ def simulate(binary, number, schedules, limit):
     if trap:
         fatal = re.search(r"(?:Fatal|Precondition)[^\n]*", text)
         return Outcome(number, int(trap.group(1)), True, fatal.group(0) if fatal else "a trap", seconds)
-    text = "nothing is broken" if status == 0 else f"ended with status {status}: {text[-500:]}"
+    text = "no guarantee is violated" if status == 0 else f"ended with status {status}: {text[-500:]}"
     return Outcome(number, schedules, False, text, seconds)
 
 
@@ -228,7 +228,7 @@ def main():
     try:
         mutations = read_rules()
         mutate(mutations, ROOT)
-    except Rotten as error:
+    except DoesNotFit as error:
         sys.exit(f"Tests/Mutations/rules.diff does not fit the sources. {error}")
     unknown = set(options.names) - {mutation.name for mutation in mutations}
     if unknown:
@@ -238,7 +238,7 @@ def main():
     copy_sources(mutations)
     binary = build(options.swift)
     baseline = simulate(binary, 0, options.baseline, options.limit * 10)
-    if baseline.found or baseline.text != "nothing is broken":
+    if baseline.found or baseline.text != "no guarantee is violated":
         sys.exit(f"without a mutation, seed {baseline.schedules}: {baseline.text}")
     print(f"without a mutation: {options.baseline} schedules in {baseline.seconds:.0f} s, {baseline.text}", flush=True)
     chosen = [mutation for mutation in mutations if not options.names or mutation.name in options.names]

@@ -15,11 +15,11 @@ package struct Campaign: Sendable {
     /// The file system of the data and its size in megabytes, so that it can be filled; `nil` for
     /// the machine's own.
     package var disk: (kind: SmallDisk.Kind, megabytes: Int)?
-    /// The number of faults per season.
+    /// The number of faults per run.
     package var rounds: Int
     package var submitters = 2
     package var followers = 12
-    /// The maximum number of jobs per season.
+    /// The maximum number of jobs per run.
     package var jobs = 200
     /// The maximum number of milliseconds between two submissions of one client.
     package var pause = 900
@@ -95,14 +95,15 @@ package struct Campaign: Sendable {
         /// Checks that the process ended as intended.
         package func expectKilled() {
             guard daemon.lastStatus != 128 + SIGKILL else { return }
-            history.violated(.goesOn, "it exited by itself, with \(daemon.lastStatus ?? -1)")
+            history.violated(.progress, "it exited by itself, with \(daemon.lastStatus ?? -1)")
         }
 
         /// Lets the load run for a random time.
         package func rest(_ milliseconds: ClosedRange<Int>) { poll(nil, 0, CInt(generator.draw(milliseconds))) }
     }
 
-    /// Runs seasons until the time is over, at least one.
+    /// Makes runs until the time is over, at least one. Each run has a fresh database, its own load
+    /// and its own seed.
     package func run(_ inject: @escaping @Sendable (Site) throws -> Void) async throws {
         try await onOwnThread { try runBlocking(inject) }
     }
@@ -112,12 +113,12 @@ package struct Campaign: Sendable {
         var report = CampaignReport(fault: fault, firstSeed: first)
         let deadline = Deadline(Self.seconds)
         repeat {
-            let seed = first + UInt64(report.seasons)
+            let seed = first + UInt64(report.runs)
             let site = try Site(self, seed: seed)
             do {
-                try season(site, seed: seed, inject)
+                try runOnce(site, seed: seed, inject)
             } catch {
-                site.history.violated(.goesOn, "\(error)")
+                site.history.violated(.progress, "\(error)")
             }
             report.add(site)
             let violations = site.history.violations
@@ -131,7 +132,7 @@ package struct Campaign: Sendable {
         report.write()
     }
 
-    private func season(_ site: Site, seed: UInt64, _ inject: (Site) throws -> Void) throws {
+    private func runOnce(_ site: Site, seed: UInt64, _ inject: (Site) throws -> Void) throws {
         let (load, readers) = (Crew(), Crew())
         let over = Mutex(false)
         let following = Followers(
@@ -166,7 +167,7 @@ package struct Campaign: Sendable {
         load.stop()
         #expect(load.wait(Deadline(60)), "all submissions have an end")
         if !readers.wait(Deadline(patience)) {
-            site.history.violated(.goesOn, "a client never received the end of its job")
+            site.history.violated(.progress, "a client never received the end of its job")
         }
         let deadline = Deadline(20)
         while let job = unfed(site.history) {

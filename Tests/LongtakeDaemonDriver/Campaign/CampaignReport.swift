@@ -5,7 +5,7 @@ import Glibc
 struct CampaignReport {
     let fault: String
     let firstSeed: UInt64
-    private(set) var seasons = 0
+    private(set) var runs = 0
     private(set) var injections = 0
     private(set) var violations = 0
     private(set) var counts = History.Counts()
@@ -18,7 +18,7 @@ struct CampaignReport {
     }
 
     mutating func add(_ site: Campaign.Site) {
-        seasons += 1
+        runs += 1
         injections += site.injections
         violations += site.history.violations.count
         starts += site.starts
@@ -40,7 +40,7 @@ struct CampaignReport {
             ? ""
             : ", ready \(Self.milliseconds(sorted[sorted.count / 2])) ms, at worst \(Self.milliseconds(sorted[sorted.count - 1]))"
         print(
-            "\(fault): \(injections) injected in \(seasons) seasons from seed \(firstSeed), \(seconds) s; \(counts.submitted) jobs, \(counts.events) events read, \(counts.resumed) times resumed, \(counts.refused) refused, \(counts.unanswered) unanswered\(ready); \(violations) violations\(isOver ? "" : " …")"
+            "\(fault): \(injections) injected in \(runs) runs from seed \(firstSeed), \(seconds) s; \(counts.submitted) jobs, \(counts.events) events read, \(counts.resumed) times resumed, \(counts.refused) refused, \(counts.unanswered) unanswered\(ready); \(violations) violations\(isOver ? "" : " …")"
         )
     }
 
@@ -51,7 +51,7 @@ struct CampaignReport {
         guard let path = Campaign.variable("LONGTAKE_CAMPAIGN_LOG") else { return }
         let sorted = starts.map(Self.milliseconds).sorted()
         let line = Line(
-            fault: fault, firstSeed: firstSeed, seasons: seasons, injections: injections,
+            fault: fault, firstSeed: firstSeed, runs: runs, injections: injections,
             seconds: Int((ContinuousClock.now - began) / .seconds(1)), jobs: counts.submitted, events: counts.events,
             resumed: counts.resumed, refused: counts.refused, unanswered: counts.unanswered, replayed: counts.replayed,
             readyMedian: sorted.isEmpty ? nil : sorted[sorted.count / 2], readyWorst: sorted.last,
@@ -66,7 +66,7 @@ struct CampaignReport {
     private struct Line: Encodable {
         let fault: String
         let firstSeed: UInt64
-        let seasons, injections, seconds, jobs, events, resumed, refused, unanswered, replayed: Int
+        let runs, injections, seconds, jobs, events, resumed, refused, unanswered, replayed: Int
         let readyMedian, readyWorst: Int?
         let violations: Int
     }

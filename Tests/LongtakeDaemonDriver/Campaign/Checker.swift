@@ -34,7 +34,7 @@ package struct Checker {
                 ["stage.started", "job.resumed"].contains($0["type"] as? String)
             }
             guard let at = claims.last?["at"] as? String, at < start.text else { continue }
-            history.violated(.goesOn, "\(id) runs without an owner since \(at)")
+            history.violated(.progress, "\(id) runs without an owner since \(at)")
         }
     }
 
@@ -45,7 +45,7 @@ package struct Checker {
         let deadline = Deadline(seconds)
         while let job = try list("?state=running&limit=1").first ?? list("?state=queued&limit=1").first {
             guard !deadline.isOver else {
-                return history.violated(.goesOn, "\(job["id"] ?? "") is still \(job["state"] ?? "")")
+                return history.violated(.progress, "\(job["id"] ?? "") is still \(job["state"] ?? "")")
             }
             poll(nil, 0, 50)
         }
@@ -53,7 +53,7 @@ package struct Checker {
         try checkOthers()
         let status = daemon.stop()
         if status != 0 {
-            history.violated(.goesOn, "the shutdown ended with \(status.map(String.init) ?? "nothing")")
+            history.violated(.progress, "the shutdown ended with \(status.map(String.init) ?? "nothing")")
         }
         try checkStorage()
     }
@@ -81,12 +81,12 @@ package struct Checker {
             history.violated(line.oracle, "\(id): \(line.text)")
         }
         if state != "succeeded", !job.isCancelAsked, !job.fails {
-            history.violated(.oneEnd, "\(id) is \(state) without a reason")
+            history.violated(.finalEvent, "\(id) is \(state) without a reason")
         }
         try checkKey(id, job)
         let last = log.last.flatMap { try? JSON.object($0)["id"] as? String }
         if document["last_event_id"] as? String != last {
-            history.violated(.oneEnd, "\(id) has another last_event_id than its event log")
+            history.violated(.finalEvent, "\(id) has another last_event_id than its event log")
         }
         for _ in 0..<Self.cursors {
             let after = generator.draw(0...log.count)
@@ -217,7 +217,7 @@ struct LogRules {
         }
         let ends = log.indices.compactMap { index in JobLog.end(of: log[index]).map { (index, $0) } }
         if ends.count != 1 || ends[0].0 != log.count - 1 || ends[0].1 != state {
-            broken.append(Violation(.oneEnd, "it is \(state), and its final events are \(ends) of \(log.count)"))
+            broken.append(Violation(.finalEvent, "it is \(state), and its final events are \(ends) of \(log.count)"))
         }
         broken += stages(events)
         return broken
@@ -250,33 +250,34 @@ struct LogRules {
                 type == "stage.retrying" || type == "job.failed" || (event["attempt"] as? Double ?? 1) > 1
             {
                 broken.append(
-                    Violation(.stages, "an attempt is burned that the work did not fail: \(type) of \(stage)"))
+                    Violation(.stages, "an attempt was used up without a failure of the work: \(type) of \(stage)"))
             }
         }
         return broken
     }
 }
 
-/// The oracles of the fault campaign: what must hold under every fault (docs/reliability.md).
+/// The oracles of the fault tests: the guarantees that must hold under every fault. The names are
+/// those of docs/reliability.md.
 package enum Oracle: String, Sendable, CaseIterable {
     /// An acknowledged job exists after any crash, once, with its input and its key.
-    case acknowledged = "O1"
+    case acknowledged = "O1 acknowledged jobs are kept"
     /// The event log of a job is 1…n without gaps, duplicates or changes to events that a client
     /// has received.
-    case log = "O2"
+    case log = "O2 the event log"
     /// There is one final event, it is the last, and the job matches it.
-    case oneEnd = "O3"
+    case finalEvent = "O3 one final event"
     /// After the faults every job ends, and every running stage has a live owner.
-    case goesOn = "O4"
+    case progress = "O4 progress"
     /// No stage begins again after it succeeded, and only failures of the work count as attempts.
-    case stages = "O5"
+    case stages = "O5 stages"
     /// The database has no errors, and its WAL is bounded.
-    case storage = "O6"
+    case storage = "O6 storage"
     /// The daemon neither acknowledges nor streams what it cannot persist. Then `readyz` says so,
     /// and nothing hangs.
-    case honesty = "O7"
+    case honesty = "O7 honesty"
     /// A client that is disconnected anywhere receives exactly the event log.
-    case resume = "O8"
+    case resume = "O8 resume"
 }
 
 /// A violation of an oracle.

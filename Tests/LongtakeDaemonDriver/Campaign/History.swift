@@ -92,7 +92,7 @@ package final class History: Sendable {
     package func ended(_ job: String, as end: String) {
         state.withLock { state in
             if let known = state.jobs[job]?.end, known != end {
-                state.violations.append(Violation(.oneEnd, "\(job) ended as \(known), and as \(end)"))
+                state.violations.append(Violation(.finalEvent, "\(job) ended as \(known), and as \(end)"))
             }
             state.jobs[job]?.end = end
         }

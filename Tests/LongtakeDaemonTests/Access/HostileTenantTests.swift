@@ -12,14 +12,14 @@ import Testing
                 // A half-closed stream continues, so each one ends by its maximum age.
                 environment: ["LONGTAKE_AUTH_MODE=keys", "LONGTAKE_STREAM_MAX_AGE_SECONDS=1"]
                     + ["CPU", "GPU", "IO"].map { "LONGTAKE_QUEUES_\($0)_WORKERS=0" })
-            let owner = try Visitor.make(daemon, tenant: "owner").visitor
-            let stranger = try Visitor.make(daemon, tenant: "stranger").visitor
+            let owner = try TestClient.make(daemon, tenant: "owner").client
+            let foreign = try TestClient.make(daemon, tenant: "foreign").client
             let body = #"{"input":{"prompt":"canary"}}"#
             let job = try owner.submit(body, "Idempotency-Key: k")
             for input in group.inputs {
                 let socket = try daemon.connect()
                 // The daemon may close the connection before it has read the whole input.
-                try? socket.send(Self.signed(input.bytes, stranger.fields[0]))
+                try? socket.send(Self.signed(input.bytes, foreign.fields[0]))
                 socket.finishSending()
                 let answer = String(decoding: (try? socket.readToEnd()) ?? [], as: UTF8.self)
                 #expect(!answer.contains("canary") && !answer.contains(job), "\(input.name)")

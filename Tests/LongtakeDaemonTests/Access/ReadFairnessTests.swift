@@ -12,8 +12,8 @@ import Testing
         try await onOwnThread {
             let daemon = try DaemonProcess(
                 environment: ["LONGTAKE_AUTH_MODE=keys", "LONGTAKE_QUEUES_CPU_WORKERS=0"])
-            let many = try Visitor.make(daemon, tenant: "many").visitor
-            let one = try Visitor.make(daemon, tenant: "one").visitor
+            let many = try TestClient.make(daemon, tenant: "many").client
+            let one = try TestClient.make(daemon, tenant: "one").client
             for _ in 0..<Self.jobs { _ = try many.submit() }
             let job = try one.submit()
             let sockets = try (0..<Self.lists).map { _ in try daemon.connect() }

@@ -10,10 +10,10 @@ import Testing
         try await onOwnThread {
             let daemon = try DaemonProcess(
                 "--speed", "100", "--log-level", "debug", environment: ["LONGTAKE_AUTH_MODE=keys"])
-            let owner = try Visitor.make(daemon, tenant: "acme").visitor
+            let owner = try TestClient.make(daemon, tenant: "acme").client
             let (one, two, third) = (try owner.submit(), try owner.submit(), try owner.submit())
             let ticket = try owner.ticket([one, two])
-            let page = Visitor(daemon: daemon)
+            let page = TestClient(daemon: daemon)
             for _ in 0..<2 {
                 let log = try page.stream("/v1/jobs/\(one)/events?ticket=\(ticket)").rest()
                 #expect(log.last?.event == "job.succeeded")
@@ -48,28 +48,28 @@ import Testing
     func link() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "100", environment: ["LONGTAKE_AUTH_MODE=keys"])
-            let owner = try Visitor.make(daemon, tenant: "acme").visitor
+            let owner = try TestClient.make(daemon, tenant: "acme").client
             let body = #"{"input":{"prompt":"a"}}"#
             let answer = try owner.post("/v1/jobs?ticket_ttl_seconds=60", body)
             let link = try #require((try answer.object()["links"] as? [String: Any])?["events"] as? String)
             #expect(link.contains("/events?ticket="))
-            #expect(try Visitor(daemon: daemon).stream(link).rest().last?.event == "job.succeeded")
+            #expect(try TestClient(daemon: daemon).stream(link).rest().last?.event == "job.succeeded")
             #expect(try !owner.post("/v1/jobs", body).body.contains("ticket="))
             #expect(try owner.post("/v1/jobs?ticket_ttl_seconds=0", body).status == 400)
-            let writer = try Visitor.make(daemon, tenant: "acme", rights: "submit").visitor
+            let writer = try TestClient.make(daemon, tenant: "acme", rights: "submit").client
             #expect(try writer.post("/v1/jobs?ticket_ttl_seconds=60", body).status == 403)
         }
     }
 
-    // This test failed without `lifetime` in the stream's deadlines, and when `isAuthorized` did not
-    // check which secret signed the ticket.
+    // This test failed without `lifetime` in the stream's deadlines, and when `isAuthorized` did
+    // not check which secret signed the ticket.
     @Test("a ticket expires, and removing a secret invalidates all its tickets")
     func end() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "100", environment: ["LONGTAKE_AUTH_MODE=keys"])
-            let owner = try Visitor.make(daemon, tenant: "acme").visitor
+            let owner = try TestClient.make(daemon, tenant: "acme").client
             let job = try owner.submit()
-            let page = Visitor(daemon: daemon)
+            let page = TestClient(daemon: daemon)
             let short = try owner.ticket([job], seconds: 1)
             let deadline = Deadline(20)
             while try page.get("/v1/jobs/\(job)?ticket=\(short)").status == 200 { try #require(!deadline.isOver) }
@@ -80,8 +80,8 @@ import Testing
             #expect(expired.status == 401 && expired.body.contains("ticket-expired"))
 
             let ticket = try owner.ticket([job])
-            #expect(try Visitor.run(daemon, "rotate").status == 0)
-            try Visitor.reload(daemon) { daemon.log.contains("reloaded the API keys") }
+            #expect(try TestClient.run(daemon, "rotate").status == 0)
+            try TestClient.reload(daemon) { daemon.log.contains("reloaded the API keys") }
             let deadlineOfNew = Deadline(20)
             while try owner.ticket([job]).prefix(12) == ticket.prefix(12) { try #require(!deadlineOfNew.isOver) }
             #expect(try page.get("/v1/jobs/\(job)?ticket=\(ticket)").status == 200)
@@ -89,8 +89,8 @@ import Testing
             #expect(try feed.next()?.event == "stream.hello")
             let own = try owner.stream("/v1/events")
             #expect(try own.next()?.event == "stream.hello")
-            #expect(try Visitor.run(daemon, "rotate", "--revoke-tickets").status == 0)
-            try Visitor.reload(daemon) { try page.get("/v1/jobs/\(job)?ticket=\(ticket)").status == 401 }
+            #expect(try TestClient.run(daemon, "rotate", "--revoke-tickets").status == 0)
+            try TestClient.reload(daemon) { try page.get("/v1/jobs/\(job)?ticket=\(ticket)").status == 401 }
             #expect(try feed.rest(within: 20).last?.data == #"{"type":"stream.end","reason":"unauthorized"}"#)
             #expect(try owner.get("/v1/jobs/\(job)").status == 200)
             let next = try owner.submit()
@@ -106,7 +106,7 @@ import Testing
     func clockSetBack() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "100", environment: ["LONGTAKE_AUTH_MODE=keys"])
-            let owner = try Visitor.make(daemon, tenant: "acme").visitor
+            let owner = try TestClient.make(daemon, tenant: "acme").client
             let job = try owner.submit()
             let ticket = try owner.ticket([job])
             let file = daemon.directory + "/data/keys.json"
@@ -115,9 +115,9 @@ import Testing
                 "\"created_at\":\"20", with: "\"created_at\":\"21")
             #expect(later.contains("\"21"))
             try Data(later.utf8).write(to: URL(fileURLWithPath: file))
-            #expect(try Visitor.run(daemon, "rotate").status == 0)
-            try Visitor.reload(daemon) { try owner.ticket([job]).prefix(12) != ticket.prefix(12) }
-            #expect(try Visitor(daemon: daemon).get("/v1/jobs/\(job)?ticket=\(ticket)").status == 200)
+            #expect(try TestClient.run(daemon, "rotate").status == 0)
+            try TestClient.reload(daemon) { try owner.ticket([job]).prefix(12) != ticket.prefix(12) }
+            #expect(try TestClient(daemon: daemon).get("/v1/jobs/\(job)?ticket=\(ticket)").status == 200)
         }
     }
 
@@ -131,7 +131,7 @@ import Testing
         ])
     func mistakes(_ body: String, _ pointer: String) async throws {
         try await onOwnThread {
-            let answer = try Visitor(daemon: try SharedDaemon.get()).post("/v1/tickets", body)
+            let answer = try TestClient(daemon: try SharedDaemon.get()).post("/v1/tickets", body)
             #expect(answer.status == 422)
             #expect(answer.body.contains("\"pointer\":\"\(pointer)\""), "\(answer.body)")
         }

@@ -55,11 +55,11 @@ import Testing
             let daemon = try DaemonProcess(
                 "--speed", "100",
                 environment: ["LONGTAKE_AUTH_MODE=keys", "LONGTAKE_HTTP_CORS_ORIGINS=https://app.example.org"])
-            let page = Visitor(daemon: daemon, fields: ["Origin: https://app.example.org"])
+            let page = TestClient(daemon: daemon, fields: ["Origin: https://app.example.org"])
             let refused = try page.get("/v1/jobs")
             #expect(refused.status == 401)
             #expect(refused["access-control-allow-origin"] == "https://app.example.org")
-            let owner = try Visitor.make(daemon, tenant: "acme").visitor
+            let owner = try TestClient.make(daemon, tenant: "acme").client
             let job = try owner.submit()
             let stream = try page.stream("/v1/jobs/\(job)/events?ticket=\(try owner.ticket([job]))")
             #expect(stream.head["access-control-allow-origin"] == "https://app.example.org")
@@ -77,7 +77,7 @@ import Testing
             #expect(large.status == 413)
             #expect(large["access-control-allow-origin"] == "https://app.example.org")
             #expect(large["x-content-type-options"] == "nosniff")
-            let foreign = try Visitor(daemon: daemon, fields: ["Origin: https://evil.example.org"]).get("/healthz")
+            let foreign = try TestClient(daemon: daemon, fields: ["Origin: https://evil.example.org"]).get("/healthz")
             #expect(foreign["access-control-allow-origin"] == nil)
             #expect(foreign["vary"] == "Origin")
         }
@@ -99,9 +99,9 @@ import Testing
                     "LONGTAKE_AUTH_MODE=keys", "LONGTAKE_HTTP_CORS_ORIGINS=https://app.example.org",
                     "LONGTAKE_STREAM_MAX_STREAMS_PER_KEY=1",
                 ])
-            var owner = try Visitor.make(daemon, tenant: "acme").visitor
+            var owner = try TestClient.make(daemon, tenant: "acme").client
             owner.fields.append(origin)
-            let page = Visitor(daemon: daemon, fields: [origin])
+            let page = TestClient(daemon: daemon, fields: [origin])
             let id = try owner.submit()
             let done = try owner.get("/v1/jobs/\(id)", "Prefer: wait=20")
             let last = try done.text("last_event_id")
@@ -134,7 +134,7 @@ import Testing
     func preflightHeaders() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_HTTP_CORS_ORIGINS=https://app.example.org"])
-            let page = Visitor(daemon: daemon, fields: ["Origin: https://app.example.org"])
+            let page = TestClient(daemon: daemon, fields: ["Origin: https://app.example.org"])
             let answer = try page.ask("OPTIONS", "/v1/jobs", ["Access-Control-Request-Method: POST"])
             #expect(answer.status == 204)
             let allowed = answer["access-control-allow-headers"]?.lowercased().split(separator: ",").map {

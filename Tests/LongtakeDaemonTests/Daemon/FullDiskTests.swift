@@ -23,7 +23,7 @@ import Testing
             #expect(try daemon.get("/healthz").status == 200)
             #expect(try daemon.get("/v1/jobs/\(running)").status == 200)
 
-            // The reserve file makes room for the cancel request and the final event.
+            // The released reserve has space for the cancel request and the final event.
             let cancel = "POST /v1/jobs/\(running)/cancel HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
             #expect(try daemon.connect().exchange(cancel, within: 10).status < 300)
             #expect(JobLog(try reader.rest(within: 10)).types.last == "job.canceled")

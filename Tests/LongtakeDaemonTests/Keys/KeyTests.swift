@@ -14,7 +14,7 @@ import Testing
     func rights() async throws {
         try await onOwnThread {
             let daemon = try Self.start()
-            let anonymous = Visitor(daemon: daemon)
+            let anonymous = TestClient(daemon: daemon)
             #expect(daemon.log.contains("there is no API key yet"))
             for (method, path) in [
                 ("GET", "/v1/jobs"), ("POST", "/v1/jobs"), ("GET", "/v1/events"), ("GET", "/v1/pipelines"),
@@ -30,13 +30,13 @@ import Testing
             #expect(try anonymous.get("/healthz").status == 200)
             #expect(try anonymous.get("/readyz").status == 200)
 
-            let reader = try Visitor.make(daemon, tenant: "acme", rights: "read").visitor
+            let reader = try TestClient.make(daemon, tenant: "acme", rights: "read").client
             #expect(try reader.get("/v1/jobs").status == 200)
             let refused = try reader.post("/v1/jobs", #"{"input":{"prompt":"a"}}"#)
             #expect(refused.status == 403)
             #expect(refused["www-authenticate"]?.contains(#"error="insufficient_scope", scope="submit""#) == true)
             #expect(try reader.post("/v1/backups").status == 403)
-            let writer = try Visitor.make(daemon, tenant: "acme", rights: "submit").visitor
+            let writer = try TestClient.make(daemon, tenant: "acme", rights: "submit").client
             let job = try writer.submit()
             #expect(try writer.get("/v1/jobs/\(job)").status == 403)
             #expect(try reader.get("/v1/jobs/\(job)").status == 200)
@@ -46,12 +46,12 @@ import Testing
                 "Authorization: Bearer", "Authorization: Basic YTpi", "Authorization: Bearer x", String(key.dropLast()),
                 key.dropLast() + (key.hasSuffix("0") ? "1" : "0"), key + " x", "Authorization: \(key.suffix(81))",
             ] {
-                let answer = try Visitor(daemon: daemon, fields: [String(field)]).get("/v1/jobs")
+                let answer = try TestClient(daemon: daemon, fields: [String(field)]).get("/v1/jobs")
                 #expect(answer.status == 401, "\(field)")
                 #expect(answer["www-authenticate"]?.contains("invalid_token") == true)
             }
             // Two Authorization headers contradict each other.
-            #expect(try Visitor(daemon: daemon, fields: [key, key]).get("/v1/jobs").status == 401)
+            #expect(try TestClient(daemon: daemon, fields: [key, key]).get("/v1/jobs").status == 401)
         }
     }
 
@@ -60,8 +60,8 @@ import Testing
     func tenants() async throws {
         try await onOwnThread {
             let daemon = try Self.start("LONGTAKE_QUEUES_CPU_WORKERS=0")
-            let one = try Visitor.make(daemon, tenant: "one").visitor
-            let two = try Visitor.make(daemon, tenant: "two").visitor
+            let one = try TestClient.make(daemon, tenant: "one").client
+            let two = try TestClient.make(daemon, tenant: "two").client
             let feed = try two.stream("/v1/events?after=0")
             let body = #"{"input":{"prompt":"a"}}"#
             let job = try one.submit(body, "Idempotency-Key: k")
@@ -114,28 +114,28 @@ import Testing
     func revocation() async throws {
         try await onOwnThread {
             let daemon = try Self.start("LONGTAKE_QUEUES_CPU_WORKERS=0")
-            let (visitor, id) = try Visitor.make(daemon, tenant: "acme")
-            let other = try Visitor.make(daemon, tenant: "acme").visitor
-            let job = try visitor.submit()
-            let ticket = try visitor.ticket([job])
-            let stream = try visitor.stream("/v1/jobs/\(job)/events")
-            let ticketStream = try Visitor(daemon: daemon).stream("/v1/jobs/\(job)/events?ticket=\(ticket)")
+            let (client, id) = try TestClient.make(daemon, tenant: "acme")
+            let other = try TestClient.make(daemon, tenant: "acme").client
+            let job = try client.submit()
+            let ticket = try client.ticket([job])
+            let stream = try client.stream("/v1/jobs/\(job)/events")
+            let ticketStream = try TestClient(daemon: daemon).stream("/v1/jobs/\(job)/events?ticket=\(ticket)")
             let otherStream = try other.stream("/v1/jobs/\(job)/events")
             for reader in [stream, ticketStream, otherStream] { #expect(try reader.next()?.event == "stream.hello") }
 
-            #expect(try Visitor.run(daemon, "revoke", id).status == 0)
+            #expect(try TestClient.run(daemon, "revoke", id).status == 0)
             // Before SIGHUP the key is still valid.
-            #expect(try visitor.get("/v1/jobs").status == 200)
-            try Visitor.reload(daemon) { try visitor.get("/v1/jobs").status == 401 }
+            #expect(try client.get("/v1/jobs").status == 200)
+            try TestClient.reload(daemon) { try client.get("/v1/jobs").status == 401 }
             for reader in [stream, ticketStream] {
                 #expect(try reader.rest(within: 20).last?.data == #"{"type":"stream.end","reason":"unauthorized"}"#)
                 #expect(reader.endedCleanly)
             }
-            #expect(try Visitor(daemon: daemon).get("/v1/jobs/\(job)/events?ticket=\(ticket)").status == 401)
+            #expect(try TestClient(daemon: daemon).get("/v1/jobs/\(job)/events?ticket=\(ticket)").status == 401)
             #expect(try other.post("/v1/jobs/\(job)/cancel").status == 200)
             #expect(try otherStream.rest().last?.event == "job.canceled")
-            #expect(try Visitor.run(daemon, "list").output.contains("revoked"))
-            #expect(try Visitor.run(daemon, "revoke", "000000000000").status == 1)
+            #expect(try TestClient.run(daemon, "list").output.contains("revoked"))
+            #expect(try TestClient.run(daemon, "revoke", "000000000000").status == 1)
 
             let file = URL(filePath: daemon.directory + "/data/keys.json")
             // Each hash has one letter too many, as after a manual edit. If the keys were silently
@@ -143,12 +143,12 @@ import Testing
             let damaged = try String(contentsOf: file, encoding: .utf8).replacing(#""hash":""#, with: #""hash":"-"#)
             for (time, text) in [damaged, "{"].enumerated() {
                 try Data(text.utf8).write(to: file)
-                try Visitor.reload(daemon) {
+                try TestClient.reload(daemon) {
                     daemon.log.components(separatedBy: "cannot reload the API keys").count == time + 2
                 }
                 #expect(try other.get("/v1/jobs").status == 200)
-                #expect(try visitor.get("/v1/jobs").status == 401)
-                let (status, output) = try Visitor.run(daemon, "list")
+                #expect(try client.get("/v1/jobs").status == 401)
+                let (status, output) = try TestClient.run(daemon, "list")
                 #expect(status == 1 && output.contains("is not a valid key file"), "\(output)")
             }
         }
@@ -159,13 +159,13 @@ import Testing
     func memory() async throws {
         try await onOwnThread {
             let daemon = try Self.start()
-            let visitor = try Visitor.make(daemon, tenant: "acme").visitor
+            let client = try TestClient.make(daemon, tenant: "acme").client
             let path = daemon.directory + "/data/keys.json"
             let text = try String(contentsOfFile: path, encoding: .utf8)
-            #expect(!text.contains(visitor.fields[0].suffix(64)))
+            #expect(!text.contains(client.fields[0].suffix(64)))
             #expect(try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int == 0o600)
             try FileManager.default.removeItem(atPath: path)
-            #expect(try visitor.get("/v1/jobs").status == 200)
+            #expect(try client.get("/v1/jobs").status == 200)
         }
     }
 
@@ -174,8 +174,8 @@ import Testing
     func rates() async throws {
         try await onOwnThread {
             let daemon = try Self.start("LONGTAKE_LIMITS_REQUESTS_PER_SECOND_PER_KEY=50")
-            let busy = try Visitor.make(daemon, tenant: "acme").visitor
-            let quiet = try Visitor.make(daemon, tenant: "acme").visitor
+            let busy = try TestClient.make(daemon, tenant: "acme").client
+            let quiet = try TestClient.make(daemon, tenant: "acme").client
             let deadline = Deadline(20)
             var refused: Exchange?
             while refused == nil {
@@ -203,31 +203,31 @@ import Testing
     func streams() async throws {
         try await onOwnThread {
             let daemon = try Self.start("LONGTAKE_STREAM_MAX_STREAMS_PER_KEY=1", "LONGTAKE_QUEUES_CPU_WORKERS=0")
-            let visitor = try Visitor.make(daemon, tenant: "acme").visitor
-            let other = try Visitor.make(daemon, tenant: "acme").visitor
-            let job = try visitor.submit()
-            let ticket = try visitor.ticket([job])
-            var open: EventReader? = try visitor.stream("/v1/jobs/\(job)/events")
+            let client = try TestClient.make(daemon, tenant: "acme").client
+            let other = try TestClient.make(daemon, tenant: "acme").client
+            let job = try client.submit()
+            let ticket = try client.ticket([job])
+            var open: EventReader? = try client.stream("/v1/jobs/\(job)/events")
             #expect(try open?.next()?.event == "stream.hello")
-            #expect(try daemon.follow(job, "", visitor.fields[0]).head.status == 429)
-            let soft = try Visitor(daemon: daemon).stream("/v1/jobs/\(job)/events?ticket=\(ticket)")
+            #expect(try daemon.follow(job, "", client.fields[0]).head.status == 429)
+            let soft = try TestClient(daemon: daemon).stream("/v1/jobs/\(job)/events?ticket=\(ticket)")
             #expect(try soft.rest(within: 20).map(\.event) == ["stream.end"])
             #expect(try other.stream("/v1/jobs/\(job)/events").next()?.event == "stream.hello")
             open = nil
             let deadline = Deadline(10)
-            while try visitor.stream("/v1/jobs/\(job)/events").next()?.event != "stream.hello" {
+            while try client.stream("/v1/jobs/\(job)/events").next()?.event != "stream.hello" {
                 try #require(!deadline.isOver)
             }
         }
     }
 
     // This test failed when `takeWaitSlot()` had no account.
-    @Test("waiting requests of one key leave room for those of another")
+    @Test("waiting requests of one key do not use up the waits of another key")
     func waits() async throws {
         try await onOwnThread {
             let daemon = try Self.start("LONGTAKE_QUEUES_CPU_WORKERS=0")
-            let many = try Visitor.make(daemon, tenant: "many").visitor
-            let one = try Visitor.make(daemon, tenant: "one").visitor
+            let many = try TestClient.make(daemon, tenant: "many").client
+            let one = try TestClient.make(daemon, tenant: "one").client
             let (busy, job) = (try many.submit(), try one.submit())
             let request =
                 "GET /v1/jobs/\(busy) HTTP/1.1\r\nHost: localhost\r\n\(many.fields[0])\r\nPrefer: wait=50\r\n\r\n"
@@ -247,8 +247,8 @@ import Testing
     func fairness() async throws {
         try await onOwnThread {
             let daemon = try Self.start("LONGTAKE_QUEUES_CPU_WORKERS=1", "LONGTAKE_SIMULATION_SPEED=300")
-            let many = try Visitor.make(daemon, tenant: "many").visitor
-            let one = try Visitor.make(daemon, tenant: "one").visitor
+            let many = try TestClient.make(daemon, tenant: "many").client
+            let one = try TestClient.make(daemon, tenant: "one").client
             let socket = try daemon.connect()
             let body = #"{"input":{"prompt":"a"}}"#
             let request =

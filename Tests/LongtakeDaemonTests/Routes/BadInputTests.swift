@@ -24,7 +24,7 @@ import Testing
 
     // Before the fix, the message was “it stops being that at byte 0”, which pointed to a valid
     // brace.
-    @Test("says that a body begins with a byte order mark, whatever follows")
+    @Test("says that a body begins with a byte order mark, for any text after the mark")
     func byteOrderMark() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess()
@@ -88,7 +88,7 @@ import Testing
             let first = try socket.readResponse()
             #expect(first.status == 200)
             let head = try socket.readResponse(isHead: true)
-            #expect(head["content-length"] == first["content-length"], "HEAD says what GET would")
+            #expect(head["content-length"] == first["content-length"], "HEAD returns the content length of GET")
             #expect(try socket.readResponse().body == first.body)
             try socket.send(Self.head(contentLength: 2, "Expect: 100-continue\r\n"))
             #expect(try socket.readHead().status == 100)

@@ -36,7 +36,7 @@ import Testing
             #expect(try !daemon.get("/v1/jobs").body.contains("\"id\":\"\(id)\""))
             #expect(try daemon.get("/v1/jobs/\(later)").text("retry_of") == id)
             let again = try daemon.connect().exchange(DaemonProcess.submission(body, key: "k"))
-            #expect(try again.status == 201 && again.text("id") != id, "its key is free again")
+            #expect(try again.status == 201 && again.text("id") != id, "the idempotency key can be used again")
 
             let deadline = Deadline(20)
             while !daemon.log.contains("pruned finished jobs"), !deadline.isOver { _ = try daemon.get("/healthz") }

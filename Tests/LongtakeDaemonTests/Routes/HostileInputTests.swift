@@ -18,7 +18,7 @@ import Testing
                     Issue.record("\(input.name): \(error)")
                 }
             }
-            #expect(!daemon.log.contains("request failed"), "nothing of this was an error of ours")
+            #expect(!daemon.log.contains("request failed"), "no input causes an internal error")
         }
     }
 
@@ -42,7 +42,7 @@ import Testing
         }
         if input.isKept {
             let next = try socket.exchange("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            #expect(next.status == 200, "\(input.name): the following request is separate")
+            #expect(next.status == 200, "\(input.name): the daemon answers the next request on the connection")
         }
         if input.isKept || input.answers.isEmpty { socket.finishSending() }
         let rest = try socket.readToEnd()

@@ -23,7 +23,8 @@ import Testing
             #expect(try Self.ids(daemon.get("/v1/jobs?pipeline=image-to-video").object()) == [])
             let jobs = try #require(first["jobs"] as? [Any])
             #expect(
-                (jobs[0] as? [String: Any])?["queue_position"] == nil, "lists leave out what costs a query for each job"
+                (jobs[0] as? [String: Any])?["queue_position"] == nil,
+                "a list has no queue positions, because each would cost a query"
             )
         }
     }

@@ -139,14 +139,14 @@ import Testing
     func rights() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: ["LONGTAKE_AUTH_MODE=keys", "LONGTAKE_QUEUES_CPU_WORKERS=0"])
-            #expect(try Visitor(daemon: daemon).get("/metrics").status == 401)
-            let acme = try Visitor.make(daemon, tenant: "acme", rights: "read,submit").visitor
+            #expect(try TestClient(daemon: daemon).get("/metrics").status == 401)
+            let acme = try TestClient.make(daemon, tenant: "acme", rights: "read,submit").client
             let ticket = try acme.ticket([acme.submit()])
-            #expect(try Visitor(daemon: daemon).get("/metrics?ticket=\(ticket)").status == 401)
+            #expect(try TestClient(daemon: daemon).get("/metrics?ticket=\(ticket)").status == 401)
             let refused = try acme.get("/metrics")
             #expect(refused.status == 403)
             #expect(refused["www-authenticate"]?.contains(#"scope="admin""#) == true)
-            let answer = try Visitor.make(daemon, tenant: "ops", rights: "admin").visitor.get("/metrics")
+            let answer = try TestClient.make(daemon, tenant: "ops", rights: "admin").client.get("/metrics")
             #expect(answer.status == 200)
             #expect(try Exposition(answer.body)[#"longtake_queue_waiting{queue="cpu"}"#] == 1)
             #expect(!answer.body.contains("acme"))

@@ -56,7 +56,7 @@ import Testing
             {
                 let page = try daemon.get("/v1/jobs?\(query)")
                 try #require(page.status == 200, "\(query)")
-                #expect(try page.object()["jobs"] as? [String] == nil, "one job is there")
+                #expect(try page.object()["jobs"] as? [String] == nil, "the list contains one job")
                 #expect(page.body.contains(id), "\(query)")
             }
             for query in ["after=1&after=1", "last_event_id=1&last_event_id=2", "format=message&format=message"] {
@@ -64,7 +64,8 @@ import Testing
                 #expect(try daemon.get("/v1/events?\(query)").status == 400, "\(query)")
             }
             let reader = try daemon.follow(id, "?after=&last_event_id=")
-            #expect(try reader.next()?.id?.hasSuffix("-0") == true, "no cursor is from the first event")
+            #expect(
+                try reader.next()?.id?.hasSuffix("-0") == true, "without a cursor the stream begins at the first event")
         }
     }
 

@@ -55,7 +55,8 @@ import Testing
             let answer = try daemon.request("POST", "/v1/queues/gpu/resume")
             #expect(answer.status == 200 && answer.body.contains(#""paused":false"#))
             #expect(JobLog(try again.rest(within: 20)).types.last == "job.succeeded")
-            #expect(try daemon.request("POST", "/v1/queues/gpu/resume").status == 200, "again, and nothing changes")
+            #expect(
+                try daemon.request("POST", "/v1/queues/gpu/resume").status == 200, "a second resume changes nothing")
             #expect(daemon.stop() == 0)
             #expect(try DaemonProcess.run(["check", "--data", daemon.directory + "/data"]).status == 0)
         }

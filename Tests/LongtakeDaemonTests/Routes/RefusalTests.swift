@@ -27,7 +27,7 @@ import Testing
     }
 
     /// This test failed without the check of `isDraining` in EventWaiter and in JobWait.
-    @Test("during a shutdown, rejects jobs and streams, and answers what needs no wait")
+    @Test("during a shutdown, rejects jobs and streams, and answers all other requests without a wait")
     func draining() async throws {
         try await onOwnThread {
             let daemon = try DaemonProcess(environment: DaemonProcess.drained)
@@ -39,7 +39,9 @@ import Testing
             try Self.checkRefused(daemon, id, reason: "draining", status: 503)
             for accept in ["application/json", "text/event-stream"] {
                 let refused = try daemon.connect().exchange(DaemonProcess.submission(accept: accept))
-                #expect(refused.status == 503 && refused["retry-after"] != nil, "nothing is accepted, and that is said")
+                #expect(
+                    refused.status == 503 && refused["retry-after"] != nil,
+                    "the daemon rejects the request with Retry-After")
             }
             #expect(try daemon.get("/readyz").status == 503)
             let tag = try #require(try daemon.get("/v1/jobs/\(id)")["etag"])

@@ -28,7 +28,7 @@ import Testing
             // The simulated fault is kept, so the new job fails in the same stage.
             #expect(try daemon.wholeLog(of: new).types.last == "job.failed")
             let again = try daemon.request("POST", "/v1/jobs/\(new)/retry")
-            #expect(try again.status == 201 && again.text("retry_of") == new, "a retry can be done again, too")
+            #expect(try again.status == 201 && again.text("retry_of") == new, "a failed retry can be retried too")
 
             let good = try daemon.submit()
             #expect(try daemon.wholeLog(of: good).types.last == "job.succeeded")
@@ -119,12 +119,13 @@ import Testing
             #expect(try known.status == 200 && known.text("id") == first.text("id"))
             _ = try daemon.request("POST", "/v1/jobs/\(rest[0])/cancel")
             let retry = try daemon.request("POST", "/v1/jobs/\(rest[0])/retry")
-            #expect(retry.status == 201, "a cancel makes room for one job")
+            #expect(retry.status == 201, "after a cancel, one more job is accepted")
             #expect(try daemon.request("POST", "/v1/jobs/\(rest[0])/retry").status == 429)
             daemon.kill()
             try daemon.start()
             #expect(
-                try daemon.connect().exchange(DaemonProcess.submission()).status == 429, "they are counted at a start")
+                try daemon.connect().exchange(DaemonProcess.submission()).status == 429,
+                "after a restart the queued jobs still count")
             let listed = try #require(try daemon.get("/v1/jobs?state=queued").object()["jobs"] as? [Any])
             #expect(listed.count == 3, "nothing was accepted beyond the limit")
         }

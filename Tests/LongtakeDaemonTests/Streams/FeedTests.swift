@@ -4,7 +4,7 @@ import Testing
 /// `GET /v1/events`: the events of all jobs on one connection.
 @Suite(.serialized) struct FeedTests {
     /// The positions and event texts that a reader of the feed has received.
-    private struct Seen {
+    private struct ReceivedEvents {
         var positions: [Int] = []
         var lines: [String] = []
         var last: String?
@@ -38,7 +38,7 @@ import Testing
         try await onOwnThread {
             let daemon = try DaemonProcess("--speed", "400")
             let jobs = try (0..<4).map { _ in try daemon.submit() }
-            var seen = Seen()
+            var seen = ReceivedEvents()
             var finals = 0
             while finals < jobs.count {
                 let reader = try daemon.feed(seen.last == nil ? "?after=0" : "", "Last-Event-ID: \(seen.last ?? "")")
@@ -120,7 +120,8 @@ import Testing
             var block = try byPipeline.next()
             while let quiet = block, quiet.id?.hasSuffix("-g3") != true { block = try byPipeline.next() }
             #expect(
-                block?.raw.wholeMatch(of: /id: [0-9a-f]{8}-g3\n\n/) != nil, "an id and nothing else dispatches no event"
+                block?.raw.wholeMatch(of: /id: [0-9a-f]{8}-g3\n\n/) != nil,
+                "a block with only an id dispatches no event"
             )
             #expect(try byPipeline.next()?.raw == ": hb\n\n", "after the newer cursor it gets heartbeats only")
         }

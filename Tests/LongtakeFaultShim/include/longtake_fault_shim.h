@@ -1,26 +1,44 @@
 #ifndef LONGTAKE_FAULT_SHIM_H
 #define LONGTAKE_FAULT_SHIM_H
 
-/* The words of the control file, each of 64 bits. The test that started the process has the same file mapped (FaultControl.swift has the
- * same list), so that faults come and go while the process runs. 0 is “never”. */
+/* The words of the control file, 64 bits each. The process and the test map the same file, so the
+ * test can change faults while the process runs. 0 means off. FaultControl.swift has the same
+ * list. */
 enum longtake_fault {
-    LONGTAKE_SYNCS,           /* counts fdatasync and fsync of the log */
-    LONGTAKE_WRITES,          /* counts writes to the database and its log */
-    LONGTAKE_KILL_AT_SYNC,    /* dies instead of the first sync of this number or a later one */
-    LONGTAKE_KILL_AT_WRITE,   /* dies in the first such write, which is done by half */
-    LONGTAKE_SYNC_FAILS_FROM, /* syncs of this number and later fail with EIO … */
-    LONGTAKE_SYNC_FAILURES,   /* … so many of them; counts down */
+    /* Counts fdatasync and fsync of the WAL. */
+    LONGTAKE_SYNCS,
+    /* Counts writes to the database and its WAL. */
+    LONGTAKE_WRITES,
+    /* The process is killed instead of the sync with this number, or the next later one. */
+    LONGTAKE_KILL_AT_SYNC,
+    /* The process is killed in the write with this number, or the next later one, after half of
+     * it. */
+    LONGTAKE_KILL_AT_WRITE,
+    /* The number of the first sync that fails with EIO. */
+    LONGTAKE_SYNC_FAILS_FROM,
+    /* The number of syncs that still have to fail. It counts down. */
+    LONGTAKE_SYNC_FAILURES,
     LONGTAKE_WRITE_FAILS_FROM,
     LONGTAKE_WRITE_FAILURES,
-    LONGTAKE_DISK_IS_FULL,    /* writes fail with ENOSPC for 1, or with the error of this number */
-    LONGTAKE_SYNC_DELAY,      /* microseconds that each sync takes longer */
-    LONGTAKE_CLOCK_OFFSET,    /* milliseconds, signed, by which the wall clock is off */
-    LONGTAKE_KILL_IN_CHECKPOINT, /* dies in the so-manieth write to the database from now, which is done by half; counts down */
-    LONGTAKE_HOLD_SYNCS,      /* no sync of the log comes back while it is set */
-    LONGTAKE_HELD,            /* counts the syncs that were held */
-    LONGTAKE_INJECTED,        /* counts what was injected: errors, delays, the death */
-    LONGTAKE_SYNC_ERROR,      /* the number of the error that syncs fail with, for EIO */
-    LONGTAKE_HOLD_BACKUPS,    /* no listing of the directory of the backups begins while it is set */
+    /* Writes fail: 1 for ENOSPC, or another errno. */
+    LONGTAKE_DISK_IS_FULL,
+    /* Additional microseconds of each sync. */
+    LONGTAKE_SYNC_DELAY,
+    /* The offset of the wall clock in milliseconds, signed. */
+    LONGTAKE_CLOCK_OFFSET,
+    /* The process is killed in this write to the database, counted from now, after half of it. It
+     * counts down. */
+    LONGTAKE_KILL_IN_CHECKPOINT,
+    /* While it is set, no sync of the WAL returns. */
+    LONGTAKE_HOLD_SYNCS,
+    /* Counts the calls that were held. */
+    LONGTAKE_HELD,
+    /* Counts the injected faults: errors, delays, kills. */
+    LONGTAKE_INJECTED,
+    /* The errno of failing syncs, instead of EIO. */
+    LONGTAKE_SYNC_ERROR,
+    /* While it is set, the directory of the backups cannot be opened: the call does not return. */
+    LONGTAKE_HOLD_BACKUPS,
     LONGTAKE_FAULT_WORDS
 };
 

@@ -76,7 +76,7 @@ struct BackupTests {
         try await journal.close()
     }
 
-    /// Seen to fail without `mayGoOn` in `BackupCopy`: both were made.
+    /// This test failed without `mayGoOn` in `BackupCopy`: both backups succeeded.
     @Test(
         "fails with a reason if it takes too long or lets the WAL grow too far",
         arguments: [
@@ -107,7 +107,7 @@ struct BackupTests {
             try "half".write(toFile: directory + "/" + name, atomically: false, encoding: .utf8)
         }
         let backups = Self.backups(of: journal, scratch)
-        #expect(try await backups.backups() == [], "the lane answers after the removal")
+        #expect(try await backups.backups() == [], "the list is returned after the removal")
         #expect(try Self.files(scratch) == ["notes.txt"])
         try await journal.close()
     }
@@ -148,7 +148,7 @@ struct BackupTests {
     /// As many requests as the cooperative pool has threads, which is one per core, would stop the
     /// daemon.
     ///
-    /// Seen to fail when the caller's task read the directory: the test hung.
+    /// This test failed when the caller's task read the directory: the test hung.
     @Test("gets an error in time if its disk hangs, blocks no other thread, and works again with the disk")
     func hangingDisk() async throws {
         let scratch = ScratchDirectory()
@@ -174,18 +174,18 @@ struct BackupTests {
             }
         }
         #expect(try await journal.submit(Samples.submission(2)).job != nil)
-        files.goOn()
+        files.resume()
         let deadline = ContinuousClock.now + .seconds(30)
         var begun: Backup?
         while begun == nil, .now < deadline { begun = try? await backups.begin() }
         let id = try #require(begun?.id)
         #expect(try await Self.ended(id, of: backups).state == .done)
         #expect(
-            try await backups.backups().map(\.id) == [id], "those that were told that nothing was begun began nothing")
+            try await backups.backups().map(\.id) == [id], "a request that got an error has begun no backup")
         try await journal.close()
     }
 
-    @Test("an id is parsed as it is written, and no other text is")
+    @Test("an id parses its own text and no other text")
     func ids() {
         let id = BackupID(at: Timestamp(millisecondsSince1970: 1_795_176_000_118))
         #expect(id.description == "backup-20261120T120000118Z")
@@ -228,7 +228,7 @@ private final class HangingFiles: BackupFiles {
 
     func hang() { state.withLock { $0.isHanging = true } }
 
-    func goOn() {
+    func resume() {
         let held = state.withLock { state in
             defer { state = (false, []) }
             return state.held

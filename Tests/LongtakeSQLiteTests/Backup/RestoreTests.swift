@@ -51,8 +51,8 @@ struct RestoreTests {
         }
     }
 
-    /// Seen to fail when a lock file with a second name was accepted: root wrote “closed” into the
-    /// other file.
+    /// This test failed when a lock file with a second name was accepted: root wrote “closed” into
+    /// the other file.
     @Test("by root does not change the owner of a file behind a link", .enabled(if: geteuid() == 0))
     func link() async throws {
         let (backup, scratch) = try await (Self.backup(), Self.used())
@@ -91,9 +91,9 @@ struct RestoreTests {
         #expect(try StorageInspector().inspect(directory: scratch.path).isSound)
     }
 
-    /// Interrupted between the database and its WAL. Seen to fail when each run moved files into
-    /// its own directory: the WAL was in the second one, and the database in the first lacked a
-    /// job.
+    /// Interrupted between the database and its WAL. This test failed when each run moved files
+    /// into its own directory: the WAL was in the second one, and the database in the first lacked
+    /// a job.
     @Test("interrupted while moving a database aside keeps it complete when it runs again")
     func cutOffInBetween() async throws {
         let (backup, scratch) = try await (Self.backup(), Self.used())
@@ -120,7 +120,7 @@ struct RestoreTests {
         try await journal.close()
     }
 
-    /// Seen to fail when the copy had its final temporary name, which prevents starts, from its
+    /// This test failed when the copy had its final temporary name, which prevents starts, from its
     /// first byte on.
     @Test("whose copy fails or is interrupted prevents no start", .enabled(if: SmallDisk.isAvailable))
     func cutOffCopy() async throws {

@@ -117,7 +117,7 @@ struct BrokenDatabase: CustomTestStringConvertible, Sendable {
 }
 
 extension ScratchDirectory {
-    /// Changes the database without the daemon, and against its own constraints.
+    /// Changes the database without the daemon and without checking its constraints.
     func execute(_ sql: String) throws {
         var settings = Configuration()
         settings.foreignKeysEnabled = false

@@ -9,9 +9,9 @@ import Testing
 /// Files that were changed, cut or removed while no daemon ran (fault F6).
 @Suite("damaged files", .serialized)
 struct DamageTests {
-    /// Everything that a reader read before, and the place of the files: everything in the
-    /// database, or still in the WAL.
-    private struct Reference {
+    /// A database as after a crash, and the event logs that a reader has read from it. Some jobs
+    /// are in the database, and the last ones only in the WAL.
+    private struct Original {
         let scratch: ScratchDirectory
         let epoch: Epoch
         let logs: [JobID: [String]]
@@ -22,21 +22,22 @@ struct DamageTests {
     /// cut      the file ends earlier
     /// zero     a page is empty
     /// ```
-    /// Pages have no checksums, so a changed byte within a stored text cannot be detected: then
-    /// only that text differs, and the test counts it. Everything else is a clear refusal, an error
-    /// of a read, or a whole prefix of the log that was read before.
+    /// Pages have no checksums, so a changed byte within a stored text cannot be detected. Then
+    /// only that text differs, and the test counts it. In all other cases the daemon refuses to
+    /// start with a clear message, a read returns an error, or a read returns a prefix of the
+    /// original event log.
     @Test(
         "are refused, give errors, or give a prefix of each event log", arguments: [1, 2, 3, 4] as [UInt64])
     func random(_ seed: UInt64) async throws {
         let rounds = getenv("LONGTAKE_DAMAGE_ROUNDS").flatMap { Int(String(cString: $0)) } ?? 15
-        let reference = try await Self.reference()
+        let original = try await Self.original()
         var random = SplitMix(state: seed)
         var outcomes: [String: Int] = [:]
         for round in 0..<rounds {
-            let scratch = try reference.scratch.copy()
+            let scratch = try original.scratch.copy()
             let file = random.below(2) == 0 ? scratch.database : scratch.database + "-wal"
             try Self.damage(file, &random)
-            let outcome = await Self.outcome(of: scratch, reference)
+            let outcome = await Self.outcome(of: scratch, original)
             outcomes[outcome, default: 0] += 1
             #expect(outcome != "wrong", "seed \(seed), round \(round), \(file)")
         }
@@ -48,9 +49,9 @@ struct DamageTests {
         "a missing, empty or invalid WAL loses only its own changes, and everything else is correct",
         arguments: ["-wal", "-shm"])
     func logFiles(_ suffix: String) async throws {
-        let reference = try await Self.reference()
+        let original = try await Self.original()
         for kind in ["removed", "empty", "garbage"] {
-            let scratch = try reference.scratch.copy()
+            let scratch = try original.scratch.copy()
             let path = scratch.database + suffix
             switch kind {
             case "removed": try FileManager.default.removeItem(atPath: path)
@@ -59,12 +60,13 @@ struct DamageTests {
                 try Data((0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }).write(
                     to: URL(fileURLWithPath: path))
             }
-            let outcome = await Self.outcome(of: scratch, reference)
+            let outcome = await Self.outcome(of: scratch, original)
             #expect(outcome == (suffix == "-shm" ? "whole" : "prefix"), "\(kind) \(suffix)")
         }
     }
 
-    /// Seen to fail when a page was not checked for gaps: the reader got the events around the gap.
+    /// This test failed when a page was not checked for gaps: the reader got the events around the
+    /// gap.
     @Test("an event log with a gap gives the events before the gap, then an error")
     func hole() async throws {
         let scratch = ScratchDirectory()
@@ -83,7 +85,7 @@ struct DamageTests {
         try await journal.close()
     }
 
-    private static func reference() async throws -> Reference {
+    private static func original() async throws -> Original {
         let scratch = ScratchDirectory()
         let clock = ManualClock()
         let journal = try await scratch.open(clock)
@@ -98,7 +100,7 @@ struct DamageTests {
         }
         let crashed = try scratch.copy()
         try await journal.close()
-        return Reference(scratch: crashed, epoch: journal.epoch, logs: logs)
+        return Original(scratch: crashed, epoch: journal.epoch, logs: logs)
     }
 
     private static func damage(_ path: String, _ random: inout SplitMix) throws {
@@ -114,7 +116,7 @@ struct DamageTests {
         try bytes.write(to: URL(fileURLWithPath: path))
     }
 
-    private static func outcome(of scratch: ScratchDirectory, _ reference: Reference) async -> String {
+    private static func outcome(of scratch: ScratchDirectory, _ original: Original) async -> String {
         let journal: SQLiteJournal
         do {
             journal = try await scratch.open()
@@ -124,9 +126,9 @@ struct DamageTests {
             return "wrong"
         }
         var outcome = "whole"
-        for (id, lines) in reference.logs {
+        for (id, lines) in original.logs {
             // A database without its WAL has a new epoch, which is in each event's id.
-            let log = lines.map { $0.replacing("\"\(reference.epoch)-", with: "\"\(journal.epoch)-") }
+            let log = lines.map { $0.replacing("\"\(original.epoch)-", with: "\"\(journal.epoch)-") }
             do {
                 let page = try await journal.events(of: id, of: .anonymous, after: .beforeFirst, limit: 100)
                 let read = page?.events.map(\.json) ?? []

@@ -13,8 +13,8 @@ import Testing
 struct DiskFaultTests {
     init() { DiskFaults.install() }
 
-    /// The page that a statement needs cannot be read, or the page that makes room for it cannot be
-    /// written.
+    /// A page that a statement needs cannot be read, or the page that leaves the cache for it
+    /// cannot be written.
     @Test(
         "an error before COMMIT has a known outcome: the command fails, and the journal continues",
         arguments: [DiskFaults.Operation.read, .write])
@@ -45,8 +45,8 @@ struct DiskFaultTests {
         #expect(try StorageInspector().inspect(directory: scratch.path).isSound)
     }
 
-    /// Seen to fail when the outcome of every COMMIT error counted as known: the response was 503,
-    /// and the journal continued.
+    /// This test failed when the outcome of every COMMIT error counted as known: the response was
+    /// 503, and the journal continued.
     @Test(
         "an error in COMMIT has an unknown outcome: the process must end, and no caller gets a result",
         arguments: [DiskFaults.Operation.sync, .write])
@@ -104,7 +104,8 @@ struct DiskFaultTests {
     /// exist, published events are in the event log byte by byte, and the database is sound.
     @Test("acknowledged changes stay, whichever operation fails", arguments: [SQLITE_IOERR, SQLITE_FULL])
     func sweep(_ code: CInt) async throws {
-        // 478 operations in 50 s; one in 23 of them here, all with LONGTAKE_EVERY_FAULT=1.
+        // All 478 operations take 50 s. The test uses one in 23 of them, or all of them with
+        // LONGTAKE_EVERY_FAULT=1.
         let step = getenv("LONGTAKE_EVERY_FAULT") == nil ? 23 : 1
         var (number, hits) = (0, 0)
         while true {
@@ -149,12 +150,12 @@ struct DiskFaultTests {
 
 /// The events that observers got.
 private final class Published: Sendable {
-    private let committed = Mutex<[CommittedEvent]>([])
+    private let state = Mutex<[CommittedEvent]>([])
 
     init(_ journal: SQLiteJournal) {
-        journal.observeEvents { events in self.committed.withLock { $0 += events } }
+        journal.observeEvents { events in self.state.withLock { $0 += events } }
     }
 
-    var events: [CommittedEvent] { committed.withLock { $0 } }
+    var events: [CommittedEvent] { state.withLock { $0 } }
     var jobs: Set<JobID> { Set(events.map(\.job)) }
 }

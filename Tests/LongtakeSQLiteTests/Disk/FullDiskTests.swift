@@ -41,7 +41,7 @@ struct FullDiskTests {
         try await journal.close()
     }
 
-    /// Seen to fail without the reserve: the end and the cancel waited until there was space.
+    /// This test failed without the reserve: the end and the cancel waited until there was space.
     @Test(
         "the reserve is released for commands that end work, and restored when there is space",
         .enabled(if: SmallDisk.isAvailable))
@@ -93,8 +93,8 @@ struct FullDiskTests {
         try await journal.close()
     }
 
-    /// Seen to fail when recovery was not postponed: opening threw, so the daemon would have
-    /// restarted for ever.
+    /// This test failed when recovery was not postponed: opening threw, so the daemon would have
+    /// restarted forever.
     @Test(
         "a start without even the reserve serves reads, and recovers when there is space",
         .enabled(if: SmallDisk.isAvailable))
@@ -116,7 +116,7 @@ struct FullDiskTests {
         #expect(try await journal.jobs(JobQuery()).jobs.count == 2)
         await #expect(throws: Self.diskFull) { try await journal.checkWritable() }
         await #expect(throws: Self.diskFull) { _ = try await journal.submit(Samples.submission(3)) }
-        await #expect(throws: JournalError.self, "not for ever") {
+        await #expect(throws: JournalError.self, "the cancel does not wait forever") {
             _ = try await journal.cancel(Samples.submission(2).id, of: .anonymous)
         }
 

@@ -45,7 +45,7 @@ struct PruneCommandTests {
         try await journal.close()
     }
 
-    @Test("a transaction has a limit of rows, and a larger job is hidden in the first one")
+    @Test("a transaction has a limit of rows, and a larger job is soft-deleted in the first one")
     func slices() async throws {
         let journal = try await scratch.open(clock)
         try await journal.finishJob(1)
@@ -116,13 +116,13 @@ struct PruneCommandTests {
         let journal = try await scratch.open(clock)
         try await journal.finishJob(1, key: "k")
         guard case .replayed = try await journal.submit(Samples.submission(2, key: "k")) else {
-            Issue.record("a job that is there is found by its key")
+            Issue.record("the key did not return the existing job")
             return
         }
         clock.advance(by: .seconds(3600))
         #expect(try await journal.prune(hour, at: clock.now()).jobs == 1)
         guard case .created(let job) = try await journal.submit(Samples.submission(2, key: "k")) else {
-            Issue.record("a key whose job is gone is free")
+            Issue.record("the key of a pruned job did not create a new job")
             return
         }
         #expect(job.id == Samples.submission(2).id)
@@ -186,7 +186,9 @@ struct PruneCommandTests {
         #expect(first.jobs == 60 && first.hasMore, "returning pages begins with the last job, and continues")
         let full = try journal.inspectWriter { try DatabaseSize($0) }
         #expect(full.freePages > full.pages / 2)
-        #expect(try await !journal.prune(hour, at: clock.now()).hasMore, "so few pages are kept")
+        #expect(
+            try await !journal.prune(hour, at: clock.now()).hasMore,
+            "with the default limit, the file keeps this many free pages")
         var steps = 2
         while try await journal.prune(hour, at: clock.now(), freePagesKept: 200).hasMore { steps += 1 }
         let small = try journal.inspectWriter { try DatabaseSize($0) }

@@ -64,15 +64,15 @@ struct PruneScheduleTests {
         func time(_ seconds: Int64) -> Timestamp { Timestamp(millisecondsSince1970: seconds * 1000) }
         var running = timers.set(time(604_800)) ? 1 : 0
         for minute in 1...1_000 as ClosedRange<Int64> {
-            let (telling, later) = (timers.set(time(minute * 60)), timers.set(time(minute * 60 + 1)))
-            #expect(telling && !later, "the first is for the log line")
+            let (earlier, later) = (timers.set(time(minute * 60)), timers.set(time(minute * 60 + 1)))
+            #expect(earlier && !later, "only the earlier time, that of the log line, needs a timer")
             timers.fired(time(minute * 60))
-            // The job that is oldest now is due later than the one before.
+            // The job that is the oldest now is due later than the previous one.
             if timers.set(time(604_800 + minute)) { running += 1 }
         }
         #expect(running == 1)
         timers.fired(time(604_800))
         let again = timers.set(time(604_800))
-        #expect(again, "the wall clock was behind")
+        #expect(again, "if the wall clock is behind when a timer fires, the same time needs another timer")
     }
 }

@@ -101,8 +101,8 @@ struct PrunerTests {
 
     //  pruner                     caller
     //  slice 1
-    //  pauses ──────────────────► submits, is answered
-    //  slice 2 ◄────────────────  moves time on
+    //  pauses ──────────────────► submits, gets a result
+    //  slice 2 ◄────────────────  advances the time
     @Test("submissions continue between two transactions of pruning")
     func interleaved() async throws {
         let journal = try await scratch.open(wall)

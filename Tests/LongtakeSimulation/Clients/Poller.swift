@@ -8,7 +8,7 @@ final class Poller: @unchecked Sendable {
     private let tenant: TenantName
     private let stage: Stagehand
     private var cursor = EventSequence.beforeFirst
-    private var isUnderWay = false
+    private var isInFlight = false
     private(set) var isDone = false
 
     init(of job: JobID, tenant: TenantName, stage: Stagehand) {
@@ -18,11 +18,11 @@ final class Poller: @unchecked Sendable {
     }
 
     func ask(_ boot: Boot) {
-        guard !isUnderWay, !isDone, !boot.isStopping else { return }
-        isUnderWay = true
+        guard !isInFlight, !isDone, !boot.isStopping else { return }
+        isInFlight = true
         // Unstructured: each request is independent.
         Task { [self] in
-            defer { isUnderWay = false }
+            defer { isInFlight = false }
             let (journal, hub, job, tenant, cursor) = (boot.journal, boot.hub, job, tenant, cursor)
             let (began, hadMore) = (stage.moment, stage.book.entry(of: job, cursor.rawValue + 1) != nil)
             try await hub.waitForEvent(of: job, of: tenant, after: cursor, upTo: .seconds(20)) {
@@ -31,20 +31,21 @@ final class Poller: @unchecked Sendable {
             }
             let wait = hadMore ? stage.moment.since(began) ?? .zero : .zero
             stage.verdict.check(
-                wait < .seconds(20) || !boot.isAlive, .goesOn,
-                "\(job): a page behind #\(cursor) waits while there is more")
+                wait < .seconds(20) || !boot.isAlive, .progress,
+                "\(job): a page after #\(cursor) waits although there are more events")
             let page = try await journal.events(of: job, of: tenant, after: cursor, limit: 5)
             if boot.isAlive { take(page) }
         }
     }
 
     private func take(_ page: EventPage?) {
-        guard let page else { return stage.verdict.blame(.acknowledgedIsKept, "\(job) is unknown to a page") }
+        guard let page else { return stage.verdict.fail(.acknowledged, "a page did not find \(job)") }
         for event in page.events {
-            stage.verdict.check(event.sequence == cursor.next, .resume, "\(job): a page begins not behind its cursor")
+            stage.verdict.check(
+                event.sequence == cursor.next, .resume, "\(job): a page does not begin right after its cursor")
             stage.verdict.check(
                 stage.book.entry(of: job, event.sequence.rawValue)?.event == event, .log,
-                "\(job) #\(event.sequence) is another event on a page than it was")
+                "\(job) #\(event.sequence) differs on a page from the durable event")
             cursor = event.sequence
         }
         isDone = page.isFinal && cursor == page.head

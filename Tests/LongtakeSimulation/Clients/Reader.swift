@@ -18,22 +18,23 @@ final class Reader {
         self.tenant = tenant
     }
 
-    /// The event that must come next, with its number; `nil` if the log book has none.
-    func next(after place: Int64, in book: LogBook) -> (place: Int64, block: [UInt8], isFinal: Bool)? {
+    /// The event that must come next, with its sequence number or position; `nil` if the log book
+    /// has none.
+    func next(after offset: Int64, in book: LogBook) -> (offset: Int64, block: [UInt8], isFinal: Bool)? {
         switch source {
         case .job(let job):
-            book.entry(of: job, place + 1).map { (place + 1, $0.block, $0.event.type.isFinal) }
+            book.entry(of: job, offset + 1).map { (offset + 1, $0.block, $0.event.type.isFinal) }
         case .feed(let filter):
-            book.next(behind: place, of: tenant, filter).map { ($0.event.position.rawValue, $0.feedBlock, false) }
+            book.next(after: offset, of: tenant, filter).map { ($0.event.position.rawValue, $0.feedBlock, false) }
         case .diagnostics: nil
         }
     }
 
-    /// Whether no event follows `place`.
-    func hasAll(at place: Int64, in book: LogBook) -> Bool {
+    /// Whether no event follows `offset`.
+    func hasAll(at offset: Int64, in book: LogBook) -> Bool {
         switch source {
-        case .job(let job): book.entry(of: job, place + 1) == nil
-        case .feed(let filter): book.last(of: tenant, filter) <= place
+        case .job(let job): book.entry(of: job, offset + 1) == nil
+        case .feed(let filter): book.last(of: tenant, filter) <= offset
         case .diagnostics: true
         }
     }
@@ -46,5 +47,5 @@ final class Reader {
 }
 
 extension StreamSource {
-    var isOfAllJobs: Bool { if case .feed = self { true } else { false } }
+    var isFeed: Bool { if case .feed = self { true } else { false } }
 }

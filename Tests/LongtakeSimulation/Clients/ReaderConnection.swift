@@ -14,15 +14,15 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
     private var subscriber: StreamSubscriber?
     /// The cursor of the reader after everything that was sent.
     private var sent: Int64
-    /// What the kernel has not delivered: the reader's cursor after each piece.
-    private var underWay: [Int64] = []
+    /// The reader's cursor after each piece that the kernel has not delivered yet.
+    private var inFlight: [Int64] = []
     /// The client reads.
     private var isReading = true
     private(set) var wasStuck = false
     /// The next send finds the connection broken.
     var breaksOnSend = false
     private var hasFinal = false
-    private var hasLastWord = false
+    private var hasEndMessage = false
     private var isFinished = false
     private var isGone = false
 
@@ -59,12 +59,13 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
             let page = try await boot.hub.reader.page(of: job, of: reader.tenant, after: cursor)
             guard boot.isAlive else { return nil }
             guard let page, page.head >= cursor else {
-                stage.verdict.blame(.acknowledgedIsKept, "\(job) is gone, or its log is shorter than it was told")
+                stage.verdict.fail(.acknowledged, "\(job) does not exist, or its log ends before its reader's cursor")
                 return nil
             }
             if page.isFinal, page.head == cursor {
                 stage.verdict.check(
-                    stage.book.jobs[job]?.entries.count == Int(cursor.rawValue), .resume, "\(job): 204 too early")
+                    stage.book.jobs[job]?.entries.count == Int(cursor.rawValue), .resume,
+                    "\(job): its reader got 204 before the last event")
                 reader.isDone = true
                 return nil
             }
@@ -94,7 +95,7 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
     /// Stops reading, or continues.
     func toggleReading() {
         guard isReading else { return readOn() }
-        stage.trace.tell("a reader of \(reader.source) stops to read")
+        stage.trace.tell("a reader of \(reader.source) stops reading")
         (isReading, wasStuck) = (false, true)
     }
 
@@ -102,45 +103,45 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
         guard !isReading else { return }
         isReading = true
         loop.execute { [self] in
-            while isReading, !underWay.isEmpty, !isGone {
-                arrive(underWay.removeFirst())
+            while isReading, !inFlight.isEmpty, !isGone {
+                arrive(inFlight.removeFirst())
                 subscriber?.pieceWritten()
                 subscriber?.writabilityChanged()
             }
         }
     }
 
-    /// The client disconnects, or the process dies: everything undelivered is lost.
+    /// The client disconnects, or the process was killed: all undelivered pieces are lost.
     func cut() {
-        hangUp()
+        disconnect()
         loop.execute { [self] in
             subscriber?.connectionClosed()
             subscriber = nil
         }
     }
 
-    /// Nothing can run now: a client that reads has every event.
+    /// Called when nothing can run before time passes. A client that reads must have every event.
     func lookAtRest() {
-        guard subscriber != nil, isReading, underWay.isEmpty, !isGone, !isFinished else { return }
+        guard subscriber != nil, isReading, inFlight.isEmpty, !isGone, !isFinished else { return }
         stage.verdict.check(
             reader.hasAll(at: sent, in: stage.book), .resume,
-            "a reader of \(reader.source) is left at \(sent) although it reads and there is more")
+            "a reader of \(reader.source) reads, but does not get the events after \(sent)")
     }
 
     private func leave() {
-        hangUp()
+        disconnect()
         subscriber = nil
     }
 
-    private func hangUp() {
+    private func disconnect() {
         isGone = true
-        underWay = []
+        inFlight = []
         if reader.connection === self { reader.connection = nil }
     }
 
-    private func arrive(_ place: Int64) {
-        reader.cursor = place
-        guard isFinished, underWay.isEmpty else { return }
+    private func arrive(_ offset: Int64) {
+        reader.cursor = offset
+        guard isFinished, inFlight.isEmpty else { return }
         if hasFinal { reader.isDone = true }
         leave()
     }
@@ -149,19 +150,19 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
 
     var framing: any StreamFraming.Type { Unframed.self }
 
-    var isWritable: Bool { !isGone && underWay.count < 2 }
+    var isWritable: Bool { !isGone && inFlight.count < 2 }
 
     func send(_ bytes: ByteBuffer) -> Int {
         guard bytes.readableBytes > 0, boot.isAlive, !isGone else { return 0 }
-        bytes.withUnsafeReadableBytes { judge($0) }
+        bytes.withUnsafeReadableBytes { checkBlocks($0) }
         if breaksOnSend {
             let subscriber = subscriber
             leave()
             subscriber?.connectionClosed()
             return 0
         }
-        guard isReading, underWay.isEmpty else {
-            underWay.append(sent)
+        guard isReading, inFlight.isEmpty else {
+            inFlight.append(sent)
             return 1
         }
         arrive(sent)
@@ -170,42 +171,45 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
 
     func finish(_ close: StreamClose) {
         guard boot.isAlive, !isGone else { return }
-        stage.verdict.check(hasFinal || hasLastWord, .oneEnd, "a body of \(reader.source) ends without a word")
+        stage.verdict.check(
+            hasFinal || hasEndMessage, .finalEvent,
+            "a stream of \(reader.source) ends without a final event or stream.end")
         isFinished = true
-        if underWay.isEmpty { arrive(sent) }
+        if inFlight.isEmpty { arrive(sent) }
     }
 
     func abort(_ close: StreamClose) {
         guard boot.isAlive, !isGone else { return }
         stage.verdict.check(
-            wasStuck || boot.readsFail || boot.readsHang, .resume, "a reader of \(reader.source) is cut that reads")
+            wasStuck || boot.readsFail || boot.readsHang, .resume,
+            "a reader of \(reader.source) reads, but is disconnected")
         leave()
     }
 
-    /// Compares each block with the log book: it is the next event, or a message of the stream
-    /// itself.
-    private func judge(_ bytes: UnsafeRawBufferPointer) {
+    /// Checks each block: it must be the next event of the log book, or a control block of the
+    /// stream.
+    private func checkBlocks(_ bytes: UnsafeRawBufferPointer) {
         var rest = bytes[...]
         while !rest.isEmpty {
-            stage.verdict.check(!hasFinal, .oneEnd, "something follows the final event of \(reader.source)")
+            stage.verdict.check(!hasFinal, .finalEvent, "a block follows the final event of \(reader.source)")
             if let next = reader.next(after: sent, in: stage.book), next.block.begins(rest) {
-                sent = next.place
+                sent = next.offset
                 hasFinal = next.isFinal
                 rest = rest.dropFirst(next.block.count)
                 continue
             }
-            guard let word = StreamWord(&rest) else {
+            guard let control = ControlBlock(&rest) else {
                 let text = String(decoding: bytes, as: UTF8.self)
-                return stage.verdict.blame(
-                    .log, "behind \(sent) a reader of \(reader.source) is sent what is not next in the log: \(text)")
+                return stage.verdict.fail(
+                    .log, "after \(sent) a reader of \(reader.source) got another block than the next event: \(text)")
             }
-            switch word {
+            switch control {
             case .heartbeat: break
-            case .end: hasLastWord = true
-            case .movedOn(let position):
-                let passed = reader.next(after: sent, in: stage.book).map { $0.place <= position } ?? false
-                stage.verdict.check(!passed, .resume, "a reader of the feed is moved over an event of its own")
-                stage.verdict.check(position >= sent, .resume, "a reader of the feed is moved back")
+            case .end: hasEndMessage = true
+            case .cursorMoved(let position):
+                let isSkipping = reader.next(after: sent, in: stage.book).map { $0.offset <= position } ?? false
+                stage.verdict.check(!isSkipping, .resume, "the cursor of a feed reader skips an event")
+                stage.verdict.check(position >= sent, .resume, "the cursor of a feed reader moves back")
                 sent = position
             }
         }
@@ -213,7 +217,7 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
 }
 
 extension [UInt8] {
-    /// Whether `bytes` begin with these.
+    /// Whether `bytes` begin with this block.
     fileprivate func begins(_ bytes: Slice<UnsafeRawBufferPointer>) -> Bool {
         withUnsafeBytes { block in
             let rest = UnsafeRawBufferPointer(rebasing: bytes)

@@ -17,12 +17,12 @@ final class SimulatedJob: @unchecked Sendable {
     var acknowledged: JobID?
     /// A cancel got its response while the job was not final.
     var isCanceled = false
-    var isUnderWay = false
+    var isInFlight = false
 
     /// The job that this one retries.
     let retryOf: JobID?
 
-    /// - Parameter tenant: the owner; `nil` for a drawn one.
+    /// - Parameter tenant: the owner; `nil` for a random one.
     init(number: Int, of tenant: TenantName? = nil, _ chance: Chance) {
         retryOf = nil
         self.tenant = tenant ?? chance.one(of: Self.tenants)

@@ -2,8 +2,8 @@ import LongtakeCore
 import LongtakeStorage
 import LongtakeTesting
 
-/// Commands that are judged in one transaction and executed in a later one, as a store with several
-/// writers does it.
+/// Commands whose plan is made in one transaction and executed in a later one, as in a store with
+/// several writers.
 ///
 /// The job may change between the two transactions. If it does, the ledger must report the plan as
 /// stale, and the client makes a new plan.
@@ -18,14 +18,15 @@ struct TwoStepCommands {
 
     private var judged: [Judged] = []
 
-    /// Judges a command, or executes one that was judged before.
-    mutating func goOn(
-        _ boot: Boot, _ disk: Disk, _ desk: JobDesk, _ chance: Chance, _ stage: Stagehand, at moment: ClockReading
+    /// Makes the plan of a command, or executes a plan that was made before.
+    mutating func step(
+        _ boot: Boot, _ disk: Disk, _ submitters: Submitters, _ chance: Chance, _ stage: Stagehand,
+        at moment: ClockReading
     ) {
         judged.removeAll { $0.boot != disk.boots }
         guard !boot.isStopping else { return }
         if judged.count < 4, chance.isOne(in: 2) {
-            guard let (facts, author, judge) = draw(boot, disk, desk, chance) else { return }
+            guard let (facts, author, judge) = draw(boot, disk, submitters, chance) else { return }
             guard let plan = try? judge(facts, moment) else { return }
             judged.append(Judged(plan: plan, author: author, boot: disk.boots, judge: judge))
             // The queue is paused before the plan is executed.
@@ -45,9 +46,9 @@ struct TwoStepCommands {
     private typealias Judge = (JobFacts, ClockReading) throws -> LedgerPlan
 
     private func draw(
-        _ boot: Boot, _ disk: Disk, _ desk: JobDesk, _ chance: Chance
+        _ boot: Boot, _ disk: Disk, _ submitters: Submitters, _ chance: Chance
     ) -> (JobFacts, ClaimID?, Judge)? {
-        let jobs = desk.acknowledged.compactMap { disk.durable.facts(of: $0.id) }
+        let jobs = submitters.acknowledged.compactMap { disk.durable.facts(of: $0.id) }
         let holder = disk.holder
         let paused = disk.durable.queues(of: nil).filter(\.isPaused).map(\.name)
         let ready = jobs.filter { $0.isReady && !paused.contains($0.stage.queue) }
@@ -74,7 +75,7 @@ struct TwoStepCommands {
         stage.trace.tell("executing an earlier plan for job \(job)")
         let write = SimulatedCommand(.normal, by: command.author, until: nil, stage: stage) { ledger, moment in
             if ledger.execute(command.plan) == .done {
-                try Self.giveBack(command, &ledger, stage, at: moment)
+                try Self.release(command, &ledger, stage, at: moment)
             } else if let facts = ledger.facts(of: job) {
                 try Self.judgeAgain(command, on: facts, &ledger, stage, at: moment)
             }
@@ -91,19 +92,19 @@ struct TwoStepCommands {
         guard claimedQueue(plan) == nil else {
             // If a claim is stale, a store claims another stage, so this client drops the plan.
             return stage.verdict.check(
-                facts.life.stageState == .queued, .stages, "a stage of \(facts.id) is claimed that does not wait")
+                facts.life.stageState == .queued, .stages, "a stage of \(facts.id) is claimed, but it does not wait")
         }
-        stage.verdict.check(ledger.execute(plan) == .done, .goesOn, "a plan about \(facts.id) is stale at once")
+        stage.verdict.check(ledger.execute(plan) == .done, .progress, "a new plan for \(facts.id) is already stale")
     }
 
-    /// Nobody works on a stage that was claimed here, so it goes back to its queue in the same
+    /// No worker runs a stage that was claimed here, so it returns to its queue in the same
     /// transaction.
-    private static func giveBack(
+    private static func release(
         _ command: Judged, _ ledger: inout MemoryLedger, _ stage: Stagehand, at moment: ClockReading
     ) throws {
         guard let queue = claimedQueue(command.plan) else { return }
         let isPaused = ledger.queues(of: nil).contains { $0.name == queue && $0.isPaused }
-        stage.verdict.check(!isPaused, .fairness, "\(command.plan.after.id) is handed out of \(queue), which is paused")
+        stage.verdict.check(!isPaused, .fairness, "\(command.plan.after.id) is claimed from \(queue), which is paused")
         guard let author = command.author, let facts = ledger.facts(of: author.job), let holder = facts.holder else {
             return
         }
@@ -111,7 +112,7 @@ struct TwoStepCommands {
             try LedgerPlan.work(.interrupt(.shutdown), by: author, of: holder, on: facts, at: moment))
     }
 
-    /// The queue from which a plan takes a stage; `nil` if it is no plan of a claim.
+    /// The queue from which a plan claims a stage; `nil` if the plan is not that of a claim.
     private static func claimedQueue(_ plan: LedgerPlan) -> QueueName? {
         plan.events.contains { [.stageStarted, .jobResumed].contains($0.event.type) } ? plan.after.stage.queue : nil
     }

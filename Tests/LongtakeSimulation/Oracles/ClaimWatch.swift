@@ -1,22 +1,24 @@
 import LongtakeCore
 import LongtakeTesting
 
-/// Checks the order of claims (O9): tenants take turns, and a paused queue hands out nothing.
+/// Checks the order of claims (O9): tenants take turns, and no stage of a paused queue is claimed.
 ///
-/// While a tenant has a waiting stage, each other tenant gets at most two stages of the same queue:
-/// one that starts where the waiting tenant's last one started, and the next. A tenant that has
-/// just arrived waits for one of each.
+/// While a tenant has a waiting stage, each other tenant gets at most two stages of the same queue.
+/// The fair share of the first one may be equal to that of the waiting tenant's last stage, and the
+/// second one follows it. A tenant without earlier stages waits for one stage of each other tenant.
 struct ClaimWatch {
-    private var passed: [Place: [TenantName: Int]] = [:]
+    /// The stages that other tenants got while this tenant waited.
+    private var passed: [Waiter: [TenantName: Int]] = [:]
     private(set) var broken: [String] = []
     static let most = 2
 
-    private struct Place: Hashable {
+    /// A tenant that waits for a stage of a queue.
+    private struct Waiter: Hashable {
         let queue: QueueName
         let tenant: TenantName
     }
 
-    /// A command was executed.
+    /// Checks the claims of a command that was executed.
     mutating func look(from before: MemoryLedger, to after: MemoryLedger) {
         let claims = after.uncommitted.dropFirst(before.uncommitted.count).filter {
             $0.type == .stageStarted || $0.type == .jobResumed
@@ -28,14 +30,14 @@ struct ClaimWatch {
             guard let stages = after.job(claim.job, of: claim.tenant)?.stages,
                 let queue = stages.first(where: { $0.state == .running })?.queue
             else { continue }
-            if paused.contains(queue) { broken.append("\(claim.job) is handed out of \(queue), which is paused") }
-            let own = Place(queue: queue, tenant: claim.tenant)
+            if paused.contains(queue) { broken.append("\(claim.job) is claimed from \(queue), which is paused") }
+            let own = Waiter(queue: queue, tenant: claim.tenant)
             passed[own] = nil
             waiting[own, default: 0] -= 1
-            for (place, count) in waiting where place.queue == queue && place.tenant != claim.tenant && count > 0 {
-                passed[place, default: [:]][claim.tenant, default: 0] += 1
-                if passed[place]?[claim.tenant] ?? 0 > Self.most {
-                    broken.append("\(place.tenant) waits on \(queue) while \(claim.tenant) is served again and again")
+            for (waiter, count) in waiting where waiter.queue == queue && waiter.tenant != claim.tenant && count > 0 {
+                passed[waiter, default: [:]][claim.tenant, default: 0] += 1
+                if passed[waiter]?[claim.tenant] ?? 0 > Self.most {
+                    broken.append("\(waiter.tenant) waits on \(queue) while \(claim.tenant) gets more than its turn")
                 }
             }
         }
@@ -48,11 +50,11 @@ struct ClaimWatch {
         passed = passed.filter { waiting[$0.key] ?? 0 > 0 }
     }
 
-    private static func waiting(in ledger: MemoryLedger) -> [Place: Int] {
-        var waiting: [Place: Int] = [:]
+    private static func waiting(in ledger: MemoryLedger) -> [Waiter: Int] {
+        var waiting: [Waiter: Int] = [:]
         for tenant in SimulatedJob.tenants {
             for queue in ledger.queues(of: tenant) where queue.waiting > 0 {
-                waiting[Place(queue: queue.name, tenant: tenant)] = queue.waiting
+                waiting[Waiter(queue: queue.name, tenant: tenant)] = queue.waiting
             }
         }
         return waiting

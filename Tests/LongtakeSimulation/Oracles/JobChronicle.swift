@@ -1,7 +1,7 @@
 import LongtakeCore
 
-/// One job's durable event log, and the events that may follow: the rules of O2, O3 and O5, written
-/// again without the state machine.
+/// One job's durable event log, and the rules for its next event (O2, O3 and O5). It repeats the
+/// rules of the state machine without using it.
 struct JobChronicle {
     private(set) var entries: [LogBook.Entry] = []
     private(set) var end: EventType?
@@ -9,19 +9,19 @@ struct JobChronicle {
     private(set) var owner: (claim: ClaimID, boot: Int)?
     /// The number of claims of the current stage.
     private var claims: Int64 = 0
-    /// As the job was submitted.
+    /// The stages of the submission.
     private var stages: [StageName] = []
     private var succeeded: Set<StageName> = []
-    /// Of the current stage; 0 before its first start.
+    /// The attempt of the current stage; 0 before its first start.
     private(set) var attempt = 0
-    /// Whether no worker has ever claimed the job, and it goes on.
+    /// Whether the job has not ended, and no worker has ever claimed it.
     var isQueued: Bool { attempt == 0 && succeeded.isEmpty && end == nil }
-    /// How long the wait for the next attempt takes.
+    /// The delay of the next attempt, while the stage waits for it.
     private(set) var wait: Duration?
     /// The attempt number of the current stage's next start.
     private var nextAttempt = 1
     private var progress = Progress.none
-    /// Of the current stage.
+    /// The progress of the current stage.
     private(set) var stageProgress = 0.0
     private var isInterrupted = false
     private var cancelRequested: Moment?
@@ -33,15 +33,18 @@ struct JobChronicle {
         let event = entry.event
         let name = "\(event.job) #\(event.sequence) \(event.type.rawValue)"
         verdict.check(event.sequence.rawValue == Int64(entries.count) + 1, .log, "\(name) leaves a gap")
-        verdict.check((event.type == .jobQueued) == entries.isEmpty, .log, "\(name) is not where a log begins")
-        verdict.check(end == nil, .oneEnd, "\(name) follows a final event")
-        verdict.check(entries.last.map { $0.event.at <= event.at } ?? true, .log, "\(name) was before the event before")
-        verdict.check(made.progress >= progress, .log, "\(name): the progress of the job goes back")
+        verdict.check(
+            (event.type == .jobQueued) == entries.isEmpty, .log, "\(name): only the first event is job.queued")
+        verdict.check(end == nil, .finalEvent, "\(name) follows a final event")
+        verdict.check(
+            entries.last.map { $0.event.at <= event.at } ?? true, .log,
+            "\(name) has an earlier time than the event before it")
+        verdict.check(made.progress >= progress, .log, "\(name): the progress of the job decreases")
         verdict.check(
             (made.progress == .complete) == (event.type == .jobSucceeded), .log,
-            "\(name) with progress \(made.progress.value)")
+            "\(name): the progress of the job is \(made.progress.value)")
         verdict.check(
-            cancelRequested == nil || event.type == .jobCanceled, .oneEnd, "\(name) follows a request to cancel")
+            cancelRequested == nil || event.type == .jobCanceled, .finalEvent, "\(name) follows a request to cancel")
         progress = made.progress
         entries.append(entry)
         if event.type.isFinal { end = event.type }
@@ -55,25 +58,25 @@ struct JobChronicle {
         case .cancelRequested:
             cancelRequested = moment
         case .stageStarted(let place, let attempt, _):
-            require(owner == nil, "somebody has the stage already")
-            require(place.index == succeeded.count + 1, "not the stage behind those that succeeded")
-            require(!succeeded.contains(place.stage), "the stage has succeeded")
-            require(attempt == nextAttempt, "attempt \(attempt) in place of \(nextAttempt)")
+            require(owner == nil, "the stage already has an owner")
+            require(place.index == succeeded.count + 1, "it is not the next stage")
+            require(!succeeded.contains(place.stage), "the stage has already succeeded")
+            require(attempt == nextAttempt, "it is attempt \(attempt) instead of \(nextAttempt)")
             self.attempt = attempt
             take(event, in: boot)
             stageProgress = 0
         case .resumed(let reason, let stage, let progress):
-            require(!succeeded.contains(stage), "the stage has succeeded")
+            require(!succeeded.contains(stage), "the stage has already succeeded")
             if reason == .crash {
-                require(owner.map { $0.boot < boot } ?? false, "nobody had it who is dead")
+                require(owner.map { $0.boot < boot } ?? false, "no earlier boot owned the stage")
             } else {
-                require(isInterrupted && owner == nil, "it was not put back")
+                require(isInterrupted && owner == nil, "the stage was not interrupted")
             }
-            require(progress.value == stageProgress, "it goes on from \(progress.value), not from \(stageProgress)")
+            require(progress.value == stageProgress, "it continues from \(progress.value), not from \(stageProgress)")
             take(event, in: boot)
         case .stageProgress(_, let progress, _):
             requireOwner(author, boot, require)
-            require(progress.value >= stageProgress, "progress goes back")
+            require(progress.value >= stageProgress, "the progress of the stage decreases")
             stageProgress = progress.value
         case .stageSucceeded(let place, _):
             requireOwner(author, boot, require)
@@ -84,7 +87,7 @@ struct JobChronicle {
         case .stageRetrying(_, let attempt, let delay, _):
             requireOwner(author, boot, require)
             nextAttempt += 1
-            require(attempt == nextAttempt && attempt <= Limits.attempts, "attempt \(attempt) follows")
+            require(attempt == nextAttempt && attempt <= Limits.attempts, "the next attempt is \(attempt)")
             (wait, stageProgress) = (delay, 0)
             owner = nil
         case .interrupted:
@@ -92,14 +95,14 @@ struct JobChronicle {
             isInterrupted = true
             owner = nil
         case .succeeded(let output, _):
-            require(owner == nil && succeeded.count == stages.count, "a stage is not over")
-            require(output["from"]?.text == stages.last?.description, "it has the output \(output)")
+            require(owner == nil && succeeded.count == stages.count, "a stage has not succeeded")
+            require(output["from"]?.text == stages.last?.description, "the output is \(output)")
         case .failed:
             requireOwner(author, boot, require)
         case .canceled:
             if let owner, owner.boot == boot { requireOwner(author, boot, require) }
             let wait = cancelRequested.flatMap(moment.since) ?? .zero
-            verdict.check(wait < .seconds(1), .goesOn, "\(name): the stage was given up only after \(wait)")
+            verdict.check(wait < .seconds(1), .progress, "\(name): the stage stopped only \(wait) after the cancel")
         }
     }
 
@@ -113,8 +116,8 @@ struct JobChronicle {
     }
 
     private func requireOwner(_ author: ClaimID?, _ boot: Int, _ require: (Bool, String) -> Void) {
-        guard let owner else { return require(false, "nobody has the stage") }
-        require(owner.boot == boot, "its owner died with boot \(owner.boot)")
-        require(author == owner.claim, "written by one who does not own the stage")
+        guard let owner else { return require(false, "the stage has no owner") }
+        require(owner.boot == boot, "the owner of the stage ended with boot \(owner.boot)")
+        require(author == owner.claim, "its author does not own the stage")
     }
 }

@@ -1,7 +1,7 @@
 import LongtakeCore
 
-/// Every event that ever became durable, kept apart from the store. Readers and later boots are
-/// compared with it.
+/// A copy of every event that ever became durable, separate from the store. The checks compare
+/// readers and later boots with it.
 final class LogBook {
     /// An event with its expected bytes.
     struct Entry {
@@ -22,7 +22,7 @@ final class LogBook {
         self.trace = trace
     }
 
-    /// A transaction became durable.
+    /// Adds the events of a transaction that became durable.
     /// - Parameters:
     ///   - events: the values of the committed events.
     ///   - authors: the claims of the workers that wrote them; `nil` for other authors.
@@ -35,7 +35,7 @@ final class LogBook {
             trace.mix(UInt64(bitPattern: event.position.rawValue))
             trace.mix(UInt64(event.payload.utf8.count))
             verdict.check(
-                event.position > feed.last?.event.position ?? .beforeFirst, .log, "a position was given out twice")
+                event.position > feed.last?.event.position ?? .beforeFirst, .log, "a position is used twice")
             let text = Array("event: \(event.type.rawValue)\ndata: \(event.json)\n\n".utf8)
             let feedID = FeedID(epoch: event.id.epoch, position: event.position)
             let entry = Entry(
@@ -52,7 +52,7 @@ final class LogBook {
         return entries[Int(sequence) - 1]
     }
 
-    /// How many jobs of a tenant wait for the first claim.
+    /// The number of jobs of a tenant that wait for their first claim.
     func queued(of tenant: TenantName) -> Int {
         jobs.values.count { $0.isQueued && $0.entries[0].event.tenant == tenant }
     }
@@ -71,7 +71,7 @@ final class LogBook {
     }
 
     /// The first event of the feed after `position` for this tenant that `filter` accepts.
-    func next(behind position: Int64, of tenant: TenantName, _ filter: FeedFilter) -> Entry? {
+    func next(after position: Int64, of tenant: TenantName, _ filter: FeedFilter) -> Entry? {
         feed.first { entry in
             let event = entry.event
             return event.position.rawValue > position && event.tenant == tenant

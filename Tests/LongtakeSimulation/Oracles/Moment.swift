@@ -2,7 +2,7 @@
 struct Moment {
     let time: Duration
     let disturbances: Int
-    /// No fault delayed the daemon.
+    /// No fault delays the daemon.
     let isCalm: Bool
 
     /// The time since then; `nil` if a fault has delayed the daemon meanwhile.

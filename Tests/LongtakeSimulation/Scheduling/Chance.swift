@@ -5,8 +5,8 @@ final class Chance: RandomNumberGenerator {
     private var generator: Seeded
 
     init(seed: UInt64) {
-        // Neighbouring seeds must have nothing in common: mixed once (the finalizer of SplitMix64),
-        // and never 0.
+        // Neighbouring seeds must give unrelated states, and a state must not be 0. So the seed is
+        // mixed once (with the finalizer of SplitMix64).
         var bits = (seed &+ 1) &* 0x9e37_79b9_7f4a_7c15
         bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9
         bits = (bits ^ (bits >> 27)) &* 0x94d0_49bb_1331_11eb
@@ -27,7 +27,7 @@ final class Chance: RandomNumberGenerator {
     }
 }
 
-/// For users that need a `Sendable` generator. The simulation has one thread.
+/// For code that needs a `Sendable` generator. Unchecked, because the simulation has one thread.
 struct SendableChance: RandomNumberGenerator, @unchecked Sendable {
     let chance: Chance
 

@@ -11,13 +11,13 @@ enum JobHook {
     /// The ready jobs, the oldest first. One thread enqueues and runs them.
     nonisolated(unsafe) static var ready: [UnownedJob] = []
 
-    /// Never the executor that an asynchronous function requires. So a task that runs on it is
-    /// suspended at every call of one.
-    private final class Stranger: SerialExecutor {
+    /// An executor that no asynchronous function requires. So a task that runs on it is suspended
+    /// at every call of an asynchronous function.
+    private final class ForeignExecutor: SerialExecutor {
         func enqueue(_ job: consuming ExecutorJob) { JobHook.ready.append(UnownedJob(job)) }
     }
 
-    private static let stranger = Stranger()
+    private static let foreignExecutor = ForeignExecutor()
     /// The executor of every task without an actor. In the runtime it has no identity and no
     /// witness table.
     private static let pool = unsafeBitCast((0, 0) as (UInt, UInt), to: UnownedSerialExecutor.self)
@@ -30,10 +30,10 @@ enum JobHook {
         pointer.assumingMemoryBound(to: Hook?.self).pointee = { job, _ in JobHook.ready.append(job) }
     }
 
-    /// Runs a job until its task waits.
-    /// - Parameter isFine: whether to suspend it at every call of an asynchronous function.
-    static func run(_ index: Int, isFine: Bool) {
-        ready.remove(at: index).runSynchronously(on: isFine ? stranger.asUnownedSerialExecutor() : pool)
+    /// Runs a job until its task is suspended.
+    /// - Parameter suspendsAtCalls: whether every call of an asynchronous function suspends it.
+    static func run(_ index: Int, suspendsAtCalls: Bool) {
+        ready.remove(at: index).runSynchronously(on: suspendsAtCalls ? foreignExecutor.asUnownedSerialExecutor() : pool)
     }
 }
 

@@ -1,7 +1,7 @@
 import Dispatch
 import NIOCore
 
-/// An event loop that runs one task when the schedule decides so. Unchecked, because the simulation
+/// An event loop that runs a task when the scheduler chooses it. Unchecked, because the simulation
 /// has one thread.
 final class SimulatedLoop: EventLoop, Strand, @unchecked Sendable {
     private struct Timer {
@@ -22,7 +22,7 @@ final class SimulatedLoop: EventLoop, Strand, @unchecked Sendable {
 
     var now: NIODeadline { time.deadline }
 
-    // MARK: The schedule's side
+    // MARK: Called by the scheduler
 
     var isReady: Bool { !tasks.isEmpty }
 
@@ -53,7 +53,7 @@ final class SimulatedLoop: EventLoop, Strand, @unchecked Sendable {
         for timer in left { timer.fail(EventLoopError.shutdown) }
     }
 
-    // MARK: What NIO asks of a loop
+    // MARK: The protocol of NIO
 
     func execute(_ task: @escaping @Sendable () -> Void) { tasks.append(task) }
 

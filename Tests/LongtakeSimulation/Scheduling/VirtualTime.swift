@@ -8,12 +8,12 @@ final class VirtualTime {
     /// The time since the schedule began. It never goes back.
     private(set) var now: Duration = .zero
     let wall = ManualClock()
-    /// The clock of the present boot.
+    /// The clock of the current boot.
     private(set) var clock = TestClock()
     private var clockBegan: Duration = .zero
     private var loops: [SimulatedLoop] = []
 
-    /// A new boot: the timers of the last one do not fire any more.
+    /// Begins a new boot. The timers of the previous boot do not fire any more.
     func boot(_ loops: [SimulatedLoop]) {
         clock = TestClock()
         clockBegan = now
@@ -26,7 +26,7 @@ final class VirtualTime {
         return (loops.compactMap(\.nextDeadline) + (sleeper.map { [$0] } ?? [])).min()
     }
 
-    /// Advances the time, and makes ready what is due.
+    /// Advances the time, and makes due timers ready.
     func advance(by duration: Duration) {
         now += duration
         wall.advance(by: duration)
@@ -40,7 +40,7 @@ final class VirtualTime {
     var deadline: NIODeadline { Self.deadline(now) }
 
     static func deadline(_ time: Duration) -> NIODeadline {
-        // An hour ahead, so that no deadline is the distant past.
+        // The time begins at an hour, so that no deadline equals `NIODeadline.distantPast`.
         .uptimeNanoseconds(UInt64((time + .seconds(3600)) / .nanoseconds(1)))
     }
 }

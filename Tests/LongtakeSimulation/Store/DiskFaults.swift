@@ -1,11 +1,11 @@
-/// The present faults of the disk.
+/// The current faults of the disk.
 struct DiskFaults {
     /// The end of a commit.
     enum CommitEnd {
         case done
-        /// It has not happened, and that is known: full, busy.
+        /// The commit failed with a known outcome, because the disk is full or busy.
         case refused
-        /// COMMIT failed. Only the next boot can tell if it has happened.
+        /// COMMIT failed. Only the next boot can find out whether it is on the disk.
         case unknown(happened: Bool)
     }
 
@@ -18,7 +18,7 @@ struct DiskFaults {
     var areReadsStalled = false
     /// One read in this number fails; `nil` for none.
     var failingReads: Int?
-    /// How many submissions may wait.
+    /// The limit of waiting submissions.
     var submissionsWaiting = 1_024
 
     mutating func endOfCommit() -> CommitEnd {

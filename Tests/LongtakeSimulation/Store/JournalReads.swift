@@ -2,8 +2,8 @@ import LongtakeCore
 import LongtakeStorage
 import LongtakeTesting
 
-/// Reads in two steps each: the snapshot is taken, and later, when more may have been committed,
-/// the answer arrives. The ``ReadScheduler`` of the SQLite store decides which of them run.
+/// Each read has two steps: it takes a snapshot, and it answers its caller later, when more may
+/// have been committed. The ``ReadScheduler`` of the SQLite store decides which reads run.
 final class JournalReads: Strand {
     private struct Read {
         let tenant: TenantName?
@@ -25,7 +25,7 @@ final class JournalReads: Strand {
         scheduler = ReadScheduler(width: 1 + chance.below(4), limit: StorageLimits.readsWaiting)
     }
 
-    /// - Parameter take: reads from the ledger, and returns what answers the caller.
+    /// - Parameter take: reads from the ledger, and returns a function that answers the caller.
     func add(for tenant: TenantName?, _ take: @escaping (Result<MemoryLedger, JournalError>) -> () -> Void) {
         let read = Read(tenant: tenant, take: take)
         switch scheduler.admit(read, of: tenant) {
@@ -56,10 +56,10 @@ final class JournalReads: Strand {
         answers = []
     }
 
-    /// Nothing can go on before time passes, and nothing holds the daemon up: every read has its
-    /// answer.
+    /// Called when nothing can run before time passes, and no fault delays the daemon. Every read
+    /// must have its answer.
     func lookAtRest() {
-        stage.verdict.check(scheduler.isIdle, .goesOn, "\(scheduler.waiting) reads wait for a connection that is free")
+        stage.verdict.check(scheduler.isIdle, .progress, "\(scheduler.waiting) reads wait, but a connection is free")
     }
 
     private var fault: JournalError? {

@@ -2,11 +2,11 @@ import LongtakeCore
 import LongtakeStorage
 import LongtakeTesting
 
-/// One command of the writer, with the caller that waits for its result. It checks what its caller
-/// is told (O7).
+/// One command of the writer, with the caller that waits for its result. It checks that the caller
+/// gets a true result (O7).
 final class SimulatedCommand: QueuedCommand {
     let kind: CommandKind
-    /// When its caller stops to wait for another try.
+    /// The time at which its caller stops waiting for another try.
     let deadline: Duration?
     /// The claim of the worker that writes it.
     let author: ClaimID?
@@ -15,14 +15,14 @@ final class SimulatedCommand: QueuedCommand {
     var number = 0
     private(set) var isAnswered = false
     private var isDurable = false
-    /// The caller was told that the command has not happened.
+    /// The caller got an error that means that the command was not executed.
     private var isDenied = false
     private let body: (inout MemoryLedger, ClockReading) throws -> () -> Void
     private let reject: (any Error) -> Void
     private let stage: Stagehand
 
     /// - Parameters:
-    ///   - body: makes the plan and executes it. Returns what answers the caller.
+    ///   - body: makes the plan and executes it. It returns a function that answers the caller.
     ///   - reject: answers the caller with an error.
     init(
         _ kind: CommandKind, by author: ClaimID?, until deadline: Duration?, stage: Stagehand,
@@ -39,7 +39,7 @@ final class SimulatedCommand: QueuedCommand {
 
     var isRequested: Bool { kind == .submission || kind == .probe || deadline != nil }
 
-    /// Lanes as the writer has them.
+    /// The lanes of the writer.
     enum Lane: Hashable { case submissions, maintenance, others }
 
     var lane: Lane {
@@ -50,11 +50,11 @@ final class SimulatedCommand: QueuedCommand {
         }
     }
 
-    /// - Returns: what answers the caller once the transaction is durable.
+    /// - Returns: a function that answers the caller when the transaction is durable.
     func run(_ ledger: inout MemoryLedger, _ time: ClockReading) throws -> () -> Void {
         let answer = try body(&ledger, time)
         return { [self] in
-            stage.verdict.check(isDurable, .honesty, "a \(kind) command is acknowledged and not durable")
+            stage.verdict.check(isDurable, .honesty, "a \(kind) command is acknowledged, but not durable")
             guard !isAnswered else { return }
             isAnswered = true
             answer()
@@ -63,9 +63,9 @@ final class SimulatedCommand: QueuedCommand {
 
     /// The transaction that contains it is durable.
     func commit() {
-        stage.verdict.check(!isDurable, .writer, "a \(kind) command has happened twice")
+        stage.verdict.check(!isDurable, .writer, "a \(kind) command is executed twice")
         stage.verdict.check(
-            !isDenied, .honesty, "a \(kind) command has happened, and its caller was told that it has not")
+            !isDenied, .honesty, "a \(kind) command is durable, but its caller got an error")
         isDurable = true
     }
 
@@ -75,7 +75,7 @@ final class SimulatedCommand: QueuedCommand {
         default:
             stage.verdict.check(
                 !isDurable || isAnswered, .honesty,
-                "the caller of a \(kind) command is told “\(error)”, and it has happened")
+                "the caller of a \(kind) command gets “\(error)”, but the command is durable")
             if !isAnswered { isDenied = true }
         }
         if case .cannotPersist = error as? JournalError { stage.noteRefusal() }

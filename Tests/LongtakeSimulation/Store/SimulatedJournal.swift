@@ -2,8 +2,7 @@ import LongtakeCore
 import LongtakeStorage
 import LongtakeTesting
 
-/// The contract of a journal over a disk with faults, for one boot. Unchecked, because the
-/// simulation has one thread.
+/// A journal on a disk with faults, for one boot. Unchecked, because the simulation has one thread.
 final class SimulatedJournal: Journal, @unchecked Sendable {
     let epoch: Epoch
     let holder: HolderID
@@ -12,8 +11,9 @@ final class SimulatedJournal: Journal, @unchecked Sendable {
     /// The claims that it has handed out.
     private(set) var claims: [Claim] = []
     private let eventsPerPage: Int
-    /// Whether the tail only announces some commits, as a store with several nodes does. Every third boot
-    /// does that, so that it takes no draw from the seed.
+    /// Whether the tail announces some commits without their events, as a store with several nodes
+    /// does. It does so in every third boot. A random choice would change the schedule of every
+    /// seed.
     private let announcesCommits: Bool
     private let time: VirtualTime
     private let stage: Stagehand
@@ -132,7 +132,7 @@ final class SimulatedJournal: Journal, @unchecked Sendable {
         await withCheckedContinuation { caller in writer.close { caller.resume() } }
     }
 
-    /// Removes old data, as the pruner does: nobody waits for it.
+    /// Runs a maintenance command, as the pruner does.
     func maintain() async throws { try await write(.maintenance) { _, _ in } }
 
     private func write<Value: Sendable>(

@@ -1,8 +1,9 @@
-/// A block of a stream that is not an event of the log.
-enum StreamWord {
+/// A block of a stream that is not an event of the event log.
+enum ControlBlock {
     case heartbeat
     case end
-    case movedOn(Int64)
+    /// An id without an event. It moves the reader's cursor.
+    case cursorMoved(Int64)
 
     /// Parses the block at the beginning of `bytes`; `nil` if it is none of these.
     init?(_ bytes: inout Slice<UnsafeRawBufferPointer>) {
@@ -15,7 +16,7 @@ enum StreamWord {
         } else if block.hasPrefix("id: "), !block.contains("\n"), let mark = block.lastIndex(of: "g"),
             let position = Int64(block[block.index(after: mark)...])
         {
-            self = .movedOn(position)
+            self = .cursorMoved(position)
         } else {
             return nil
         }

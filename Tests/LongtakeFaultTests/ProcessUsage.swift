@@ -2,27 +2,28 @@ import FoundationEssentials
 import Glibc
 import LongtakeDaemonDriver
 
-/// What `/proc` says of a daemon.
-struct ProcessReading {
+/// The resources that a daemon uses, from `/proc`.
+struct ProcessUsage {
     let pid: pid_t
 
     init(_ daemon: DaemonProcess) { pid = daemon.pid }
 
-    /// Processor time that it has used.
+    /// The processor time so far.
     var cpuSeconds: Double {
-        // Behind the name, which is in brackets: field 14 and 15, in hundredths of a second (proc(5)).
+        // Fields 14 and 15 of the file, in hundredths of a second (proc(5)). Field 2, the name, is
+        // in brackets and may contain spaces.
         let fields = text("stat").split(separator: ")").last?.split(separator: " ") ?? []
         guard fields.count > 13 else { return 0 }
         return ((Double(fields[11]) ?? 0) + (Double(fields[12]) ?? 0)) / 100
     }
 
-    /// Memory that it has, in KiB.
+    /// The resident memory.
     var residentKiB: Int {
         let line = text("status").split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
         return line.flatMap { Int($0.filter(\.isNumber)) } ?? 0
     }
 
-    /// Files and sockets that it has open.
+    /// The number of open files and sockets.
     var descriptors: Int {
         guard let directory = opendir("/proc/\(pid)/fd") else { return 0 }
         defer { closedir(directory) }
@@ -32,7 +33,7 @@ struct ProcessReading {
     }
 
     /// Waits until `condition` holds.
-    /// - Returns: whether it did in time.
+    /// - Returns: whether it held in time.
     static func wait(upTo seconds: Double, until condition: () throws -> Bool) rethrows -> Bool {
         let deadline = Deadline(seconds)
         while try !condition() {
@@ -47,7 +48,7 @@ struct ProcessReading {
     }
 }
 
-/// A program that a test needs, run to its end.
+/// Runs a program that a test needs, and waits for its end.
 enum Tool {
     struct Failure: Error { let status: CInt }
 

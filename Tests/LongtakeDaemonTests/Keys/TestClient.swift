@@ -1,22 +1,22 @@
 import LongtakeDaemonDriver
 import Testing
 
-/// A client with a key, a ticket or neither.
-struct Visitor {
+/// A client of one daemon, with a key, with a ticket or without both.
+struct TestClient {
     let daemon: DaemonProcess
     /// The header lines of each request.
     var fields: [String] = []
 
     /// Creates a key with `longtake keys create` and lets the daemon reload its keys.
     static func make(_ daemon: DaemonProcess, tenant: String, rights: String = "read,submit") throws -> (
-        visitor: Visitor, id: String
+        client: TestClient, id: String
     ) {
         let (status, output) = try run(daemon, "create", "--tenant", tenant, "--rights", rights)
         try #require(status == 0, "\(output)")
         let key = try #require(output.split(separator: "\n").first { $0.hasPrefix("ltk_") })
-        let visitor = Visitor(daemon: daemon, fields: ["Authorization: Bearer \(key)"])
-        try reload(daemon) { try visitor.get("/v1/backups").status != 401 }
-        return (visitor, String(key.dropFirst(4).prefix(12)))
+        let client = TestClient(daemon: daemon, fields: ["Authorization: Bearer \(key)"])
+        try reload(daemon) { try client.get("/v1/backups").status != 401 }
+        return (client, String(key.dropFirst(4).prefix(12)))
     }
 
     static func run(_ daemon: DaemonProcess, _ arguments: String...) throws -> (status: CInt, output: String) {

@@ -2,13 +2,13 @@ import LongtakeCore
 
 /// The clients that submit and cancel, and the responses they got (O1). Unchecked, because the
 /// simulation has one thread.
-final class JobDesk: @unchecked Sendable {
+final class Submitters: @unchecked Sendable {
     private(set) var jobs: [SimulatedJob] = []
     private var lastNumber = 0
-    /// Submissions of each tenant that wait for their answer.
-    private var underWay: [TenantName: Int] = [:]
-    /// How many jobs of one tenant may be queued.
-    private let queuedJobsLimit: Int
+    /// The number of submissions of each tenant that have no response yet.
+    private var inFlight: [TenantName: Int] = [:]
+    /// The limit of queued jobs for each tenant.
+    private let queuedMost: Int
     private let chance: Chance
     private let stage: Stagehand
 
@@ -23,7 +23,7 @@ final class JobDesk: @unchecked Sendable {
     /// Submits a new job, or repeats a submission with its idempotency key.
     func submit(to boot: Boot) {
         guard !boot.isStopping else { return }
-        let again = jobs.filter { $0.key != nil && !$0.isUnderWay }
+        let again = jobs.filter { $0.key != nil && !$0.isInFlight }
         if jobs.count >= 6 || !again.isEmpty && chance.isOne(in: 4) {
             if !again.isEmpty { send(chance.one(of: again), to: boot) }
         } else {
@@ -54,58 +54,60 @@ final class JobDesk: @unchecked Sendable {
     }
 
     /// Repeats each submission with a key until it has a response.
-    func insist(to boot: Boot) {
-        for job in jobs where job.key != nil && job.acknowledged == nil && !job.isUnderWay { send(job, to: boot) }
+    func resubmitUnanswered(to boot: Boot) {
+        for job in jobs where job.key != nil && job.acknowledged == nil && !job.isInFlight { send(job, to: boot) }
     }
 
     private func send(_ job: SimulatedJob, to boot: Boot) {
         lastNumber += 1
         guard let id = SimulatedJob.id(lastNumber) else { return }
-        job.isUnderWay = true
+        job.isInFlight = true
         // Unstructured: each request is independent.
         Task { [self] in
             let outcome = await answer(to: job.submission(id), at: boot)
-            job.isUnderWay = false
+            job.isInFlight = false
             guard boot.isAlive, let outcome else { return }
             guard let answer = outcome.job else {
-                return stage.verdict.blame(.acknowledgedIsKept, "the same key and content are called a conflict")
+                return stage.verdict.fail(.acknowledged, "a submission with the same key and content is a conflict")
             }
             stage.trace.tell("acknowledged \(answer.id)")
             stage.verdict.check(
-                job.acknowledged == nil || job.acknowledged == answer.id, .acknowledgedIsKept,
-                "a key has two jobs, \(answer.id) and another")
-            stage.verdict.check(answer.retryOf == job.retryOf, .acknowledgedIsKept, "\(answer.id) is another's retry")
-            stage.verdict.check(answer.input == job.input, .acknowledgedIsKept, "\(answer.id) has another input")
+                job.acknowledged == nil || job.acknowledged == answer.id, .acknowledged,
+                "a key created two jobs, \(answer.id) and another one")
             stage.verdict.check(
-                stage.book.jobs[answer.id] != nil, .honesty, "\(answer.id) is acknowledged and not durable")
+                answer.retryOf == job.retryOf, .acknowledged, "\(answer.id) is a retry of another job than requested")
+            stage.verdict.check(
+                answer.input == job.input, .acknowledged, "\(answer.id) has another input than submitted")
+            stage.verdict.check(
+                stage.book.jobs[answer.id] != nil, .honesty, "\(answer.id) is acknowledged, but not durable")
             job.acknowledged = answer.id
         }
     }
 
-    /// `nil` if the submission failed. An answer that the tenant has too many queued jobs must be
-    /// true.
+    /// Submits a job; `nil` if the submission failed. If the daemon rejects it because of the limit
+    /// of queued jobs, the tenant must have that many.
     private func answer(to submission: Submission, at boot: Boot) async -> SubmissionOutcome? {
         let tenant = submission.tenant
         let old = Set(stage.book.jobs.keys)
         let queued = stage.book.queued(of: tenant)
-        underWay[tenant, default: 0] += 1
-        defer { underWay[tenant, default: 0] -= 1 }
+        inFlight[tenant, default: 0] += 1
+        defer { inFlight[tenant, default: 0] -= 1 }
         do {
             return try await boot.journal.submit(submission)
         } catch JournalError.tooManyQueued where boot.isAlive {
-            // At most these were queued when the daemon judged: what was queued before, came since,
-            // or is on its way.
+            // At most these jobs can have counted: those that were queued before, those that were
+            // submitted since, and those without a response.
             let new = stage.book.jobs.filter { !old.contains($0.key) && $0.value.entries[0].event.tenant == tenant }
             stage.verdict.check(
-                queued + new.count + (underWay[tenant] ?? 0) - 1 >= queuedJobsLimit, .honesty,
-                "\(tenant) is said to have too many queued jobs, and had \(queued)")
+                queued + new.count + (inFlight[tenant] ?? 0) - 1 >= queuedMost, .honesty,
+                "\(tenant) is over the limit of queued jobs with only \(queued)")
             return nil
         } catch {
             return nil
         }
     }
 
-    /// A client uses a key that has made a job for another job.
+    /// A client uses the key of an existing job for another job.
     func reuseKey(at boot: Boot) {
         let known = acknowledged.filter { $0.job.key != nil }
         lastNumber += 1
@@ -118,13 +120,13 @@ final class JobDesk: @unchecked Sendable {
         Task { [self, submission] in
             guard let outcome = await answer(to: submission, at: boot), boot.isAlive else { return }
             stage.verdict.check(
-                outcome == .conflict, .acknowledgedIsKept, "the key of \(first) is accepted with another content")
+                outcome == .conflict, .acknowledged, "the key of \(first) is accepted with other content")
         }
     }
 
-    /// Somebody wants any job done again, perhaps another tenant's. Granted only if the job has
-    /// failed or was canceled.
-    func retryAnything(at boot: Boot) {
+    /// A tenant retries any job, perhaps that of another tenant. This may only succeed for its own
+    /// job, and only if the job has failed or was canceled.
+    func retryAnyJob(at boot: Boot) {
         let jobs = acknowledged
         lastNumber += 1
         guard !jobs.isEmpty, !boot.isStopping, let id = SimulatedJob.id(lastNumber) else { return }
@@ -139,7 +141,7 @@ final class JobDesk: @unchecked Sendable {
             let end = stage.book.jobs[origin]?.end
             stage.verdict.check(
                 tenant == job.tenant && (end == .jobFailed || end == .jobCanceled), .honesty,
-                "\(tenant) has retried \(origin) of \(job.tenant), which ended as \(end?.rawValue ?? "nothing")")
+                "\(tenant) has retried \(origin) of \(job.tenant), whose final event is \(end?.rawValue ?? "missing")")
         }
     }
 
@@ -154,9 +156,9 @@ final class JobDesk: @unchecked Sendable {
             guard boot.isAlive else { return }
             if let answer, answer.cancelRequested { job.isCanceled = true }
             stage.verdict.check(
-                answer.map { $0.cancelRequested || $0.state.isFinal } ?? true, .oneEnd,
-                "\(id): a cancel is answered, and the job is not to be canceled")
-            stage.verdict.check(answer != nil, .acknowledgedIsKept, "\(id) is unknown to a cancel")
+                answer.map { $0.cancelRequested || $0.state.isFinal } ?? true, .finalEvent,
+                "\(id): a cancel succeeded, but the job has no cancel mark")
+            stage.verdict.check(answer != nil, .acknowledged, "a cancel did not find \(id)")
         }
     }
 }

@@ -1,34 +1,35 @@
 import LongtakeCore
 import LongtakeTesting
 
-/// The happenings: what a schedule does to the daemon and its environment.
+/// Performs the actions of a schedule.
 extension Schedule {
-    func happen(_ happening: Happening) throws {
+    func perform(_ action: ScheduleAction) throws {
         guard let boot else { return }
-        if !happening.isOrdinary || happening == .diskRoom { stage.disturbances += 1 }
-        switch happening {
-        case .submit: clients.desk.submit(to: boot)
-        case .submitAgain: clients.desk.insist(to: boot)
-        case .cancel: clients.desk.cancel(at: boot)
+        if !action.isInEverySchedule || action == .diskSpace { stage.disturbances += 1 }
+        switch action {
+        case .submit: clients.submitters.submit(to: boot)
+        case .submitAgain: clients.submitters.resubmitUnanswered(to: boot)
+        case .cancel: clients.submitters.cancel(at: boot)
         case .follow: clients.follow(boot)
         case .followFeed: clients.followFeed(boot)
         case .poll: clients.poll(boot)
-        case .hangUp: clients.connection?.cut()
+        case .disconnect: clients.connection?.cut()
         case .stall: clients.connection?.toggleReading()
         case .breakOnSend: clients.connection?.breaksOnSend = true
         case .diskFull: disk.faults.isFull = true
-        case .diskRoom: (disk.faults.isFull, disk.faults.isStalled, disk.faults.areReadsStalled) = (false, false, false)
+        case .diskSpace:
+            (disk.faults.isFull, disk.faults.isStalled, disk.faults.areReadsStalled) = (false, false, false)
         case .refusedCommit: disk.faults.nextCommit = .refused
         case .lostCommit: disk.faults.nextCommit = .unknown(happened: chance.isOne(in: 2))
         case .stalledReads:
             disk.faults.areReadsStalled = true
             boot.readsHang = true
-        case .storm: clients.storm(boot)
+        case .reconnectStorm: clients.reconnectStorm(boot)
         case .stalledDisk: disk.faults.isStalled = true
         case .failingReads:
             disk.faults.failingReads = disk.faults.failingReads == nil ? 1 + chance.below(4) : nil
             boot.readsFail = true
-        case .fewSubmissions: disk.faults.submissionsWaiting = chance.below(2)
+        case .lowSubmissionLimit: disk.faults.submissionsWaiting = chance.below(2)
         case .crash where chance.isOne(in: 2):
             stage.trace.tell("crash")
             try restart()
@@ -39,19 +40,19 @@ extension Schedule {
         case .pause:
             wasFaulty = true
             time.advance(by: chance.milliseconds(10_000...100_000))
-            // A caller that was rejected before the pause learns it only now.
+            // A caller that was rejected before the pause gets its error only now.
             stage.noteRefusal()
-        case .flood: clients.desk.flood(boot)
-        case .retry: clients.desk.retry(at: boot)
+        case .flood: clients.submitters.flood(boot)
+        case .retry: clients.submitters.retry(at: boot)
         case .pauseQueue: pause(chance.one(of: [SimulatedJob.cpu, SimulatedJob.gpu]), boot)
         case .resumeQueue: resumeAll(boot)
-        case .reuseKey: clients.desk.reuseKey(at: boot)
-        case .wrongRetry: clients.desk.retryAnything(at: boot)
-        case .twoSteps: twoSteps.goOn(boot, disk, clients.desk, chance, stage, at: time.wall.reading())
+        case .reuseKey: clients.submitters.reuseKey(at: boot)
+        case .invalidRetry: clients.submitters.retryAnyJob(at: boot)
+        case .twoSteps: twoSteps.step(boot, disk, clients.submitters, chance, stage, at: time.wall.reading())
         case .maintain:
             // Unstructured: no caller waits for it.
             Task { try? await boot.journal.maintain() }
-        case .ghost: speak(for: oldClaims + boot.journal.claims, to: boot)
+        case .staleClaim: useStaleClaim(of: oldClaims + boot.journal.claims, to: boot)
         }
     }
 
@@ -69,13 +70,13 @@ extension Schedule {
         }
     }
 
-    /// Uses a claim that may no longer be valid. The log book detects it if that changes anything.
-    private func speak(for claims: [Claim], to boot: Boot) {
+    /// Uses a claim that is no longer valid. The log book detects any change that this makes.
+    private func useStaleClaim(of claims: [Claim], to boot: Boot) {
         guard !claims.isEmpty else { return }
         let claim = chance.one(of: claims)
         guard stage.book.jobs[claim.job]?.owner?.claim != claim.id else { return }
-        stage.trace.tell("a ghost speaks for \(claim.job)")
-        let report = StageReport(progress: Progress(0.5), message: "boo")
+        stage.trace.tell("a worker uses a stale claim of \(claim.job)")
+        let report = StageReport(progress: Progress(0.5), message: "stale")
         let isReport = chance.isOne(in: 2)
         // Unstructured: no worker waits for it.
         Task { [stage] in
@@ -85,9 +86,10 @@ extension Schedule {
                 do {
                     _ = try await boot.journal.finish(claim, with: .succeeded(output: nil))
                 } catch JournalError.refused(let refusal) {
-                    // It would try something else then. A claim that is lost is lost for good.
-                    stage.verdict.blame(
-                        .stages, "a ghost of \(claim.job) is told \(refusal), not that it lost its claim")
+                    // A worker with this error would try another command. It must get `notOwner`
+                    // instead, which says that the claim is lost.
+                    stage.verdict.fail(
+                        .stages, "a stale claim of \(claim.job) is rejected with \(refusal) instead of notOwner")
                 }
             }
         }
