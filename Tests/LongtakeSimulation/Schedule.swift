@@ -41,7 +41,7 @@ final class Schedule {
         disk = Disk(stage: stage, queuedJobsLimit: queuedJobsLimit)
         rows = RowWatch(queuedJobsLimit: queuedJobsLimit)
         stage.isDiskFine = { [weak disk] in disk?.faults.areOff ?? true }
-        clients = Clients(chance: chance, stage: stage, queuedMost: queuedMost)
+        clients = Clients(chance: chance, stage: stage, queuedJobsLimit: queuedJobsLimit)
         actions = ScheduleAction.drawn(chance)
         pace = 2 + chance.below(30)
     }

@@ -2,7 +2,7 @@ import Glibc
 
 /// The seed of the current schedule. It is printed if the process traps.
 enum Seed {
-    nonisolated(unsafe) static var present: UInt64 = 0
+    nonisolated(unsafe) static var current: UInt64 = 0
 
     /// Installs signal handlers. If a precondition of the daemon fails, the process traps, and the
     /// printed seed reproduces the trap.

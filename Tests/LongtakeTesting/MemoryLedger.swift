@@ -27,7 +27,7 @@ package struct MemoryLedger: Sendable {
     private var readyStages: [QueueName: Int] = [:]
 
     /// The limit of queued jobs for each tenant.
-    private let queuedMost: Int
+    private let queuedJobsLimit: Int
 
     package init(epoch: Epoch, queuedJobsPerTenant: Int = Limits.queuedJobsPerTenantDefault) {
         self.epoch = epoch

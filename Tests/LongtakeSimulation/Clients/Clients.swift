@@ -12,7 +12,7 @@ final class Clients {
     init(chance: Chance, stage: Stagehand, queuedJobsLimit: Int) {
         self.chance = chance
         self.stage = stage
-        submitters = Submitters(chance: chance, stage: stage, queuedMost: queuedMost)
+        submitters = Submitters(chance: chance, stage: stage, queuedJobsLimit: queuedJobsLimit)
     }
 
     var connections: [ReaderConnection] { readers.compactMap(\.connection) }

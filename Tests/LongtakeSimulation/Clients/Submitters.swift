@@ -8,7 +8,7 @@ final class Submitters: @unchecked Sendable {
     /// The number of submissions of each tenant that have no response yet.
     private var inFlight: [TenantName: Int] = [:]
     /// The limit of queued jobs for each tenant.
-    private let queuedMost: Int
+    private let queuedJobsLimit: Int
     private let chance: Chance
     private let stage: Stagehand
 
@@ -99,7 +99,7 @@ final class Submitters: @unchecked Sendable {
             // submitted since, and those without a response.
             let new = stage.book.jobs.filter { !old.contains($0.key) && $0.value.entries[0].event.tenant == tenant }
             stage.verdict.check(
-                queued + new.count + (inFlight[tenant] ?? 0) - 1 >= queuedMost, .honesty,
+                queued + new.count + (inFlight[tenant] ?? 0) - 1 >= queuedJobsLimit, .honesty,
                 "\(tenant) is over the limit of queued jobs with only \(queued)")
             return nil
         } catch {

@@ -4,14 +4,14 @@ import LongtakeTesting
 /// Checks that the rows and the counters of the store agree with the event logs (O6), as
 /// `longtake check` does for a database.
 struct RowWatch {
-    private let queuedMost: Int
+    private let queuedJobsLimit: Int
     /// The number of events of the feed that were checked.
     private var seen = 0
     /// The time of the last check.
     private(set) var seenAt = Timestamp(millisecondsSince1970: 0)
 
-    /// - Parameter queuedMost: the limit of queued jobs for each tenant.
-    init(queuedMost: Int) { self.queuedMost = queuedMost }
+    /// - Parameter queuedJobsLimit: the limit of queued jobs for each tenant.
+    init(queuedJobsLimit: Int) { self.queuedJobsLimit = queuedJobsLimit }
 
     /// Checks the jobs that have new events, and all counters.
     mutating func check(_ disk: Disk, _ now: Timestamp, _ stage: Stagehand) {
@@ -58,7 +58,8 @@ struct RowWatch {
                 ledger.queuedJobs(of: tenant) == queued, .storage,
                 "\(queued) jobs of \(tenant) are queued, but the counter is \(ledger.queuedJobs(of: tenant))")
             stage.verdict.check(
-                queued <= queuedMost, .honesty, "\(queued) jobs of \(tenant) are queued, but the limit is \(queuedMost)"
+                queued <= queuedJobsLimit, .honesty,
+                "\(queued) jobs of \(tenant) are queued, but the limit is \(queuedJobsLimit)"
             )
         }
         for queue in [SimulatedJob.cpu, SimulatedJob.gpu] {

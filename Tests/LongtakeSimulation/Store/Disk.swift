@@ -13,8 +13,8 @@ final class Disk {
     /// The number of boots.
     private(set) var boots = 0
 
-    /// - Parameter queuedMost: the limit of queued jobs for each tenant.
-    init(stage: Stagehand, queuedMost: Int) {
+    /// - Parameter queuedJobsLimit: the limit of queued jobs for each tenant.
+    init(stage: Stagehand, queuedJobsLimit: Int) {
         self.stage = stage
         durable = MemoryLedger(epoch: Epoch(rawValue: 0x7f3a_09c2), queuedJobsPerTenant: queuedJobsLimit)
     }
