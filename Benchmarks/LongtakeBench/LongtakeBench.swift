@@ -35,3 +35,27 @@ struct LongtakeBench: AsyncParsableCommand {
         }
     }
 }
+
+/// A time after which nothing is waited for any more.
+struct Deadline: Sendable {
+    private let end: ContinuousClock.Instant
+
+    init(_ seconds: Double) { end = .now + .seconds(seconds) }
+
+    var isOver: Bool { .now >= end }
+}
+
+/// Why a measurement could not be made, or what it found broken.
+struct BenchFailure: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// What goes on at the moment, on standard error, so that standard output has results only.
+enum ProgressLine {
+    static func say(_ text: String) {
+        let line = "… \(text)\n"
+        _ = line.withCString { write(STDERR_FILENO, $0, strlen($0)) }
+    }
+}
