@@ -1,15 +1,15 @@
 import ArgumentParser
 import Glibc
 
-/// Drives a daemon with load, and says what it did with it.
+/// The load driver: puts load on a daemon and measures how it performs.
 @main
 struct LongtakeBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "longtake-bench",
-        abstract: "The load driver: starts a daemon of its own, loads it over HTTP, and measures what comes back.",
+        abstract: "The load driver: starts a daemon, puts load on it, and measures its responses and streams.",
         discussion: """
-            Every measurement is of this machine and of the build that is measured: build both for release. What is compared is measured in \
-            turn (A B A B …), so a ratio holds where the machine's speed drifts.
+            The results are those of this machine and this build. Build the daemon and the driver for release. Two sides of a comparison \
+            take turns (A B A B …), so the ratio stays valid if the speed of the machine drifts.
             """,
         subcommands: [
             Smoke.self, Fanout.self, Latency.self, Jobs.self, Storm.self, Idle.self, Submit.self, JournalCommand.self,
@@ -17,10 +17,10 @@ struct LongtakeBench: AsyncParsableCommand {
             ConfigurationCommand.self, BareSenderCommand.self,
         ])
 
-    /// Runs a subcommand, and leaves neither process nor file behind, however it ends.
+    /// Runs a subcommand. However it ends, it leaves no child process and no file behind.
     static func main() async {
-        Leftovers.clearOnSignals()
-        DescriptorRoom.raise()
+        Cleanup.runOnSignals()
+        DescriptorLimit.raise()
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
@@ -28,34 +28,25 @@ struct LongtakeBench: AsyncParsableCommand {
             } else {
                 try command.run()
             }
-            Leftovers.clear()
+            Cleanup.run()
         } catch {
-            Leftovers.clear()
+            Cleanup.run()
             exit(withError: error)
         }
     }
 }
 
-/// A time after which nothing is waited for any more.
-struct Deadline: Sendable {
-    private let end: ContinuousClock.Instant
-
-    init(_ seconds: Double) { end = .now + .seconds(seconds) }
-
-    var isOver: Bool { .now >= end }
-}
-
-/// Why a measurement could not be made, or what it found broken.
+/// Why a measurement failed.
 struct BenchFailure: Error, CustomStringConvertible {
     let description: String
 
     init(_ description: String) { self.description = description }
 }
 
-/// What goes on at the moment, on standard error, so that standard output has results only.
+/// Progress messages. They go to standard error, so that standard output contains only results.
 enum ProgressLine {
-    static func say(_ text: String) {
+    static func write(_ text: String) {
         let line = "… \(text)\n"
-        _ = line.withCString { write(STDERR_FILENO, $0, strlen($0)) }
+        _ = line.withCString { Glibc.write(STDERR_FILENO, $0, strlen($0)) }
     }
 }

@@ -1,38 +1,38 @@
 import ArgumentParser
 import FoundationEssentials
 import GRDB
-import Glibc
 import Logging
 import LongtakeCore
 import LongtakeSQLite
 
-/// `longtake-bench growth`: a database of millions of events beside a new one, or submits beside pruning.
+/// `longtake-bench growth`: compares a database of millions of events with a small one, or measures
+/// submissions while the pruner runs.
 struct Growth: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Compares a database of millions of events with a new one: what a call costs on each, and the ratio.",
+        abstract: "Compares a database of millions of events with a small one: the time of each call, and the ratio.",
         discussion: """
-            Fills a database with finished jobs, then measures single calls of one caller on it and on one of \(Self.smallJobs) jobs, in turn \
-            (A B A B …). The ratio is the median of the rounds' ratios. It takes some 5 KB of disk a job, and minutes.
+            Fills a database with finished jobs. Then one caller makes single calls on it and on a database of \(Self.smallJobs) jobs, in \
+            turn (A B A B …). The ratio is the median of the rounds' ratios. It needs about 5 KB of disk for each job, and some minutes.
             """)
 
-    @Option(help: "Finished jobs in the large database.")
+    @Option(help: "The number of finished jobs in the large database.")
     var jobs = 1_000_000
-    @Option(help: "Events of each of these jobs, 8 to 1000.")
+    @Option(help: "The number of events of each of these jobs, 8 to 1000.")
     var eventsPerJob = 10
-    @Option(help: "Times that the two databases are measured in turn.")
+    @Option(help: "How often the two databases take turns.")
     var rounds = 5
-    @Option(help: "Calls of each kind in a round; the round's number is their median.")
+    @Option(help: "The number of calls of each kind in a round. The result of a round is their median.")
     var calls = 200
-    @Option(help: "Where the databases are made; the file system matters. They are removed afterwards.")
+    @Option(help: "The directory for the databases. Its file system affects the results. They are removed afterwards.")
     var directory = FileManager.default.temporaryDirectory.path
-    @Option(help: ArgumentHelp("Keeps the large database there, and uses it again.", valueName: "directory"))
+    @Option(help: ArgumentHelp("Keep the large database in this directory, and use it again.", valueName: "directory"))
     var keep: String?
-    @Option(help: "With --pruning: rows that one transaction deletes.")
+    @Option(help: "With --pruning: the number of rows that one transaction deletes.")
     var rows = 1_000
-    @Flag(help: "Measures submits beside the pruning of the large database instead; a part of it is gone afterwards.")
+    @Flag(help: "Measure submissions while the large database is pruned instead. This removes a part of the database.")
     var pruning = false
 
-    /// Enough for every list to have a full page, and little enough to be in every cache.
+    /// Enough for a full page of each list, and few enough to fit into every cache.
     static let smallJobs = 400
 
     func validate() throws {
@@ -40,7 +40,7 @@ struct Growth: AsyncParsableCommand {
             (10...10_000).contains(calls)
         else {
             throw ValidationError(
-                "--jobs is 1000 or more, --events-per-job 8 to 1000, --rounds 1 to 50, --calls 10 to 10000")
+                "--jobs must be at least 1000, --events-per-job 8 to 1000, --rounds 1 to 50, --calls 10 to 10000")
         }
     }
 
@@ -54,57 +54,58 @@ struct Growth: AsyncParsableCommand {
         var document = ResultDocument("growth")
         let scratch = try ScratchDirectory(in: directory)
         let large = keep ?? scratch.path + "/large"
+        // Says that the large database is complete, and how many jobs it has.
+        let marker = large + "/seeded"
         defer { scratch.remove() }
-        try await seed(scratch.path + "/small", Self.smallJobs)
-        if !FileManager.default.fileExists(atPath: large + "/seeded") {
+        try await fill(scratch.path + "/small", Self.smallJobs)
+        if !FileManager.default.fileExists(atPath: marker) {
             guard !FileManager.default.fileExists(atPath: large + "/longtake.db") else {
                 throw ValidationError(
-                    "\(large) holds a database that was not seeded to its end, or was pruned; remove it first")
+                    "The database in \(large) is incomplete or was pruned. Remove it, or choose another directory.")
             }
-            try await seed(large, jobs)
-            try Data("\(jobs)".utf8).write(to: URL(filePath: large + "/seeded"))
+            try await fill(large, jobs)
+            try Data("\(jobs)".utf8).write(to: URL(filePath: marker))
         }
-        let seeded = Int(try String(contentsOf: URL(filePath: large + "/seeded"), encoding: .utf8)) ?? jobs
+        let largeJobs = Int(try String(contentsOf: URL(filePath: marker), encoding: .utf8)) ?? jobs
         if pruning {
-            // What is pruned is not the database that the marker tells of.
-            try FileManager.default.removeItem(atPath: large + "/seeded")
-            try await GrowthPruning(directory: large, rounds: rounds, rows: rows).run(&document)
+            // A pruned database has fewer jobs than the marker says.
+            try FileManager.default.removeItem(atPath: marker)
+            try await PruningComparison(directory: large, rounds: rounds, rows: rows).run(&document)
             return document
         }
         let comparison = GrowthComparison(
-            large: try await GrowthProbe(directory: large, jobs: seeded),
-            small: try await GrowthProbe(directory: scratch.path + "/small", jobs: Self.smallJobs), rounds: rounds,
+            large: try await TimedJournal(directory: large, jobs: largeJobs),
+            small: try await TimedJournal(directory: scratch.path + "/small", jobs: Self.smallJobs), rounds: rounds,
             calls: calls)
         document.notes.append(
-            "\(seeded) finished jobs in \(large) beside \(Self.smallJobs), medians of \(rounds) rounds of \(calls) calls"
+            "\(largeJobs) finished jobs in \(large) compared with \(Self.smallJobs), medians of \(rounds) rounds of \(calls) calls"
         )
         document.notes += try await comparison.run()
         return document
     }
 
-    private func seed(_ directory: String, _ jobs: Int) async throws {
+    private func fill(_ directory: String, _ jobs: Int) async throws {
         let begin = ContinuousClock.now
-        let seed = GrowthSeed(directory: directory, jobs: jobs, eventsPerJob: eventsPerJob) { done in
+        try await GrowthDatabase(directory: directory, jobs: jobs, eventsPerJob: eventsPerJob).fill { done in
             let seconds = Int((ContinuousClock.now - begin) / .seconds(1))
-            let line = Array("seeded \(done) of \(jobs) jobs in \(seconds) s\n".utf8)
-            _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+            ProgressLine.write("\(done) of \(jobs) jobs after \(seconds) s")
         }
-        try await seed.run()
     }
 }
 
-/// The large database beside the small one, call by call in turn, so that what the machine does meanwhile meets both.
-struct GrowthComparison {
-    let large: GrowthProbe
-    let small: GrowthProbe
+/// Makes each call on the large and on the small database in turn, so that other load on the
+/// machine affects both.
+private struct GrowthComparison {
+    let large: TimedJournal
+    let small: TimedJournal
     let rounds: Int
     let calls: Int
 
-    /// The table, as lines.
+    /// - Returns: the lines of the table.
     func run() async throws -> [String] {
         var lines = ["call                        large        small    ratio"]
-        for (name, call) in GrowthProbe.calls {
-            // Once unmeasured, so that neither pays for what only the first call does.
+        for (name, call) in TimedJournal.calls {
+            // Warms up both databases. The first calls are slower and are not measured.
             for _ in 0..<10 { _ = (try await call(large), try await call(small)) }
             lines.append(
                 try await line(name) {
@@ -125,56 +126,53 @@ struct GrowthComparison {
     private func line(
         _ name: String, _ round: () async throws -> (large: Duration, small: Duration)
     ) async throws -> String {
-        var pairs = Rounds()
+        var pairs = PairedRounds()
         for _ in 0..<rounds {
             let (large, small) = try await round()
-            pairs.add(ours: large / .microseconds(1), theirs: small / .microseconds(1))
+            pairs.add(large / .microseconds(1), small / .microseconds(1))
         }
         func cell(_ text: String, _ width: Int) -> String {
             String(repeating: " ", count: max(0, width - text.count)) + text
         }
-        return name + cell("\(pairs.ours.median.shown(0)) µs", 33 - name.count)
-            + cell("\(pairs.theirs.median.shown(0)) µs", 13) + cell(pairs.ratio.shown(2), 9)
+        return name + cell("\(pairs.left.median.fixed(0)) µs", 33 - name.count)
+            + cell("\(pairs.right.median.fixed(0)) µs", 13) + cell(pairs.ratio.fixed(2), 9)
     }
 }
 
-extension [Duration] {
-    var median: Duration { .microseconds(map { $0 / .microseconds(1) }.median) }
-
-    /// The time that this part of all stay below.
-    func quantile(_ part: Double) -> Duration { sorted()[Swift.min(count - 1, Int(Double(count) * part))] }
-}
-
-/// What submits cost while the large database is pruned, beside what they cost without.
-struct GrowthPruning {
+/// Measures submissions while the pruner prunes the large database, and without it.
+private struct PruningComparison {
     let directory: String
     let rounds: Int
     let rows: Int
 
-    private static let time: Duration = .seconds(4)
+    private static let windowLength: Duration = .seconds(4)
 
     func run(_ document: inout ResultDocument) async throws {
-        let clock = GrowthClock()
-        let journal = try await GrowthDatabase.open(directory, clock)
+        let clock = BenchClock()
+        let journal = try await SQLiteJournal.openForBenchmark(directory, clock: clock)
         document.notes.append(
-            "submits beside pruning of \(rows) rows a transaction, \(rounds) rounds of \(Self.time) each way")
+            "submits while pruning \(rows) rows in each transaction, and without, \(rounds) rounds of \(Self.windowLength) each"
+        )
         for callers in [1, 64] {
             var (without, with): ([Duration], [Duration]) = ([], [])
             var removed: Int64 = 0
             for round in 1...rounds {
-                without += try await submits(journal, clock, callers)
+                without += try await submit(journal, clock, callers)
                 let pruner = Pruner(
                     journal: journal, retention: Retention(age: .seconds(5 * 86_400), maxBytes: nil),
                     clock: ContinuousClock(), wallClock: clock, rows: rows,
-                    logger: Logger(label: "growth") { _ in SwiftLogNoOpLogHandler() })
-                let before = try firstJob()
+                    logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
+                let before = try oldestJob()
+                // Unstructured, because the submissions end first and then stop the pruner.
                 let pruning = Task { await pruner.run() }
-                with += try await submits(journal, clock, callers)
+                with += try await submit(journal, clock, callers)
                 pruning.cancel()
                 await pruning.value
-                let gone = try firstJob() - before
-                if gone <= 0 { document.blame("\(callers) callers, round \(round): the pruning removed nothing") }
-                removed += gone
+                let removedNow = try oldestJob() - before
+                if removedNow <= 0 {
+                    document.addFault("\(callers) callers, round \(round): the pruner removed nothing")
+                }
+                removed += removedNow
             }
             let name = "\(callers) caller\(callers > 1 ? "s" : "")"
             document.notes.append(line("\(name), without", without))
@@ -183,15 +181,17 @@ struct GrowthPruning {
         try await journal.close()
     }
 
-    private func submits(_ journal: SQLiteJournal, _ clock: GrowthClock, _ callers: Int) async throws -> [Duration] {
+    /// Submits jobs for the length of a window.
+    /// - Returns: the time of each submission.
+    private func submit(_ journal: SQLiteJournal, _ clock: BenchClock, _ callers: Int) async throws -> [Duration] {
         try await withThrowingTaskGroup(of: [Duration].self) { group in
             let begin = ContinuousClock.now
             for _ in 0..<callers {
                 group.addTask {
                     var times: [Duration] = []
-                    while ContinuousClock.now - begin < Self.time {
+                    while ContinuousClock.now - begin < Self.windowLength {
                         let start = ContinuousClock.now
-                        _ = try await journal.submit(GrowthSample.submission(clock))
+                        _ = try await journal.submit(GrowthJob.submission(clock))
                         times.append(ContinuousClock.now - start)
                     }
                     return times
@@ -201,8 +201,9 @@ struct GrowthPruning {
         }
     }
 
-    /// The copies of the model, whose key is 1, finished in the order of their keys.
-    private func firstJob() throws -> Int64 {
+    /// The key of the oldest copy that is left. The copies have finished in the order of their
+    /// keys. The job with the key 1 is the original.
+    private func oldestJob() throws -> Int64 {
         var configuration = Configuration()
         configuration.readonly = true
         let queue = try DatabaseQueue(path: directory + "/longtake.db", configuration: configuration)
@@ -214,6 +215,15 @@ struct GrowthPruning {
             "\(name) \(Int(times.quantile(part) / .microseconds(1))) µs  "
         }
         return "\(name): \(times.count) submits  " + cell("p50", 0.5) + cell("p90", 0.9) + cell("p99", 0.99)
-            + cell("most", 1)
+            + cell("max", 1)
+    }
+}
+
+extension [Duration] {
+    fileprivate var median: Duration { .microseconds(map { $0 / .microseconds(1) }.median) }
+
+    /// - Parameter part: 0.99 for the 99th percentile.
+    fileprivate func quantile(_ part: Double) -> Duration {
+        sorted()[Swift.min(count - 1, Int(Double(count) * part))]
     }
 }

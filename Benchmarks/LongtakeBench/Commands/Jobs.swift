@@ -5,25 +5,28 @@ import Synchronization
 /// `longtake-bench jobs`
 struct Jobs: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Many running jobs with a watcher each: whether all events come, in order, and what that takes.")
+        abstract: "Many running jobs with one watcher each: whether all events arrive in order, and what they cost.")
 
-    @Option(help: "How many jobs run, 1 to 10000.")
+    @Option(help: "The number of running jobs, 1 to 10000.")
     var jobs = 10_000
-    @Option(help: "Events a second of each, 0.1 to 50; above 4 the daemon has to know reports.interval_milliseconds.")
+    @Option(
+        help: """
+            Events per second of each job, 0.1 to 50. Above 4, the daemon must support the setting reports.interval_milliseconds.
+            """)
     var rate = 1.0
-    @Option(help: "How long the window is, 1 to 600.")
+    @Option(help: "The length of the window in seconds, 1 to 600.")
     var seconds = 60.0
-    @Option(help: "How many rounds, each on a fresh database, 1 to 50.")
+    @Option(help: "The number of rounds, each on a new database, 1 to 50.")
     var rounds = 1
     @OptionGroup var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        guard (1...10_000).contains(jobs), BenchSettings.rates.contains(rate) else {
-            throw ValidationError("--jobs is 1 to 10000, --rate 0.1 to 50")
+        guard (1...10_000).contains(jobs), DaemonSettings.rates.contains(rate) else {
+            throw ValidationError("--jobs must be 1 to 10000, --rate 0.1 to 50")
         }
         guard (1...600).contains(seconds), (1...50).contains(rounds) else {
-            throw ValidationError("--seconds is 1 to 600, --rounds 1 to 50")
+            throw ValidationError("--seconds must be 1 to 600, --rounds 1 to 50")
         }
     }
 
@@ -40,32 +43,37 @@ struct Jobs: AsyncParsableCommand {
 /// `longtake-bench latency`
 struct Latency: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Some jobs, watchers spread over them: how late events come.",
+        abstract: "Some jobs with many watchers: the latency of events.",
         discussion: """
-            A time counts from the `at` of the event, which the daemon sets before the event is durable and cuts to milliseconds, until the \
-            driver has read its bytes.
+            The latency of an event is the time from its `at` until the driver has read its bytes. The daemon sets `at` before the event is \
+            durable, and truncates it to milliseconds.
             """)
 
-    @Option(help: "How many jobs run, 1 to 10000.")
+    @Option(help: "The number of running jobs, 1 to 10000.")
     var jobs = 100
-    @Option(help: "Events a second of each, 0.1 to 50; above 4 the daemon has to know reports.interval_milliseconds.")
+    @Option(
+        help: """
+            Events per second of each job, 0.1 to 50. Above 4, the daemon must support the setting reports.interval_milliseconds.
+            """)
     var rate = 4.0
-    @Option(help: "How many watch in all, 1 to 15000.")
+    @Option(help: "The number of watchers of all jobs together, 1 to 15000.")
     var watchers = 2_000
-    @Option(help: "How long the window is, 1 to 600.")
+    @Option(help: "The length of the window in seconds, 1 to 600.")
     var seconds = 10.0
-    @Option(help: "How many rounds, each on a fresh database, 1 to 50.")
+    @Option(help: "The number of rounds, each on a new database, 1 to 50.")
     var rounds = 1
     @OptionGroup var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        guard (1...10_000).contains(jobs), BenchSettings.rates.contains(rate), (1...15_000).contains(watchers) else {
-            throw ValidationError("--jobs is 1 to 10000, --rate 0.1 to 50, --watchers 1 to 15000")
+        guard (1...10_000).contains(jobs), DaemonSettings.rates.contains(rate), (1...15_000).contains(watchers) else {
+            throw ValidationError("--jobs must be 1 to 10000, --rate 0.1 to 50, --watchers 1 to 15000")
         }
-        guard watchers >= jobs else { throw ValidationError("--watchers is at least --jobs: every job is watched") }
+        guard watchers >= jobs else {
+            throw ValidationError("--watchers must be at least --jobs, because every job has a watcher")
+        }
         guard (1...600).contains(seconds), (1...50).contains(rounds) else {
-            throw ValidationError("--seconds is 1 to 600, --rounds 1 to 50")
+            throw ValidationError("--seconds must be 1 to 600, --rounds 1 to 50")
         }
     }
 
@@ -79,20 +87,21 @@ struct Latency: AsyncParsableCommand {
     }
 }
 
-/// Running jobs, watchers spread evenly over them, and a window in which all is measured.
-struct JobLoad: Sendable {
+/// Runs jobs, spreads watchers evenly over them, and measures one window.
+private struct JobLoad {
     let jobs: Int
     let rate: Double
     let watchers: Int
     let seconds: Double
 
-    /// Slow enough that opening them all is no storm; that is a measurement of its own.
+    /// Low, so that opening the streams does not overload the daemon. `longtake-bench storm`
+    /// measures that.
     private static let streamsOpenedPerSecond = 1_000.0
 
     private struct Outcome {
         let delivery: Delivery
         let usage: ProcessMeter.Usage?
-        let walBytesMost: Int?
+        let maximumWALBytes: Int?
         let residentBytes: Int
     }
 
@@ -118,41 +127,44 @@ struct JobLoad: Sendable {
     }
 
     private func measureOnce(_ options: DaemonOptions, in directory: String) async throws -> Outcome {
-        // Watchers open while jobs run already, and the last ones have to find theirs still running.
+        // The jobs run already while the watchers connect, and must still run when the last one
+        // has.
         let preparation = 60 + Double(jobs) / 100
-        let settings = BenchSettings(
-            rate: rate, jobSeconds: min(seconds + preparation, BenchSettings.jobSecondsMost), workers: jobs)
+        let settings = DaemonSettings(
+            rate: rate, jobSeconds: min(seconds + preparation, DaemonSettings.maximumJobSeconds), workers: jobs)
         let daemon = try await options.open(settings, in: directory)
-        ProgressLine.say("submitting \(jobs) jobs")
-        let desk = JobDesk(port: daemon.port)
-        let submitted = try await desk.submit(jobs, to: "bench")
-        ProgressLine.say("opening \(watchers) streams")
+        ProgressLine.write("submitting \(jobs) jobs")
+        let client = JobClient(port: daemon.port)
+        let submitted = try await client.submit(jobs, to: "bench")
+        ProgressLine.write("opening \(watchers) streams")
         let group = try await WatcherGroup.make()
-        let plans = (0..<watchers).map { WatchPlan(submitted[$0 % jobs], number: $0 % jobs) }
-        try await group.open(plans, port: daemon.port, over: Double(watchers) / Self.streamsOpenedPerSecond)
-        try await group.awaitWarm(within: 60 + 4 / rate)
-        ProgressLine.say("measuring for \(seconds) s")
-        let walMost = Atomic(0)
+        let requests = (0..<watchers).map { StreamRequest(submitted[$0 % jobs], number: $0 % jobs) }
+        try await group.open(requests, port: daemon.port, over: Double(watchers) / Self.streamsOpenedPerSecond)
+        try await group.warmUp(within: 60 + 4 / rate)
+        ProgressLine.write("measuring for \(seconds) s")
+        let maximumWAL = Atomic(0)
         let (_, usage) = try await group.measure(seconds, daemon.meter) {
-            walMost.max(daemon.walBytes ?? 0, ordering: .relaxed)
+            maximumWAL.max(daemon.walBytes ?? 0, ordering: .relaxed)
         }
         let residentBytes = daemon.meter.residentBytes
-        try await awaitAll(submitted, group, desk)
+        try await awaitLastEvents(submitted, group, client)
         let delivery = try await group.read { $0.delivery }
         try await group.close()
         try await daemon.stop()
         return Outcome(
-            delivery: delivery, usage: daemon.meter.isBlind ? nil : usage,
-            walBytesMost: daemon.walBytes == nil && walMost.load(ordering: .relaxed) == 0
-                ? nil : walMost.load(ordering: .relaxed),
+            delivery: delivery, usage: daemon.meter.isEmpty ? nil : usage,
+            maximumWALBytes: daemon.walBytes == nil && maximumWAL.load(ordering: .relaxed) == 0
+                ? nil : maximumWAL.load(ordering: .relaxed),
             residentBytes: residentBytes)
     }
 
-    /// Waits until every watcher has what the daemon says its job's log has.
-    private func awaitAll(_ submitted: [SubmittedJob], _ group: WatcherGroup, _ desk: JobDesk) async throws {
-        let known = try await desk.heads()
+    /// Asks the daemon for the last event of each job, and waits until every watcher has it.
+    private func awaitLastEvents(
+        _ submitted: [SubmittedJob], _ group: WatcherGroup, _ client: JobClient
+    ) async throws {
+        let known = try await client.heads()
         let targets = submitted.map { known[$0.id] ?? .max }
-        try await group.wait(30, for: "the last events of all jobs") { $0.behind(targets) == 0 }
+        try await group.wait(30, for: "the last events of all jobs") { $0.countBehind(targets) == 0 }
     }
 
     private func report(
@@ -162,11 +174,11 @@ struct JobLoad: Sendable {
         let perEvent = outcome.usage.map { $0.cpuMicroseconds / Double(max(1, delivery.events)) }
         let published = Double(delivery.published) / delivery.seconds
         table.add([
-            "\(round)", published.shown(1), delivery.eventsPerSecond.shown(1), times.p50.shown(2), times.p90.shown(2),
-            times.p99.shown(2), times.p999.shown(2), times.most.shown(2), delivery.firsts.p99.shown(2),
-            delivery.spreads.p99.shown(2), (perEvent ?? .nan).shown(2),
-            (outcome.usage?.cores ?? .nan).shown(3), outcome.walBytesMost?.mebibytes ?? "–",
-            outcome.residentBytes > 0 ? outcome.residentBytes.mebibytes : "–", delivery.driverCores.shown(2),
+            "\(round)", published.fixed(1), delivery.eventsPerSecond.fixed(1), times.p50.fixed(2), times.p90.fixed(2),
+            times.p99.fixed(2), times.p999.fixed(2), times.maximum.fixed(2), delivery.firsts.p99.fixed(2),
+            delivery.spreads.p99.fixed(2), (perEvent ?? .nan).fixed(2),
+            (outcome.usage?.cores ?? .nan).fixed(3), outcome.maximumWALBytes?.mebibytes ?? "–",
+            outcome.residentBytes > 0 ? outcome.residentBytes.mebibytes : "–", delivery.driverCores.fixed(2),
         ])
         document.append(
             "windows",
@@ -176,13 +188,13 @@ struct JobLoad: Sendable {
                 "latency": times.json, "latency_of_first": delivery.firsts.json,
                 "latency_from_first": delivery.spreads.json, "cpu_microseconds_per_event": .measured(perEvent),
                 "cores": .measured(outcome.usage?.cores), "driver_cores": .measured(delivery.driverCores),
-                "wal_bytes_most": outcome.walBytesMost.map { .measured($0) } ?? .null,
-                "resident_bytes": .measured(outcome.residentBytes), "gaps": .measured(delivery.gaps),
+                "wal_bytes_most": outcome.maximumWALBytes.map { .measured($0) } ?? .null,
+                "resident_bytes": .measured(outcome.residentBytes), "gaps": .measured(delivery.missing),
                 "duplicates": .measured(delivery.duplicates),
             ])
         document.notes.append(
-            "round \(round): \(delivery.events) events in the window; \(delivery.gaps) missing, \(delivery.duplicates) twice or out of order "
-                + "from the first event of every job to the last")
-        document.expect(delivery, "round \(round)")
+            "round \(round): \(delivery.events) events in the window. From the first to the last event of every job: "
+                + "\(delivery.missing) missing, \(delivery.duplicates) duplicated or out of order.")
+        document.check(delivery, of: "round \(round)")
     }
 }

@@ -5,21 +5,21 @@ import LongtakeCore
 struct JournalCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "journal",
-        abstract: "Measures the journal beside plain SQLite on this machine: rates as medians, and their ratio.",
+        abstract: "Compares the journal with plain SQLite on this machine: the medians of the rates, and their ratio.",
         discussion: """
-            Each line compares two ways to do the same durable work, in turn (A B A B …), on fresh databases in one directory. The ratio is \
-            the median of the pairs' ratios, so it holds where the machine's speed drifts.
+            Each line compares two ways to do the same durable work. They take turns (A B A B …), on new databases in one directory. The \
+            ratio is the median of the pairs' ratios, so it stays valid if the speed of the machine drifts.
             """)
 
-    @Option(help: "How long each side of a pair runs, 0.1 to 60.")
+    @Option(help: "How long each side of a pair runs, 0.1 to 60 seconds.")
     var seconds = 3.0
-    @Option(help: "How many pairs, 1 to 50.")
+    @Option(help: "The number of pairs, 1 to 50.")
     var rounds = 5
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
         guard (0.1...60).contains(seconds), (1...50).contains(rounds) else {
-            throw ValidationError("--seconds is 0.1 to 60, --rounds 1 to 50")
+            throw ValidationError("--seconds must be 0.1 to 60, --rounds 1 to 50")
         }
     }
 
@@ -28,84 +28,75 @@ struct JournalCommand: AsyncParsableCommand {
     }
 
     func measure() async throws -> ResultDocument {
-        var table = ResultTable(["work", "left/s", "right/s", "ratio", "least…most"])
+        var table = ResultTable(["work", "left/s", "right/s", "ratio", "min…max"])
         var document = ResultDocument("journal")
         document["rounds"] = .integer(Int64(rounds))
         document["seconds"] = .number(seconds)
-        ProgressLine.say("\(rounds) pairs of \(seconds) s each, databases in \(output.directory), synchronous=FULL")
-        for pair in Self.pairs {
-            ProgressLine.say(pair.name)
-            let result = try await pair.run(rounds: rounds, seconds: seconds, directory: output.directory)
+        ProgressLine.write(
+            "\(rounds) pairs of \(seconds) s each, databases in \(output.directory), synchronous=FULL")
+        for comparison in Self.comparisons {
+            ProgressLine.write(comparison.name)
+            let pairs = try await comparison.run(rounds: rounds, seconds: seconds, directory: output.directory)
+            let (minimum, maximum) = (pairs.ratios.first ?? .nan, pairs.ratios.last ?? .nan)
             table.add([
-                pair.name, result.left.shown(0), result.right.shown(0), result.ratio.shown(2),
-                "\(result.least.shown(2))…\(result.most.shown(2))",
+                comparison.name, pairs.left.median.fixed(0), pairs.right.median.fixed(0), pairs.ratio.fixed(2),
+                "\(minimum.fixed(2))…\(maximum.fixed(2))",
             ])
             document.append(
                 "pairs",
                 [
-                    "name": .string(pair.name), "left_per_second": .number(result.left),
-                    "right_per_second": .number(result.right), "ratio": .number(result.ratio),
-                    "ratio_least": .number(result.least), "ratio_most": .number(result.most),
+                    "name": .string(comparison.name), "left_per_second": .number(pairs.left.median),
+                    "right_per_second": .number(pairs.right.median), "ratio": .number(pairs.ratio),
+                    "ratio_least": .number(minimum), "ratio_most": .number(maximum),
                 ])
         }
         document.tables.append(table)
         return document
     }
 
-    private static var pairs: [Comparison] {
-        let submits = CommitSize()
+    private static var comparisons: [RateComparison] {
+        let commits = CommitSize()
         return [
-            Comparison(
+            RateComparison(
                 name: "durable submits, 64 at once / one at a time",
-                left: { try await SubmitLoad(callers: 64).rate(in: $0, for: $1) },
-                right: { try await SubmitLoad(callers: 1).rate(in: $0, for: $1) }),
-            Comparison(
-                name: "durable submits, 64 at once / the same rows by bare SQLite, as many a commit",
-                left: { try await SubmitLoad(callers: 64, commits: submits).rate(in: $0, for: $1) },
-                right: { try await BareRows { submits.average }.submits(in: $0, for: $1) }),
-            Comparison(
-                name: "reports of 1,000 stages / the same rows by bare SQLite, 500 a commit",
-                left: { try await ReportLoad(stages: 1_000).rate(in: $0, for: $1) },
-                right: { try await BareRows { 500 }.reports(of: 1_000, in: $0, for: $1) }),
-            Comparison(
+                left: { try await JournalSubmissionLoad(callers: 64).rate(in: $0, for: $1) },
+                right: { try await JournalSubmissionLoad(callers: 1).rate(in: $0, for: $1) }),
+            RateComparison(
+                name: "durable submits, 64 at once / the same rows by plain SQLite, as many in each commit",
+                left: { try await JournalSubmissionLoad(callers: 64, commits: commits).rate(in: $0, for: $1) },
+                right: { try await PlainSQLite { commits.average }.submissionRate(in: $0, for: $1) }),
+            RateComparison(
+                name: "reports of 1,000 stages / the same rows by plain SQLite, 500 in each commit",
+                left: { try await JournalReportLoad(stages: 1_000).rate(in: $0, for: $1) },
+                right: { try await PlainSQLite { 500 }.reportRate(of: 1_000, in: $0, for: $1) }),
+            RateComparison(
                 name: "reports of 10,000 stages / of 1,000",
-                left: { try await ReportLoad(stages: 10_000).rate(in: $0, for: $1) },
-                right: { try await ReportLoad(stages: 1_000).rate(in: $0, for: $1) }),
-            Comparison(
-                name: "reports of 1,000 stages, 4 clients listing jobs / nobody",
-                left: { try await ReportLoad(stages: 1_000, readers: 4).rate(in: $0, for: $1) },
-                right: { try await ReportLoad(stages: 1_000).rate(in: $0, for: $1) }),
+                left: { try await JournalReportLoad(stages: 10_000).rate(in: $0, for: $1) },
+                right: { try await JournalReportLoad(stages: 1_000).rate(in: $0, for: $1) }),
+            RateComparison(
+                name: "reports of 1,000 stages, with 4 clients that list jobs / without",
+                left: { try await JournalReportLoad(stages: 1_000, listers: 4).rate(in: $0, for: $1) },
+                right: { try await JournalReportLoad(stages: 1_000).rate(in: $0, for: $1) }),
         ]
     }
 }
 
-/// Two ways to do the same work, measured in turn.
-struct Comparison {
-    /// Does work in a fresh directory for a time, and returns how many pieces a second it did.
+/// Two ways to do the same work, which take turns.
+private struct RateComparison {
+    /// Does work in an empty directory for a time.
+    /// - Returns: operations per second.
     typealias Side = (_ directory: String, _ time: Duration) async throws -> Double
 
     let name: String
     let left: Side
     let right: Side
 
-    struct Result {
-        /// Medians.
-        let left: Double
-        let right: Double
-        let ratio: Double
-        let least: Double
-        let most: Double
-    }
-
-    func run(rounds: Int, seconds: Double, directory: String) async throws -> Result {
-        var pairs = Rounds()
+    func run(rounds: Int, seconds: Double, directory: String) async throws -> PairedRounds {
+        var pairs = PairedRounds()
         for _ in 0..<rounds {
-            pairs.add(
-                ours: try await measure(left, seconds, directory), theirs: try await measure(right, seconds, directory))
+            pairs.add(try await measure(left, seconds, directory), try await measure(right, seconds, directory))
         }
-        return Result(
-            left: pairs.ours.median, right: pairs.theirs.median, ratio: pairs.ratio, least: pairs.ratios.first ?? .nan,
-            most: pairs.ratios.last ?? .nan)
+        return pairs
     }
 
     private func measure(_ side: Side, _ seconds: Double, _ parent: String) async throws -> Double {

@@ -3,28 +3,29 @@ import ArgumentParser
 /// `longtake-bench smoke`
 struct Smoke: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "A few seconds of each measurement with small numbers: whether all of it works. For CI.",
+        abstract: "Runs each benchmark for a few seconds with small numbers, to test that all of them work. For CI.",
         discussion: """
-            Fails with status 1 where something is wrong: an event is lost, comes twice or out of order, a stream is cut, an accepted job is \
-            missing, a server dies. No time is ever a reason: the numbers of so short a run mean nothing.
+            The exit status is 1 if an event is lost, duplicated or out of order, if a stream is disconnected, if an accepted job is missing, \
+            or if a server exits. It never depends on a time, because the times of so short a run mean nothing.
             """)
 
     @OptionGroup var daemon: DaemonOptions
-    @Option(help: "Where the databases are made; they are removed afterwards.")
+    @Option(help: "The directory for the databases. They are removed afterwards.")
     var directory: String?
 
     func run() async throws {
         let measurements: [() async throws -> ResultDocument] = [
-            { try await Fanout.parse(words("--watchers 40 --seconds 2 --rounds 1 --peer nio")).measure() },
-            { try await Latency.parse(words("--jobs 5 --watchers 20 --seconds 2")).measure() },
-            { try await Jobs.parse(words("--jobs 50 --rate 2 --seconds 3")).measure() },
-            { try await Storm.parse(words("--clients 100 --jobs 10 --behind 8 --rest 1")).measure() },
-            { try await Idle.parse(words("--streams 100 --seconds 2")).measure() },
+            { try await Fanout.parse(arguments("--watchers 40 --seconds 2 --rounds 1 --peer nio")).measure() },
+            { try await Latency.parse(arguments("--jobs 5 --watchers 20 --seconds 2")).measure() },
+            { try await Jobs.parse(arguments("--jobs 50 --rate 2 --seconds 3")).measure() },
+            { try await Storm.parse(arguments("--clients 100 --jobs 10 --behind 8 --rest 1")).measure() },
+            { try await Idle.parse(arguments("--streams 100 --seconds 2")).measure() },
             {
-                try await Submit.parse(words("--connections 8 --against 1 --seconds 0.5 --rounds 1 --beside-sqlite"))
-                    .measure()
+                try await Submit.parse(
+                    arguments("--connections 8 --against 1 --seconds 0.5 --rounds 1 --beside-sqlite")
+                ).measure()
             },
-            { try await Growth.parse(words("--jobs 1000 --rounds 1 --calls 10", hasDaemon: false)).measure() },
+            { try await Growth.parse(arguments("--jobs 1000 --rounds 1 --calls 10", hasDaemon: false)).measure() },
         ]
         var faults = 0
         for measure in measurements {
@@ -35,12 +36,12 @@ struct Smoke: AsyncParsableCommand {
         guard faults == 0 else { throw ExitCode(1) }
     }
 
-    /// The arguments of one measurement, with those that all share.
-    private func words(_ text: String, hasDaemon: Bool = true) -> [String] {
-        var words = text.split(separator: " ").map(String.init)
-        if hasDaemon, let longtake = daemon.longtake { words += ["--longtake", longtake] }
-        if hasDaemon, let url = daemon.url { words += ["--url", url] }
-        if let directory { words += ["--directory", directory] }
-        return words
+    /// The arguments of one benchmark, with the options that the user passed to `smoke`.
+    private func arguments(_ text: String, hasDaemon: Bool = true) -> [String] {
+        var arguments = text.split(separator: " ").map(String.init)
+        if hasDaemon, let longtake = daemon.longtake { arguments += ["--longtake", longtake] }
+        if hasDaemon, let url = daemon.url { arguments += ["--url", url] }
+        if let directory { arguments += ["--directory", directory] }
+        return arguments
     }
 }

@@ -4,39 +4,41 @@ import LongtakeCore
 /// `longtake-bench storm`
 struct Storm: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "All clients of many running jobs resume at once: how long until each has what it missed.",
+        abstract: "All clients of many running jobs resume at once: the time until each has received what it missed.",
         discussion: """
-            Each client resumes with a cursor that is so many events behind its job's log as chance says, the same in every run. The jobs \
-            go on meanwhile. A client has caught up when it has the last event that its hello told of.
+            Each client resumes a random number of events behind the end of its job's event log. The random numbers are the same in every \
+            run. The jobs continue meanwhile. A client has caught up when it has received the event that `head` names in its stream.hello.
             """)
 
-    @Option(help: "How many clients, 1 to 15000.")
+    @Option(help: "The number of clients, 1 to 15000.")
     var clients = 10_000
-    @Option(help: "How many jobs they are spread over, 1 to 10000.")
+    @Option(help: "The number of running jobs. The clients are spread evenly over them, 1 to 10000.")
     var jobs = 1_000
-    @Option(help: "How many events a client has missed at most, 0 to 2000; all numbers up to it are as likely.")
+    @Option(help: "The maximum number of events that a client has missed, 0 to 2000. The numbers are uniformly random.")
     var behind = 200
-    @Option(help: "Events a second of each job, before the storm and in it, 0.1 to 50.")
+    @Option(help: "Events per second of each job, before and during the storm, 0.1 to 50.")
     var rate = 4.0
-    @Option(help: "In how many seconds the clients begin to connect, 0 to 60.")
+    @Option(help: "The time in which the clients begin to connect, 0 to 60 seconds.")
     var within = 1.0
-    @Option(help: "In how many seconds behind the storm the memory is read again, 0 to 600; the clients stay.")
+    @Option(help: "The seconds from the end of the storm to the last memory reading, 0 to 600. Clients stay connected.")
     var rest = 20.0
-    @Option(help: "How many rounds, each on a fresh database, 1 to 50.")
+    @Option(help: "The number of rounds, each on a new database, 1 to 50.")
     var rounds = 1
     @OptionGroup var daemon: DaemonOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
         guard (1...15_000).contains(clients), (1...10_000).contains(jobs), clients >= jobs else {
-            throw ValidationError("--clients is 1 to 15000, --jobs 1 to 10000 and not above --clients")
+            throw ValidationError("--clients must be 1 to 15000, --jobs 1 to 10000 and at most --clients")
         }
-        guard (0...2_000).contains(behind), BenchSettings.rates.contains(rate), (0...60).contains(within) else {
-            throw ValidationError("--behind is 0 to 2000, --rate 0.1 to 50, --within 0 to 60")
+        guard (0...2_000).contains(behind), DaemonSettings.rates.contains(rate), (0...60).contains(within) else {
+            throw ValidationError("--behind must be 0 to 2000, --rate 0.1 to 50, --within 0 to 60")
         }
-        guard Double(behind) / rate < 1_000 else { throw ValidationError("--behind at --rate would take too long") }
+        guard Double(behind) / rate < 1_000 else {
+            throw ValidationError("--behind divided by --rate must be below 1000 seconds")
+        }
         guard (1...50).contains(rounds), (0...600).contains(rest) else {
-            throw ValidationError("--rounds is 1 to 50, --rest 0 to 600")
+            throw ValidationError("--rounds must be 1 to 50, --rest 0 to 600")
         }
     }
 
@@ -52,7 +54,8 @@ struct Storm: AsyncParsableCommand {
         document["rate"] = .number(rate)
         document["within"] = .number(within)
         var table = ResumeStorm.Outcome.table
-        let storm = ResumeStorm(clients: clients, jobs: jobs, rate: rate, behind: behind, spread: within, rest: rest)
+        let storm = ResumeStorm(
+            clients: clients, jobs: jobs, rate: rate, behind: behind, spreadSeconds: within, restSeconds: rest)
         for round in 1...rounds {
             let outcome = try await storm.measure(daemon, in: output.directory, seed: UInt64(round))
             outcome.report(round, &table, &document)
@@ -62,21 +65,23 @@ struct Storm: AsyncParsableCommand {
     }
 }
 
-/// Clients of running jobs who all come back at once, each some events behind.
-struct ResumeStorm: Sendable {
+/// Starts jobs, lets clients resume all at once, each some events behind, and measures until all
+/// have caught up.
+private struct ResumeStorm {
     let clients: Int
     let jobs: Int
     let rate: Double
     let behind: Int
-    /// In which time the clients begin to connect, evenly.
-    let spread: Double
-    /// How many seconds after all have caught up the memory is read again, the clients still there.
-    let rest: Double
+    /// The clients begin to connect evenly over this time.
+    let spreadSeconds: Double
+    /// The time from the moment when all have caught up to the last memory reading.
+    let restSeconds: Double
 
-    struct Outcome: Sendable {
+    struct Outcome {
         let connectedSeconds: Double
         let caughtUpSeconds: Double
-        /// From a client's connection until it had the last event that its hello told of.
+        /// The time from the connection of a client until it had received the event that `head`
+        /// names in its `stream.hello`.
         let catchUps: LatencyHistogram
         let replayed: Int
         let before: MemoryReading
@@ -87,59 +92,62 @@ struct ResumeStorm: Sendable {
     }
 
     func measure(_ options: DaemonOptions, in directory: String, seed: UInt64) async throws -> Outcome {
-        let filling = Double(behind + 10) / rate * 1.5 + 60
-        let settings = BenchSettings(
-            rate: rate, jobSeconds: min(filling + 180 + Double(clients) / 100, BenchSettings.jobSecondsMost),
+        let fillSeconds = Double(behind + 10) / rate * 1.5 + 60
+        let settings = DaemonSettings(
+            rate: rate, jobSeconds: min(fillSeconds + 180 + Double(clients) / 100, DaemonSettings.maximumJobSeconds),
             workers: jobs)
         let daemon = try await options.open(settings, in: directory)
-        let desk = JobDesk(port: daemon.port)
-        ProgressLine.say("\(jobs) jobs, until each has more than \(behind) events")
-        let submitted = try await desk.submit(jobs, to: "bench")
-        try await desk.awaitHeads(submitted, atLeast: UInt64(behind + 1), within: filling)
+        let client = JobClient(port: daemon.port)
+        ProgressLine.write("running \(jobs) jobs until each has more than \(behind) events")
+        let submitted = try await client.submit(jobs, to: "bench")
+        try await client.awaitHeads(submitted, atLeast: UInt64(behind + 1), within: fillSeconds)
         var generator = SeededGenerator(seed: seed)
-        let heads = try await desk.heads()
-        let plans = (0..<clients).map { number -> WatchPlan in
+        let heads = try await client.heads()
+        let requests = (0..<clients).map { number -> StreamRequest in
             let job = submitted[number % jobs]
             let cursor = (heads[job.id] ?? 0) - UInt64.random(in: 0...UInt64(behind), using: &generator)
-            return WatchPlan(job, number: number % jobs, after: cursor)
+            return StreamRequest(job, number: number % jobs, after: cursor)
         }
-        let outcome = try await resume(plans, daemon)
+        let outcome = try await resume(requests, daemon)
         try await daemon.stop()
         return outcome
     }
 
-    private func resume(_ plans: [WatchPlan], _ daemon: DaemonUnderTest) async throws -> Outcome {
+    private func resume(_ requests: [StreamRequest], _ daemon: DaemonUnderTest) async throws -> Outcome {
         let before = try await MemoryReading.settled(daemon.meter, within: 10)
         let group = try await WatcherGroup.make()
-        ProgressLine.say("\(clients) clients resume")
+        ProgressLine.write("\(clients) clients resume")
         let (times, peak) = try await MemoryPeak.during(daemon.meter) {
             let reading = daemon.meter.read()
             let began = WallTime.microseconds()
             try await group.read { $0.beginWindow() }
-            try await group.open(plans, port: daemon.port, over: spread)
+            try await group.open(requests, port: daemon.port, over: spreadSeconds)
             let connected = WallTime.microseconds()
-            try await group.wait(120, for: "the end of what all have missed") { [clients] in $0.caughtUpCount == clients
+            try await group.wait(120, for: "the missed events of all clients") { [clients] in
+                $0.caughtUpCount == clients
             }
             let caughtUp = try await group.read { $0.caughtUpAt }
             let usage = daemon.meter.usage(since: reading)
             return (connected: connected - began, caughtUp: caughtUp - began, usage: usage)
         }
         let replayed = try await group.read { $0.endWindow().events }
-        try await group.awaitAll(within: 30)
-        try await Task.sleep(for: .seconds(rest))
+        try await group.awaitLatestEvents(within: 30)
+        // The length of this sleep is the option `--rest`.
+        try await Task.sleep(for: .seconds(restSeconds))
         let after = MemoryReading(daemon.meter)
         let (delivery, catchUps) = try await group.read { ($0.delivery, $0.catchUps) }
         try await group.close()
         return Outcome(
             connectedSeconds: Double(times.connected) / 1e6, caughtUpSeconds: Double(times.caughtUp) / 1e6,
             catchUps: catchUps, replayed: replayed, before: before, peak: peak, after: after,
-            usage: daemon.meter.isBlind ? nil : times.usage, delivery: delivery)
+            usage: daemon.meter.isEmpty ? nil : times.usage, delivery: delivery)
     }
 }
 
 extension ResumeStorm.Outcome {
     static let table = ResultTable([
-        "round", "all connected s", "all caught up s", "client p50 ms", "p99 ms", "max ms", "refused", "cut", "events",
+        "round", "all connected s", "all caught up s", "client p50 ms", "p99 ms", "max ms", "rejected", "disconnected",
+        "events",
         "CPU s",
         "RSS before MiB", "peak", "after", "buffers before MiB", "peak", "after", "driver cores",
     ])
@@ -147,34 +155,34 @@ extension ResumeStorm.Outcome {
     func report(_ round: Int, _ table: inout ResultTable, _ document: inout ResultDocument) {
         let time = usage.map { $0.cpuMicroseconds / 1e6 }
         table.add([
-            "\(round)", connectedSeconds.shown(2), caughtUpSeconds.shown(2), catchUps.p50.shown(1),
-            catchUps.p99.shown(1),
-            catchUps.most.shown(1), "\(delivery.refusals + delivery.hardRefusals)", "\(delivery.cuts)", "\(replayed)",
-            (time ?? .nan).shown(2), before.residentBytes.mebibytes,
+            "\(round)", connectedSeconds.fixed(2), caughtUpSeconds.fixed(2), catchUps.p50.fixed(1),
+            catchUps.p99.fixed(1),
+            catchUps.maximum.fixed(1), "\(delivery.rejections + delivery.statusRejections)",
+            "\(delivery.disconnects)", "\(replayed)", (time ?? .nan).fixed(2), before.residentBytes.mebibytes,
             peak.residentBytes.mebibytes, after.residentBytes.mebibytes, before.socketBytes.mebibytes,
-            peak.socketBytes.mebibytes, after.socketBytes.mebibytes, delivery.driverCores.shown(2),
+            peak.socketBytes.mebibytes, after.socketBytes.mebibytes, delivery.driverCores.fixed(2),
         ])
         document.append(
             "windows",
             [
                 "round": .measured(round), "connected_seconds": .measured(connectedSeconds),
                 "caught_up_seconds": .measured(caughtUpSeconds), "catch_up": catchUps.json,
-                "events": .measured(replayed), "refused": .measured(delivery.refusals),
-                "refused_hard": .measured(delivery.hardRefusals), "cut": .measured(delivery.cuts),
+                "events": .measured(replayed), "refused": .measured(delivery.rejections),
+                "refused_hard": .measured(delivery.statusRejections), "cut": .measured(delivery.disconnects),
                 "cpu_seconds": .measured(time), "driver_cores": .measured(delivery.driverCores),
                 "resident_bytes_before": .measured(before.residentBytes),
                 "resident_bytes_peak": .measured(peak.residentBytes),
                 "resident_bytes_after": .measured(after.residentBytes),
                 "socket_bytes_before": .measured(before.socketBytes), "socket_bytes_peak": .measured(peak.socketBytes),
-                "socket_bytes_after": .measured(after.socketBytes), "gaps": .measured(delivery.gaps),
+                "socket_bytes_after": .measured(after.socketBytes), "gaps": .measured(delivery.missing),
                 "duplicates": .measured(delivery.duplicates),
             ])
-        document.expect(delivery, "round \(round)")
+        document.check(delivery, of: "round \(round)")
     }
 }
 
-/// The same seed, the same numbers (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
+/// Random numbers that depend only on the seed (SplitMix64).
+private struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
 
     init(seed: UInt64) { state = seed }

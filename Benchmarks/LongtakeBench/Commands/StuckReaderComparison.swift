@@ -1,147 +1,161 @@
 import Glibc
 import LongtakeCore
 
-/// Watchers of one job, first alone and then beside readers that never read: what the others notice, what the stuck ones hold, when
-/// they are cut off, and whether they resume exactly.
-struct StuckComparison: Sendable {
+/// `longtake-bench fanout --stuck`: measures the watchers of one job alone, and then beside readers
+/// that never read.
+///
+/// It measures the latency of the others' events, the memory that the stuck readers cost, the time
+/// until the daemon disconnects them, and whether they resume exactly.
+struct StuckReaderComparison: Sendable {
     let watchers: Int
     let stuck: Int
     let seconds: Double
-    let settings: BenchSettings
+    let settings: DaemonSettings
 
-    struct Outcome: Sendable {
+    struct Outcome {
         let alone: LatencyHistogram
         let beside: LatencyHistogram
-        let siege: StuckSiege
+        let observation: StuckReaderObservation
         let before: MemoryReading
         let after: MemoryReading
-        let isBlind: Bool
-        /// Of the watchers and, once they had resumed, of the stuck readers.
+        /// Whether the daemon's process is known, so that `before` and `after` contain its memory.
+        let hasProcess: Bool
+        /// Of the watchers, and of the stuck readers after they have resumed.
         let deliveries: [Delivery]
-        /// What stuck readers were told that is no begin of a stream.
+        /// What the stuck readers received that does not belong to the beginning of a stream.
         let faults: [String]
     }
 
     func measure(_ options: DaemonOptions, in directory: String) async throws -> Outcome {
-        let source = try await DaemonSource.start(options, settings, in: directory)
+        let daemon = try await DaemonFanout.start(options, settings, in: directory)
         let group = try await WatcherGroup.make()
-        try await group.open(Array(repeating: source.plan, count: watchers), port: source.port)
-        try await group.awaitWarm(within: 30 + 4 / settings.rate)
-        // With the same looks at the machine as later: with a thousand connections they take a part of the processors that others notice.
-        let alone = try await besiege([], source, group).latencies
-        let before = MemoryReading(source.meter)
-        ProgressLine.say("\(stuck) readers that never read, for up to \(Int(Self.patience(settings))) s")
-        let request = WatchPlan.head(source.job.path)
-        let readers = try (0..<stuck).map { _ in try StuckReader(request, port: source.port) }
-        let siege = try await besiege(readers, source, group)
-        let after = try await MemoryReading.settled(source.meter, within: 10)
-        let endings = readers.map { $0.wake() }
-        let resumed = try await resume(after: endings.map { $0.last ?? 0 }, source)
-        try await group.awaitAll(within: 15)
+        try await group.open(Array(repeating: daemon.request, count: watchers), port: daemon.port)
+        try await group.warmUp(within: 30 + 4 / settings.rate)
+        // Both windows read the tables in /proc equally often. With a thousand connections this
+        // takes so much processor time that the watchers' latency changes.
+        let alone = try await observe([], daemon, group).latencies
+        let before = MemoryReading(daemon.meter)
+        ProgressLine.write("\(stuck) readers that never read, for up to \(Int(Self.patienceSeconds(settings))) s")
+        let request = StreamRequest.head(daemon.job.path)
+        let readers = try (0..<stuck).map { _ in try StuckReader(request, port: daemon.port) }
+        let observation = try await observe(readers, daemon, group)
+        let after = try await MemoryReading.settled(daemon.meter, within: 10)
+        let rests = readers.map { $0.readRestAndClose() }
+        let resumed = try await resume(after: rests.map { $0.last ?? 0 }, daemon)
+        try await group.awaitLatestEvents(within: 15)
         let delivery = try await group.read { $0.delivery }
         try await group.close()
-        try await source.stop()
+        try await daemon.stop()
         return Outcome(
-            alone: alone, beside: siege.latencies, siege: siege, before: before, after: after,
-            isBlind: source.meter.isBlind, deliveries: [delivery, resumed],
-            faults: endings.compactMap(\.fault))
+            alone: alone, beside: observation.latencies, observation: observation, before: before, after: after,
+            hasProcess: !daemon.meter.isEmpty, deliveries: [delivery, resumed],
+            faults: rests.compactMap(\.fault))
     }
 
-    /// How long a stuck reader may last: until its buffers are full, which is generous, and a minute.
-    static func patience(_ settings: BenchSettings) -> Double {
+    /// How long a stuck reader may stay connected: the time until its buffers are full, estimated
+    /// generously, and a minute.
+    static func patienceSeconds(_ settings: DaemonSettings) -> Double {
         let bytesPerSecond = settings.rate * Double(settings.messageBytes + 260)
         return min(900, 60 + 384 * 1024 / bytesPerSecond)
     }
 
-    private func besiege(
-        _ readers: [StuckReader], _ source: DaemonSource, _ group: WatcherGroup
-    ) async throws -> StuckSiege {
-        var siege = StuckSiege(readers.map(\.name), memory: MemoryReading(source.meter))
-        let (began, patience) = (ContinuousClock.now, Self.patience(settings))
+    private func observe(
+        _ readers: [StuckReader], _ daemon: DaemonFanout, _ group: WatcherGroup
+    ) async throws -> StuckReaderObservation {
+        var observation = StuckReaderObservation(readers.map(\.address), memory: MemoryReading(daemon.meter))
+        let (began, patience) = (ContinuousClock.now, Self.patienceSeconds(settings))
         try await group.read { $0.beginWindow() }
         while true {
+            // The sampling interval. The kernel sends no signal when the daemon closes a connection
+            // whose reader must not read.
             try await Task.sleep(for: .milliseconds(500))
             let elapsed = (ContinuousClock.now - began) / .seconds(1)
-            siege.look(SocketTable.serverEnds(port: source.port), MemoryReading(source.meter), after: elapsed)
-            if siege.isOver, elapsed >= seconds { break }
+            observation.record(
+                SocketTable.serverSockets(port: daemon.port), MemoryReading(daemon.meter), after: elapsed)
+            if observation.isOver, elapsed >= seconds { break }
             if elapsed > patience { break }
         }
-        siege.latencies = try await group.read { $0.endWindow().latencies }
-        return siege
+        observation.latencies = try await group.read { $0.endWindow().latencies }
+        return observation
     }
 
-    /// Has the readers come back with the cursors that they had when they woke up.
-    private func resume(after cursors: [UInt64], _ source: DaemonSource) async throws -> Delivery {
-        let plans = cursors.map { WatchPlan(source.job, number: 0, after: $0) }
+    /// Lets the readers resume after the last event that each has received.
+    private func resume(after cursors: [UInt64], _ daemon: DaemonFanout) async throws -> Delivery {
+        let requests = cursors.map { StreamRequest(daemon.job, number: 0, after: $0) }
         let group = try await WatcherGroup.make()
-        try await group.open(plans, port: source.port)
-        try await group.wait(60, for: "what the stuck readers have missed") { [stuck] in $0.caughtUpCount == stuck }
+        try await group.open(requests, port: daemon.port)
+        try await group.wait(60, for: "the missed events of the stuck readers") { [stuck] in
+            $0.caughtUpCount == stuck
+        }
         let delivery = try await group.read { $0.delivery }
         try await group.close()
         return delivery
     }
 }
 
-extension StuckComparison.Outcome {
+extension StuckReaderComparison.Outcome {
     static let table = ResultTable([
-        "round", "others alone: p50 ms", "p99", "beside: p50", "p99", "cut off s", "queued KiB/reader",
+        "round", "others alone: p50 ms", "p99", "beside: p50", "p99", "disconnected s", "queued KiB/reader",
         "RSS KiB/reader", "RSS before MiB", "peak", "after", "buffers before MiB", "peak", "after",
     ])
 
-    /// - Parameter tails: gets the others' p99 beside the stuck readers, and alone.
+    /// - Parameter p99s: receives the p99 of the others beside the stuck readers, and alone.
     func report(
-        _ round: Int, _ table: inout ResultTable, _ document: inout ResultDocument, _ tails: inout Rounds
+        _ round: Int, _ table: inout ResultTable, _ document: inout ResultDocument, _ p99s: inout PairedRounds
     ) {
-        tails.add(ours: beside.p99, theirs: alone.p99)
-        let readers = Double(siege.readers.count)
-        let queued = Double(siege.queuedBytesMost) / readers
-        let resident = isBlind ? .nan : Double(siege.peak.residentBytes - before.residentBytes) / readers
+        p99s.add(beside.p99, alone.p99)
+        let (readers, peak) = (Double(observation.readers.count), observation.peak)
+        let queued = Double(observation.maximumQueuedBytes) / readers
+        let resident = hasProcess ? Double(peak.residentBytes - before.residentBytes) / readers : .nan
         table.add([
-            "\(round)", alone.p50.shown(2), alone.p99.shown(2), beside.p50.shown(2), beside.p99.shown(2),
-            (siege.cutOffSeconds ?? .nan).shown(1), (queued / 1024).shown(1),
-            (resident / 1024).shown(1), before.residentBytes.mebibytes, siege.peak.residentBytes.mebibytes,
-            after.residentBytes.mebibytes, before.socketBytes.mebibytes, siege.peak.socketBytes.mebibytes,
+            "\(round)", alone.p50.fixed(2), alone.p99.fixed(2), beside.p50.fixed(2), beside.p99.fixed(2),
+            (observation.disconnectSeconds ?? .nan).fixed(1), (queued / 1024).fixed(1),
+            (resident / 1024).fixed(1), before.residentBytes.mebibytes, peak.residentBytes.mebibytes,
+            after.residentBytes.mebibytes, before.socketBytes.mebibytes, peak.socketBytes.mebibytes,
             after.socketBytes.mebibytes,
         ])
         document.append(
             "windows",
             [
                 "round": .measured(round), "latency_alone": alone.json, "latency_beside": beside.json,
-                "cut_off_seconds": .measured(siege.cutOffSeconds),
+                "cut_off_seconds": .measured(observation.disconnectSeconds),
                 "queued_bytes_per_reader": .measured(queued), "resident_bytes_per_reader": .measured(resident),
                 "resident_bytes_before": .measured(before.residentBytes),
-                "resident_bytes_peak": .measured(siege.peak.residentBytes),
+                "resident_bytes_peak": .measured(peak.residentBytes),
                 "resident_bytes_after": .measured(after.residentBytes),
                 "socket_bytes_before": .measured(before.socketBytes),
-                "socket_bytes_peak": .measured(siege.peak.socketBytes),
+                "socket_bytes_peak": .measured(peak.socketBytes),
                 "socket_bytes_after": .measured(after.socketBytes),
             ])
-        for fault in siege.faults + faults.prefix(3) { document.blame("round \(round): \(fault)") }
-        document.expect(deliveries[0], "watchers, round \(round)")
-        document.expect(deliveries[1], "stuck readers that resumed, round \(round)")
+        for fault in observation.faults + faults.prefix(3) { document.addFault("round \(round): \(fault)") }
+        document.check(deliveries[0], of: "watchers, round \(round)")
+        document.check(deliveries[1], of: "stuck readers that resumed, round \(round)")
     }
 }
 
-/// What is seen of stuck readers from outside, look by look, until the server has closed them all.
-struct StuckSiege: Sendable {
-    /// The readers' addresses, as ``SocketTable`` names them.
+/// The states of stuck readers, as periodic samples of the kernel's tables show them, until the
+/// server has disconnected all of them.
+struct StuckReaderObservation {
+    /// The addresses of the readers, in the notation of ``SocketTable``.
     let readers: [String]
-    /// How late the others' events came meanwhile.
+    /// The latencies of the other watchers' events in the same time.
     var latencies = LatencyHistogram()
     private(set) var peak: MemoryReading
-    /// The most that the kernel held unsent for all of them at one time.
-    private(set) var queuedBytesMost = 0
+    /// The maximum of the bytes that the kernel held unsent for all readers together.
+    private(set) var maximumQueuedBytes = 0
     private var states: [State]
 
-    /// A connection that the server has not accepted yet looks like one that it has closed: only one that was stuck can be cut off.
+    /// In the table, a connection that the server has not accepted yet looks like one that it has
+    /// closed. So only a reader that was seen stuck counts as disconnected.
     private enum State {
         case connected
-        /// The server had it open, with bytes that the reader did not take.
+        /// The server has the connection open, with bytes that the reader did not take.
         case stuck
-        /// It was stuck, and the server closed it so many seconds after it connected.
-        case cutOff(Double)
-        /// It is gone, and was never seen to be stuck.
-        case lost
+        /// The reader was stuck, and the server closed the connection. The value is the time in
+        /// seconds since the connection was opened.
+        case disconnected(Double)
+        /// The connection is closed, but was never seen stuck.
+        case neverStuck
     }
 
     init(_ readers: [String], memory: MemoryReading) {
@@ -150,74 +164,79 @@ struct StuckSiege: Sendable {
         states = readers.map { _ in .connected }
     }
 
-    /// - Parameter elapsed: seconds since the readers connected.
-    mutating func look(_ ends: [String: SocketTable.Entry], _ memory: MemoryReading, after elapsed: Double) {
-        peak = peak.most(memory)
-        queuedBytesMost = max(queuedBytesMost, readers.reduce(0) { $0 + (ends[$1]?.unsentBytes ?? 0) })
+    /// Adds one sample.
+    /// - Parameters:
+    ///   - sockets: the server's ends of the connections, by the address of the reader.
+    ///   - elapsed: seconds since the readers connected.
+    mutating func record(_ sockets: [String: SocketTable.Entry], _ memory: MemoryReading, after elapsed: Double) {
+        peak = peak.maximum(memory)
+        maximumQueuedBytes = max(maximumQueuedBytes, readers.reduce(0) { $0 + (sockets[$1]?.unsentBytes ?? 0) })
         for (index, reader) in readers.enumerated() {
-            let end = ends[reader]
+            let socket = sockets[reader]
             switch states[index] {
             case .connected:
-                if let end {
-                    if end.isOwned, end.unsentBytes > 0 { states[index] = .stuck }
+                if let socket {
+                    if socket.isOpen, socket.unsentBytes > 0 { states[index] = .stuck }
                 } else {
-                    states[index] = .lost
+                    states[index] = .neverStuck
                 }
-            case .stuck: if end?.isOwned != true { states[index] = .cutOff(elapsed) }
-            case .cutOff, .lost: break
+            case .stuck: if socket?.isOpen != true { states[index] = .disconnected(elapsed) }
+            case .disconnected, .neverStuck: break
             }
         }
     }
 
-    /// Whether none of them has a connection left that could be cut off.
+    /// Whether the server has closed the connections of all readers.
     var isOver: Bool {
         states.allSatisfy { state in
             switch state {
             case .connected, .stuck: false
-            case .cutOff, .lost: true
+            case .disconnected, .neverStuck: true
             }
         }
     }
 
-    /// From the connection to the close, of the reader that lasted longest, to half a second; `nil` unless all were cut off.
-    var cutOffSeconds: Double? {
-        let closes = states.compactMap { state -> Double? in
-            if case .cutOff(let seconds) = state { seconds } else { nil }
+    /// The time from connection to disconnection of the reader that stayed longest, with a
+    /// resolution of half a second; `nil` unless all readers were disconnected.
+    var disconnectSeconds: Double? {
+        let times = states.compactMap { state -> Double? in
+            if case .disconnected(let seconds) = state { seconds } else { nil }
         }
-        return closes.count == states.count ? closes.max() : nil
+        return times.count == states.count ? times.max() : nil
     }
 
     var faults: [String] {
-        var (lasting, neverStuck) = (0, 0)
+        var (connected, neverStuck) = (0, 0)
         for state in states {
             switch state {
-            case .connected, .lost: neverStuck += 1
-            case .stuck: lasting += 1
-            case .cutOff: break
+            case .connected, .neverStuck: neverStuck += 1
+            case .stuck: connected += 1
+            case .disconnected: break
             }
         }
         return (neverStuck > 0 ? ["\(neverStuck) readers were never stuck"] : [])
-            + (lasting > 0 ? ["\(lasting) stuck readers were not cut off"] : [])
+            + (connected > 0 ? ["\(connected) stuck readers were not disconnected"] : [])
     }
 }
 
-/// A client that asks for a stream and then reads nothing, with a small window so that the server notices early.
+/// A client that requests a stream and then never reads. Its receive buffer is small, so that the
+/// server notices early.
 ///
-/// It is a bare socket: nothing may read what comes, not even to see that the connection is gone.
-struct StuckReader: Sendable {
-    /// Its own address, as ``SocketTable`` names it.
-    let name: String
+/// It is a plain socket, because an event loop would read to notice the end of the connection.
+private struct StuckReader {
+    /// Its own address, in the notation of ``SocketTable``.
+    let address: String
     private let descriptor: Int32
 
-    /// The least that the kernel grants is some 2 KiB; it doubles what is asked for.
-    private static let windowBytes: Int32 = 4_096
-    /// One of the loopback network that no watcher has.
-    private static let address: [UInt8] = [127, 0, 1, 1]
+    /// The kernel doubles this number, and grants at least about 2 KiB.
+    private static let receiveBufferBytes: Int32 = 4_096
+    /// A loopback address that no watcher uses.
+    private static let loopbackAddress: [UInt8] = [127, 0, 1, 1]
 
     /// Connects to a server on 127.0.0.1, and sends the request.
     init(_ request: String, port: Int) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var (size, own) = (Self.windowBytes, Self.socketAddress(Self.address, 0))
+        var (size, own) = (Self.receiveBufferBytes, Self.socketAddress(Self.loopbackAddress, 0))
         var (server, length) = (Self.socketAddress([127, 0, 0, 1], port), socklen_t(MemoryLayout<sockaddr_in>.size))
         let descriptor = descriptor
         setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
@@ -230,29 +249,30 @@ struct StuckReader: Sendable {
             Glibc.close(descriptor)
             throw BenchFailure("a stuck reader could not connect: \(String(cString: strerror(errno)))")
         }
-        name = SocketTable.name(Self.address, port: Int(UInt16(bigEndian: own.sin_port)))
+        address = SocketTable.notation(Self.loopbackAddress, port: Int(UInt16(bigEndian: own.sin_port)))
     }
 
-    /// Wakes up: reads what the kernel still has for it, and closes.
-    /// - Returns: the number of the last whole event, `nil` for none; and what else it was told than the begin of a stream.
-    func wake() -> (last: UInt64?, fault: String?) {
+    /// Reads the bytes that the kernel still holds for the reader, and closes the connection.
+    /// - Returns: the number of the last complete event, or `nil` if there is none; and a fault if
+    ///   the reader received anything else than the beginning of a stream.
+    func readRestAndClose() -> (last: UInt64?, fault: String?) {
         defer { Glibc.close(descriptor) }
-        var (scanner, last, fault): (EventScanner, UInt64?, String?) = (EventScanner(), nil, nil)
+        var (parser, last, fault): (EventStreamParser, UInt64?, String?) = (EventStreamParser(), nil, nil)
         var chunk = [UInt8](repeating: 0, count: 64 * 1024)
         while true {
             let count = recv(descriptor, &chunk, chunk.count, Int32(truncatingIfNeeded: MSG_DONTWAIT))
             guard count > 0 else { break }
             _ = chunk[..<count].withUnsafeBytes { bytes in
-                scanner.feed(bytes) { block in
+                parser.feed(bytes) { block in
                     switch block {
                     case .event(let sequence, _, _): last = sequence
-                    case .control(let text): fault = "a stuck reader was told: \(text.prefix(200))"
+                    case .control(let text): fault = "a stuck reader received: \(text.prefix(200))"
                     case .hello, .heartbeat: break
                     }
                 }
             }
         }
-        guard scanner.status == 200 else { return (last, "a stuck reader was answered with status \(scanner.status)") }
+        guard parser.status == 200 else { return (last, "a stuck reader received status \(parser.status)") }
         return (last, fault)
     }
 

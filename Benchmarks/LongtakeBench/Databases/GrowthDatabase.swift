@@ -1,31 +1,29 @@
-import FoundationEssentials
 import GRDB
-import Logging
 import LongtakeCore
 import LongtakeSQLite
 
-/// A database that has been in use for long: finished jobs by the million, each a copy of one that really ran, with its stages, its log
-/// and its idempotency key. A third has failed, so that a list can be asked for them.
-struct GrowthSeed: Sendable {
+/// A database as after years of use: up to millions of finished jobs.
+///
+/// One job runs through the journal. SQL statements then copy it with its stages, its event log and
+/// its idempotency key. A third of the copies have failed, so that a list can select failed jobs.
+struct GrowthDatabase: Sendable {
     let directory: String
     let jobs: Int
     let eventsPerJob: Int
-    /// Told how many jobs are there.
-    let progress: @Sendable (Int) -> Void
 
-    /// Copies in one transaction.
-    private static let step = 20_000
+    private static let copiesPerTransaction = 20_000
 
-    func run() async throws {
-        try await runModel()
-        // With the journal closed this is the only connection.
+    /// - Parameter progress: receives the number of jobs after each transaction.
+    func fill(progress: @escaping @Sendable (Int) -> Void) async throws {
+        try await runOriginal()
+        // The journal is closed, so this is the only connection.
         let queue = try DatabaseQueue(path: directory + "/longtake.db")
         try await queue.writeWithoutTransaction { db in
             try db.execute(sql: "PRAGMA synchronous = OFF")
             try db.execute(sql: "PRAGMA cache_size = -1000000")
             let seconds = 7 * 86_400 / Double(max(1, jobs))
-            for first in stride(from: 1, to: jobs, by: Self.step) {
-                let last = min(first + Self.step, jobs) - 1
+            for first in stride(from: 1, to: jobs, by: Self.copiesPerTransaction) {
+                let last = min(first + Self.copiesPerTransaction, jobs) - 1
                 try db.inTransaction {
                     for sql in Self.copies {
                         try db.execute(
@@ -42,18 +40,18 @@ struct GrowthSeed: Sendable {
         try queue.close()
     }
 
-    /// The first job's life, through the journal.
-    private func runModel() async throws {
-        let clock = GrowthClock()
-        let journal = try await GrowthDatabase.open(directory, clock)
-        _ = try await journal.submit(GrowthSample.submission(clock, key: "model"))
+    /// Runs the first job from its submission to its end.
+    private func runOriginal() async throws {
+        let clock = BenchClock()
+        let journal = try await SQLiteJournal.openForBenchmark(directory, clock: clock)
+        _ = try await journal.submit(GrowthJob.submission(clock, key: "model"))
         for stage in 0..<2 {
             guard
-                let claim = try await journal.claim(queue: GrowthSample.queue, limit: 1, for: journal.holder).claims
+                let claim = try await journal.claim(queue: GrowthJob.queue, limit: 1, for: journal.holder).claims
                     .first
             else { break }
             if stage == 0 {
-                let reports = eventsPerJob - GrowthSample.eventsWithoutReports
+                let reports = eventsPerJob - GrowthJob.eventsWithoutReports
                 for number in 0..<max(0, reports) {
                     let share = Progress(Double(number) / Double(reports))
                     _ = try await journal.report(
@@ -66,7 +64,8 @@ struct GrowthSeed: Sendable {
         try await journal.close()
     }
 
-    /// `copy.n` is the number of the copy; the model has the key 1. A week passes from the first to the last.
+    /// `copy.n` is the number of the copy. The original has the key 1. The times of the copies are
+    /// spread over one week.
     private static let copies = [
         """
         INSERT INTO job (key, id, tenant, pipeline, definition, state, phase, stage_index, priority, input, output, error, metadata,
@@ -92,23 +91,14 @@ struct GrowthSeed: Sendable {
     ]
 }
 
-/// Opens a journal for measuring.
-enum GrowthDatabase {
-    static func open(_ directory: String, _ clock: GrowthClock) async throws -> SQLiteJournal {
-        try await SQLiteJournal.open(
-            directory: directory, clock: clock, logger: Logger(label: "growth") { _ in SwiftLogNoOpLogHandler() },
-            configuration: SQLiteConfiguration(queuedJobsPerTenant: .max)
-        ) { reason in preconditionFailure("the disk failed: \(reason)") }
-    }
-}
-
-/// The job of which a grown database is full, and that is submitted to it: two stages of simulated work.
-enum GrowthSample {
+/// The job of ``GrowthDatabase``: two stages of simulated work.
+enum GrowthJob {
     static let queue = QueueName(unchecked: "gpu")
-    /// Events of a job's life without reports: the job queued, started, succeeded; each of two stages started, succeeded.
+    /// The events of a job without reports: the job is queued, starts and succeeds, and each of its
+    /// two stages starts and succeeds.
     static let eventsWithoutReports = 7
 
-    static func submission(_ clock: GrowthClock, key: String? = nil) -> Submission {
+    static func submission(_ clock: BenchClock, key: String? = nil) -> Submission {
         var generator = SystemRandomNumberGenerator()
         return Submission(
             id: JobID(at: clock.now(), using: &generator), pipeline: pipeline,
@@ -129,15 +119,4 @@ enum GrowthSample {
                         steps: 192, message: "frame {step} of {steps}, {seconds} s left", lengthSeconds: 8,
                         output: nil)))
         })
-}
-
-/// A clock that only has to go on.
-struct GrowthClock: WallClock {
-    private let begin = ContinuousClock.now
-
-    func steady() -> Timestamp { now() }
-
-    func now() -> Timestamp {
-        Timestamp(millisecondsSince1970: 1_795_000_000_000).advanced(by: ContinuousClock.now - begin)
-    }
 }

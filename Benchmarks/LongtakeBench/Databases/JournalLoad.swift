@@ -3,58 +3,47 @@ import LongtakeCore
 import LongtakeSQLite
 import Synchronization
 
-/// Submits jobs from a number of callers, each waiting for its answer before it goes on.
-struct SubmitLoad {
+/// Submits jobs to a journal in this process. Each caller waits for its result before it submits
+/// the next job.
+struct JournalSubmissionLoad {
     let callers: Int
-    /// Is told how many events the commits held.
+    /// Observes the commits.
     var commits = CommitSize()
 
+    /// - Returns: submissions per second.
     func rate(in directory: String, for time: Duration) async throws -> Double {
-        let journal = try await openJournal(directory)
-        commits.follow(journal)
-        let rate = try await measure(time, callers: callers) { _, number in
-            _ = try await journal.submit(Samples.submission(number))
+        let journal = try await SQLiteJournal.openForBenchmark(directory)
+        commits.observe(journal)
+        let rate = try await measureRate(time, callers: callers) { _, number in
+            _ = try await journal.submit(SampleJob.submission(number))
         }
         try await journal.close()
         return rate
     }
 }
 
-/// Reports from a number of running stages, each with one report under way.
-struct ReportLoad {
+/// Reports the progress of running stages to a journal in this process. Each stage waits for its
+/// result before it reports again.
+struct JournalReportLoad {
     let stages: Int
-    /// How many clients list jobs all the while.
-    var readers = 0
+    /// The number of clients that list jobs meanwhile.
+    var listers = 0
 
+    /// - Returns: reports per second.
     func rate(in directory: String, for time: Duration) async throws -> Double {
-        let journal = try await openJournal(directory)
-        let callers = min(stages, 500)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for caller in 0..<callers {
-                group.addTask {
-                    for number in stride(from: caller, to: stages, by: callers) {
-                        _ = try await journal.submit(Samples.submission(number))
-                    }
-                }
+        let journal = try await SQLiteJournal.openForBenchmark(directory)
+        let claims = try await startStages(journal)
+        let rate = try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<listers {
+                group.addTask { try await listJobs(journal) }
             }
-            try await group.waitForAll()
-        }
-        var claims: [Claim] = []
-        while claims.count < stages {
-            claims += try await journal.claim(queue: Samples.queue, limit: stages - claims.count, for: journal.holder)
-                .claims
-        }
-        let rate = try await withThrowingTaskGroup(of: Void.self) { [claims] group in
-            for _ in 0..<readers {
-                group.addTask { try await list(journal) }
-            }
-            let rate = try await measure(time, callers: stages) { caller, number in
+            let rate = try await measureRate(time, callers: stages) { caller, number in
                 let report = StageReport(
                     progress: Progress(Double(number % 9_000) / 10_000), message: "frame 101 of 192")
                 _ = try await journal.report(report, for: claims[caller])
             }
             group.cancelAll()
-            // A reader that failed has measured nothing.
+            // Throws if a list failed, because then the load was too low.
             try await group.waitForAll()
             return rate
         }
@@ -62,12 +51,32 @@ struct ReportLoad {
         return rate
     }
 
-    /// Lists the newest jobs again and again, until it is cancelled.
-    private func list(_ journal: SQLiteJournal) async throws {
+    private func startStages(_ journal: SQLiteJournal) async throws -> [Claim] {
+        let callers = min(stages, 500)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for caller in 0..<callers {
+                group.addTask {
+                    for number in stride(from: caller, to: stages, by: callers) {
+                        _ = try await journal.submit(SampleJob.submission(number))
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        var claims: [Claim] = []
+        while claims.count < stages {
+            let limit = stages - claims.count
+            claims += try await journal.claim(queue: SampleJob.queue, limit: limit, for: journal.holder).claims
+        }
+        return claims
+    }
+
+    /// Lists the newest jobs repeatedly until it is cancelled.
+    private func listJobs(_ journal: SQLiteJournal) async throws {
         while !Task.isCancelled {
             do {
                 guard try await !journal.jobs(JobQuery(limit: 50)).jobs.isEmpty else {
-                    throw BenchFailure("a list of jobs came out empty")
+                    throw BenchFailure("the list of jobs is empty")
                 }
             } catch  where Task.isCancelled {
                 return
@@ -76,69 +85,23 @@ struct ReportLoad {
     }
 }
 
-/// How many events a commit of a journal holds on average: so that the other side of a comparison can do alike.
+/// The average number of events in a commit of a journal. The other side of a comparison uses the
+/// same number.
 final class CommitSize: Sendable {
-    private let seen = Mutex((events: 0, commits: 0))
+    private let total = Mutex((events: 0, commits: 0))
 
-    var average: Int { seen.withLock { max(1, Int((Double($0.events) / Double(max(1, $0.commits))).rounded())) } }
+    var average: Int { total.withLock { max(1, Int((Double($0.events) / Double(max(1, $0.commits))).rounded())) } }
 
-    func follow(_ journal: some Journal) {
+    func observe(_ journal: some Journal) {
         journal.tail { notice in
             guard case .events(let events) = notice.news else { return }
-            self.seen.withLock { $0 = ($0.events + events.count, $0.commits + 1) }
+            self.total.withLock { $0 = ($0.events + events.count, $0.commits + 1) }
         }
     }
 }
 
-func openJournal(_ directory: String) async throws -> SQLiteJournal {
-    try await SQLiteJournal.open(
-        directory: directory, clock: MonotonicWallClock(),
-        logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() },
-        configuration: SQLiteConfiguration(queuedJobsPerTenant: .max)
-    ) { reason in preconditionFailure("the disk failed: \(reason)") }
-}
-
-/// How many calls a second `callers` make together.
-private func measure(
-    _ time: Duration, callers: Int, _ call: @escaping @Sendable (_ caller: Int, _ number: Int) async throws -> Void
-) async throws -> Double {
-    let tally = Tally()
-    let begin = ContinuousClock.now
-    try await withThrowingTaskGroup(of: Void.self) { group in
-        for caller in 0..<callers {
-            group.addTask {
-                while ContinuousClock.now - begin < time {
-                    try await call(caller, tally.next())
-                }
-            }
-        }
-        try await group.waitForAll()
-    }
-    return Double(tally.total) / ((ContinuousClock.now - begin) / .seconds(1))
-}
-
-/// Numbers the calls of all callers.
-private final class Tally: Sendable {
-    private let count = Atomic(0)
-
-    var total: Int { count.load(ordering: .relaxed) }
-
-    func next() -> Int { count.wrappingAdd(1, ordering: .relaxed).oldValue }
-}
-
-/// A clock that only has to go on.
-private struct MonotonicWallClock: WallClock {
-    private let begin = ContinuousClock.now
-
-    func steady() -> Timestamp { now() }
-
-    func now() -> Timestamp {
-        Timestamp(millisecondsSince1970: 1_795_000_000_000).advanced(by: ContinuousClock.now - begin)
-    }
-}
-
-/// The jobs that are submitted.
-enum Samples {
+/// The job that the load submits: eight stages of simulated work.
+enum SampleJob {
     static let queue = QueueName(unchecked: "gpu")
 
     static func submission(_ number: Int) -> Submission {
@@ -148,7 +111,7 @@ enum Samples {
             input: .object(["prompt": .string("a paper boat in the rain, number \(number)")]))
     }
 
-    /// A report of the first stage, as the log tells it.
+    /// The event of a report of the first stage.
     static func progress(_ share: Double) -> JobEvent {
         let place = StagePlace(stage: pipeline.stages[0].name, index: 1, of: pipeline.stages.count)
         return JobEvent(
@@ -164,4 +127,55 @@ enum Samples {
                 work: .simulated(SimulatedWork(steps: 10, message: "{step} of {steps}", lengthSeconds: 10, output: nil))
             )
         })
+}
+
+/// A wall clock that starts at a fixed time.
+struct BenchClock: WallClock {
+    private let begin = ContinuousClock.now
+
+    func steady() -> Timestamp { now() }
+
+    func now() -> Timestamp {
+        Timestamp(millisecondsSince1970: 1_795_000_000_000).advanced(by: ContinuousClock.now - begin)
+    }
+}
+
+extension SQLiteJournal {
+    /// Opens a journal that writes no log lines and has no limit of queued jobs. The process traps
+    /// if the disk fails.
+    static func openForBenchmark(_ directory: String, clock: BenchClock = BenchClock()) async throws -> SQLiteJournal {
+        try await SQLiteJournal.open(
+            directory: directory, clock: clock,
+            logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() },
+            configuration: SQLiteConfiguration(queuedJobsPerTenant: .max)
+        ) { reason in preconditionFailure("the disk failed: \(reason)") }
+    }
+}
+
+/// - Returns: how many calls per second all `callers` together make.
+private func measureRate(
+    _ time: Duration, callers: Int, _ call: @escaping @Sendable (_ caller: Int, _ number: Int) async throws -> Void
+) async throws -> Double {
+    let counter = CallCounter()
+    let begin = ContinuousClock.now
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        for caller in 0..<callers {
+            group.addTask {
+                while ContinuousClock.now - begin < time {
+                    try await call(caller, counter.next())
+                }
+            }
+        }
+        try await group.waitForAll()
+    }
+    return Double(counter.total) / ((ContinuousClock.now - begin) / .seconds(1))
+}
+
+/// Numbers the calls of all callers.
+private final class CallCounter: Sendable {
+    private let count = Atomic(0)
+
+    var total: Int { count.load(ordering: .relaxed) }
+
+    func next() -> Int { count.wrappingAdd(1, ordering: .relaxed).oldValue }
 }

@@ -2,14 +2,18 @@ import GRDB
 import LongtakeCore
 import LongtakeSQLite
 
-/// Plain SQLite at the same work: the rows that the journal writes, in the journal's own tables with their indexes and checks, from values
-/// that are worked out before the clock starts, through statements that are prepared once. One thread, no callers, no decisions.
-struct BareRows {
-    /// How much work a commit holds.
+/// Plain SQLite, doing the same work as the journal on one thread.
+///
+/// It writes the same rows into the journal's tables, with their indexes and checks. The values are
+/// computed before the clock starts, and each statement is prepared once.
+struct PlainSQLite {
+    /// The number of submissions or reports in the next commit.
     let batch: @Sendable () -> Int
 
-    /// Submissions: a row of `job`, of `stage` and of `event` for each, and the queue's share once a commit.
-    func submits(in directory: String, for time: Duration) async throws -> Double {
+    /// Writes submissions. Each is a row of `job`, of `stage` and of `event`. Each commit also
+    /// updates the row of `share`.
+    /// - Returns: submissions per second.
+    func submissionRate(in directory: String, for time: Duration) async throws -> Double {
         try await makeJournal(in: directory, jobs: 0)
         return try open(directory) { db in
             let job = try PreparedStatement(
@@ -26,30 +30,31 @@ struct BareRows {
             let share = try PreparedStatement(
                 "INSERT INTO share VALUES (?, ?, 0, ?) ON CONFLICT DO UPDATE SET waiting = waiting + excluded.waiting",
                 db)
-            let samples = try BareSubmission.Constants()
+            let constants = try SubmissionRow.Constants()
             var number = 0
             return try rate(for: time, db) {
                 (0..<batch()).map { _ in
                     number += 1
-                    return BareSubmission(number)
+                    return SubmissionRow(number)
                 }
-            } write: { (rows: [BareSubmission]) in
+            } write: { (rows: [SubmissionRow]) in
                 for row in rows {
                     try job.run(
-                        row.id, samples.tenant, samples.pipeline, samples.definition, row.input, samples.time)
+                        row.id, constants.tenant, constants.pipeline, constants.definition, row.input, constants.time)
                     let key = db.lastInsertedRowID
-                    try stage.run(key, samples.queue, samples.tenant)
-                    try event.run(key, 1, "job.queued", samples.time, samples.payload)
+                    try stage.run(key, constants.queue, constants.tenant)
+                    try event.run(key, 1, "job.queued", constants.time, constants.payload)
                 }
-                try share.run(samples.queue, samples.tenant, rows.count)
+                try share.run(constants.queue, constants.tenant, rows.count)
             }
         }
     }
 
-    /// Reports: a row of `event` for each, of `stages` jobs in turn.
-    func reports(of stages: Int, in directory: String, for time: Duration) async throws -> Double {
+    /// Writes reports. Each is a row of `event`. `stages` jobs take turns.
+    /// - Returns: reports per second.
+    func reportRate(of stages: Int, in directory: String, for time: Duration) async throws -> Double {
         try await makeJournal(in: directory, jobs: stages)
-        let payloads = (0..<9_000).map { Samples.progress(Double($0) / 10_000).payload() }
+        let payloads = (0..<9_000).map { SampleJob.progress(Double($0) / 10_000).payload() }
         return try open(directory) { db in
             let event = try PreparedStatement(Self.insertEvent, db)
             var number = 0
@@ -69,8 +74,8 @@ struct BareRows {
     private static let insertEvent = "INSERT INTO event (job, seq, type, at, payload) VALUES (?, ?, ?, ?, ?)"
 
     private func makeJournal(in directory: String, jobs: Int) async throws {
-        let journal = try await openJournal(directory)
-        for number in 0..<jobs { _ = try await journal.submit(Samples.submission(number)) }
+        let journal = try await SQLiteJournal.openForBenchmark(directory)
+        for number in 0..<jobs { _ = try await journal.submit(SampleJob.submission(number)) }
         try await journal.close()
     }
 
@@ -83,7 +88,7 @@ struct BareRows {
         }
     }
 
-    /// How many rows' worth of work a second, counting only the time within the transactions.
+    /// - Returns: elements of `Rows` per second. Only the time inside the transactions counts.
     private func rate<Rows: Collection>(
         for time: Duration, _ db: Database, prepare: () -> Rows, write: (Rows) throws -> Void
     ) throws -> Double {
@@ -102,28 +107,28 @@ struct BareRows {
     }
 }
 
-/// What differs between the rows of two submissions.
-private struct BareSubmission {
+/// The values that differ between the rows of two submissions.
+private struct SubmissionRow {
     let id: String
     let input: String
 
     init(_ number: Int) {
-        id = Samples.submission(number).id.description
+        id = SampleJob.submission(number).id.description
         input = #"{"prompt":"a paper boat in the rain, number \#(number)"}"#
     }
 
-    /// What is the same in all.
+    /// The values that are the same in all submissions.
     struct Constants {
         let tenant = TenantName.anonymous.description
-        let queue = Samples.queue.description
-        let pipeline = Samples.pipeline.name.description
+        let queue = SampleJob.queue.description
+        let pipeline = SampleJob.pipeline.name.description
         let time: Int64 = 1_795_000_000_000
         let definition: String
         let payload: String
 
         init() throws {
-            definition = try JSONText.encode(Samples.pipeline)
-            payload = JobStateMachine(pipeline: Samples.pipeline).submit(priority: .normal).events[0].payload()
+            definition = try JSONText.encode(SampleJob.pipeline)
+            payload = JobStateMachine(pipeline: SampleJob.pipeline).submit(priority: .normal).events[0].payload()
         }
     }
 }

@@ -1,12 +1,12 @@
 import LongtakeCore
 import LongtakeSQLite
 
-/// One database under measurement: times of single calls of one caller.
-final class GrowthProbe {
+/// Measures single calls of one caller on a ``GrowthDatabase``.
+final class TimedJournal {
     let directory: String
-    /// Finished jobs that were seeded; their keys are 1 to this.
+    /// The number of finished jobs. Their keys are 1 to this number.
     let jobs: Int
-    private let clock = GrowthClock()
+    private let clock = BenchClock()
     private var journal: SQLiteJournal
     private var claims: [Claim] = []
     private var submitted: [JobID] = []
@@ -15,89 +15,92 @@ final class GrowthProbe {
     init(directory: String, jobs: Int) async throws {
         self.directory = directory
         self.jobs = jobs
-        journal = try await GrowthDatabase.open(directory, clock)
+        journal = try await SQLiteJournal.openForBenchmark(directory, clock: clock)
     }
 
-    /// What is measured, by name.
-    static var calls: [(name: String, call: (GrowthProbe) async throws -> Duration)] {
+    /// The measured calls, by name.
+    static var calls: [(name: String, call: (TimedJournal) async throws -> Duration)] {
         [
             (
                 "submit",
-                { probe in
-                    let submission = GrowthSample.submission(probe.clock)
-                    probe.submitted.append(submission.id)
-                    return try await probe.time { _ = try await $0.submit(submission) }
+                { timed in
+                    let submission = GrowthJob.submission(timed.clock)
+                    timed.submitted.append(submission.id)
+                    return try await timed.time { _ = try await $0.submit(submission) }
                 }
             ),
             (
                 "claim",
-                { probe in
-                    try await probe.time {
-                        probe.claims += try await $0.claim(queue: GrowthSample.queue, limit: 1, for: $0.holder).claims
+                { timed in
+                    try await timed.time {
+                        timed.claims += try await $0.claim(queue: GrowthJob.queue, limit: 1, for: $0.holder).claims
                     }
                 }
             ),
-            ("resume a running job", { probe in try await probe.resume(probe.claims.last?.job, after: 1) }),
-            ("resume a recent job", { probe in try await probe.resume(probe.finished(ofLast: 400), after: 4) }),
-            ("resume any finished job", { probe in try await probe.resume(probe.finished(), after: 4) }),
+            ("resume a running job", { timed in try await timed.resume(timed.claims.last?.job, after: 1) }),
+            ("resume a recent job", { timed in try await timed.resume(timed.finished(ofLast: 400), after: 4) }),
+            ("resume any finished job", { timed in try await timed.resume(timed.finished(), after: 4) }),
             (
-                "look at any finished job",
-                { probe in
-                    let id = probe.finished()
-                    return try await probe.time { journal in
+                "read any finished job",
+                { timed in
+                    let id = timed.finished()
+                    return try await timed.time { journal in
                         guard try await journal.job(id, of: .anonymous) != nil else {
-                            throw BenchFailure("the job \(id) is not there")
+                            throw BenchFailure("the job \(id) is missing")
                         }
                     }
                 }
             ),
-            ("list, first page", { probe in try await probe.time { _ = try await $0.jobs(JobQuery()) } }),
+            ("list, first page", { timed in try await timed.time { _ = try await $0.jobs(JobQuery()) } }),
             (
                 "list, state=failed",
-                { probe in try await probe.time { _ = try await $0.jobs(JobQuery(state: .failed)) } }
+                { timed in try await timed.time { _ = try await $0.jobs(JobQuery(state: .failed)) } }
             ),
             (
-                "list, a page deep inside",
-                { probe in
+                "list, a page from the middle",
+                { timed in
                     let cursor = JobListCursor(
-                        rawValue: .random(in: Int64(probe.jobs / 2)...Int64(probe.jobs), using: &probe.random))
-                    return try await probe.time { _ = try await $0.jobs(JobQuery(after: cursor)) }
+                        rawValue: .random(in: Int64(timed.jobs / 2)...Int64(timed.jobs), using: &timed.random))
+                    return try await timed.time { _ = try await $0.jobs(JobQuery(after: cursor)) }
                 }
             ),
         ]
     }
 
-    /// From closed to ready, in an orderly restart.
+    /// Closes the journal, and opens it again as after a graceful shutdown.
+    /// - Returns: the time that opening takes.
     func reopen() async throws -> Duration {
         for claim in claims { _ = try? await journal.finish(claim, with: .interrupted(.shutdown)) }
         claims = []
         try await journal.close()
         let begin = ContinuousClock.now
-        journal = try await GrowthDatabase.open(directory, clock)
+        journal = try await SQLiteJournal.openForBenchmark(directory, clock: clock)
         return ContinuousClock.now - begin
     }
 
-    /// With nothing active left behind, since a database that is measured again would be one with a longer queue.
+    /// Cancels all jobs that are not final, and closes the journal. Otherwise the next run on this
+    /// database would begin with a longer queue.
     func close() async throws {
         for job in submitted { _ = try await journal.cancel(job, of: .anonymous) }
         try await journal.close()
     }
 
-    /// One of those that finished last, or of all.
+    /// - Parameter count: selects only from so many jobs that have finished last.
+    /// - Returns: a random finished job.
     private func finished(ofLast count: Int? = nil) -> JobID {
         let digits = String(Int.random(in: max(1, jobs - (count ?? jobs))..<jobs, using: &random))
         guard let id = JobID("job_" + String(repeating: "0", count: 26 - digits.count) + digits) else {
-            preconditionFailure("the seed's ids are well-formed")
+            preconditionFailure("the id is a job id")
         }
         return id
     }
 
     private func resume(_ job: JobID?, after: Int64) async throws -> Duration {
-        guard let job else { preconditionFailure("a job was claimed before") }
+        guard let job else { preconditionFailure("the calls claim a job before they resume one") }
         return try await time { journal in
             let page = try await journal.events(
                 of: job, of: .anonymous, after: EventSequence(rawValue: after), limit: Limits.eventsPerPage)
-            guard page?.events.isEmpty == false else { throw BenchFailure("the job \(job) is not there") }
+            guard page?.events.isEmpty == false else { throw BenchFailure("the job \(job) is missing") }
         }
     }
 

@@ -1,10 +1,10 @@
 import FoundationEssentials
 import Glibc
 
-/// A process that this run started; only these are ever ended by it.
+/// A process that the driver has started. The driver never stops any other process.
 struct ChildProcess: Sendable {
     let id: pid_t
-    /// The file that its standard output and error go to.
+    /// The file with its standard output and standard error.
     let log: String
 
     init(_ path: String, _ arguments: [String], log: String) throws {
@@ -17,11 +17,11 @@ struct ChildProcess: Sendable {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        // SIGINT, SIGTERM and SIGPIPE are ignored here, which a child would inherit.
+        // The driver ignores SIGINT, SIGTERM and SIGPIPE. A child process would inherit that.
         var defaults = sigset_t()
         sigfillset(&defaults)
         posix_spawnattr_setsigdefault(&attributes, &defaults)
-        // A group of its own, so that Ctrl-C at the terminal reaches it through us only.
+        // Its own process group, so that Ctrl-C interrupts only the driver, which then stops it.
         posix_spawnattr_setpgroup(&attributes, 0)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
         var argv: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) }
@@ -32,41 +32,42 @@ struct ChildProcess: Sendable {
         var process: pid_t = 0
         let result = posix_spawn(&process, path, &actions, &attributes, &argv, &envp)
         guard result == 0 else { throw BenchFailure("cannot start \(path): \(String(cString: strerror(result)))") }
-        Leftovers.add(process: process)
+        Cleanup.add(process: process)
         id = process
         self.log = log
     }
 
-    var output: String { SystemFile.text(log) ?? "" }
+    var output: String { ProcFile.text(log) ?? "" }
 
-    /// Waits until `find` finds something in what the process wrote.
+    /// Waits until `find` returns a value for the output of the process.
     func awaitOutput<Value>(within seconds: Double, _ find: (String) -> Value?) async throws -> Value {
-        let deadline = Deadline(seconds)
-        while !deadline.isOver {
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        while .now < deadline {
             if let value = find(output) { return value }
             if waitpid(id, nil, WNOHANG) == id {
-                Leftovers.remove(process: id)
-                throw BenchFailure("a server ended before it was ready: \(output)")
+                Cleanup.remove(process: id)
+                throw BenchFailure("the server exited before it was ready: \(output)")
             }
             try await Task.sleep(for: .milliseconds(5))
         }
-        throw BenchFailure("a server was not ready within \(seconds) s: \(output)")
+        throw BenchFailure("the server was not ready within \(seconds) s: \(output)")
     }
 
-    /// Ends it with those that it started: SIGTERM where it may end orderly, and SIGKILL where it does not.
-    /// - Throws: where it had ended by itself.
-    func stop(orderly: Bool = false) async throws {
+    /// Stops the process and its child processes.
+    /// - Parameter gracefully: whether to send SIGTERM first. SIGKILL follows after 15 s.
+    /// - Throws: an error if the process has already exited.
+    func stop(gracefully: Bool = false) async throws {
         if waitpid(id, nil, WNOHANG) == id {
-            Leftovers.remove(process: id)
-            throw BenchFailure("a server died while it was measured: \(output.suffix(1_000))")
+            Cleanup.remove(process: id)
+            throw BenchFailure("the server exited during the measurement: \(output.suffix(1_000))")
         }
         let children = ProcessTable.children(of: id)
-        for process in children + [id] { kill(process, orderly ? SIGTERM : SIGKILL) }
-        let deadline = Deadline(15)
+        for process in children + [id] { kill(process, gracefully ? SIGTERM : SIGKILL) }
+        let deadline = ContinuousClock.now + .seconds(15)
         while waitpid(id, nil, WNOHANG) == 0 {
-            if deadline.isOver { for process in children + [id] { kill(process, SIGKILL) } }
+            if .now >= deadline { for process in children + [id] { kill(process, SIGKILL) } }
             try await Task.sleep(for: .milliseconds(5))
         }
-        Leftovers.remove(process: id)
+        Cleanup.remove(process: id)
     }
 }

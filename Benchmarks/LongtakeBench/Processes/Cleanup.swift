@@ -3,8 +3,8 @@ import FoundationEssentials
 import Glibc
 import Synchronization
 
-/// What this run started and made, and has to take away again: child processes and scratch directories.
-enum Leftovers {
+/// The child processes and directories that the driver must remove before it exits.
+enum Cleanup {
     private struct State {
         var processes: Set<pid_t> = []
         var directories: Set<String> = []
@@ -17,8 +17,9 @@ enum Leftovers {
     static func add(directory: String) { state.withLock { _ = $0.directories.insert(directory) } }
     static func remove(directory: String) { state.withLock { _ = $0.directories.remove(directory) } }
 
-    /// Ends the processes that are left, with those that they started, and removes the directories.
-    static func clear() {
+    /// Kills the remaining processes and their child processes, and removes the remaining
+    /// directories.
+    static func run() {
         let (processes, directories) = state.withLock { state in
             defer { (state.processes, state.directories) = ([], []) }
             return (state.processes, state.directories)
@@ -31,17 +32,17 @@ enum Leftovers {
         for directory in directories { try? FileManager.default.removeItem(atPath: directory) }
     }
 
-    /// From here on SIGINT and SIGTERM clear up before they end the process.
-    static func clearOnSignals() {
+    /// Makes SIGINT and SIGTERM run the cleanup before they end the process.
+    static func runOnSignals() {
         signal(SIGPIPE, SIG_IGN)
         let queue = DispatchQueue(label: "longtake-bench.signals")
         for number in [SIGINT, SIGTERM] {
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler {
-                // The handler holds its source, which would be gone otherwise.
+                // The handler keeps its source alive.
                 _ = source
-                clear()
+                run()
                 _exit(128 + number)
             }
             source.resume()
@@ -49,17 +50,17 @@ enum Leftovers {
     }
 }
 
-/// A directory that is gone when the run is over.
+/// A temporary directory. ``Cleanup`` removes it if its owner does not.
 struct ScratchDirectory: Sendable {
     let path: String
 
     init(in parent: String) throws {
         var template = Array((parent + "/longtake-bench-XXXXXX").utf8CString)
         guard mkdtemp(&template) != nil else {
-            throw BenchFailure("cannot make a directory in \(parent): \(String(cString: strerror(errno)))")
+            throw BenchFailure("cannot create a directory in \(parent): \(String(cString: strerror(errno)))")
         }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        Leftovers.add(directory: path)
+        Cleanup.add(directory: path)
     }
 
     func write(_ text: String, to name: String) throws {
@@ -68,6 +69,6 @@ struct ScratchDirectory: Sendable {
 
     func remove() {
         try? FileManager.default.removeItem(atPath: path)
-        Leftovers.remove(directory: path)
+        Cleanup.remove(directory: path)
     }
 }

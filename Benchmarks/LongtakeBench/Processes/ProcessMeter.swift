@@ -1,27 +1,27 @@
 import Glibc
 import Synchronization
 
-/// The processor time and memory of some server processes, from outside.
+/// Measures the processor time and memory of some processes.
 struct ProcessMeter: Sendable {
     let processes: [pid_t]
 
-    /// Where the accounts stand at one time.
+    /// The processor time until one moment.
     struct Reading: Sendable {
         fileprivate let at: ContinuousClock.Instant
         fileprivate let nanoseconds: Int
     }
 
-    /// What was used between two readings.
+    /// The processor time between two readings.
     struct Usage: Sendable {
         let cpuMicroseconds: Double
         let wallSeconds: Double
 
-        /// How many processors were busy on average.
+        /// The average number of busy processors.
         var cores: Double { wallSeconds > 0 ? cpuMicroseconds / 1e6 / wallSeconds : 0 }
     }
 
-    /// Whether there is a process to measure: a daemon that runs elsewhere has none that we know.
-    var isBlind: Bool { processes.isEmpty }
+    /// Whether there is no process to measure. The process of a daemon at `--url` is unknown.
+    var isEmpty: Bool { processes.isEmpty }
 
     func read() -> Reading {
         let nanoseconds = processes.map { ProcessTable.nanosecondsOnCPU(of: $0) ?? 0 }.reduce(0, +)
@@ -37,27 +37,28 @@ struct ProcessMeter: Sendable {
 
     var residentBytes: Int { processes.map(ProcessTable.residentBytes).reduce(0, +) }
 
-    /// Waits until the memory changes by less than a hundredth from one second to the next.
-    func settledResidentBytes(within seconds: Double) async throws -> Int {
-        let deadline = Deadline(seconds)
+    /// Waits until the memory changes by less than a hundredth within a second, at most until
+    /// `seconds` have passed.
+    fileprivate func awaitSettledMemory(within seconds: Double) async throws {
+        let deadline = ContinuousClock.now + .seconds(seconds)
         var last = residentBytes
-        while !deadline.isOver {
+        while .now < deadline {
+            // This second is the interval whose change is measured.
             try await Task.sleep(for: .seconds(1))
             let now = residentBytes
-            if abs(now - last) * 100 < max(now, 1) { return now }
+            if abs(now - last) * 100 < max(now, 1) { return }
             last = now
         }
-        return last
     }
 }
 
-/// The memory behind some servers at one time, theirs and the kernel's.
+/// The memory of some processes, and of the kernel, at one moment.
 struct MemoryReading: Sendable {
-    /// What the servers have resident.
+    /// The resident memory of the processes.
     var residentBytes: Int
-    /// The buffers of all TCP sockets of this machine, see ``KernelMemory``.
+    /// The buffers of all TCP sockets of this machine. A loopback connection has two.
     var socketBytes: Int
-    /// The kernel's small objects, of the whole machine.
+    /// The slab memory of the kernel, for the whole machine. Each socket uses some of it.
     var slabBytes: Int
 
     init(_ meter: ProcessMeter) {
@@ -66,25 +67,26 @@ struct MemoryReading: Sendable {
         slabBytes = KernelMemory.slabBytes
     }
 
-    /// The larger of each.
-    func most(_ other: MemoryReading) -> MemoryReading {
-        var most = self
-        most.residentBytes = max(residentBytes, other.residentBytes)
-        most.socketBytes = max(socketBytes, other.socketBytes)
-        most.slabBytes = max(slabBytes, other.slabBytes)
-        return most
+    /// The maximum of each quantity.
+    func maximum(_ other: MemoryReading) -> MemoryReading {
+        var maximum = self
+        maximum.residentBytes = max(residentBytes, other.residentBytes)
+        maximum.socketBytes = max(socketBytes, other.socketBytes)
+        maximum.slabBytes = max(slabBytes, other.slabBytes)
+        return maximum
     }
 
-    /// Waits until the servers' memory changes by less than a hundredth from one second to the next.
+    /// Reads the memory when that of the processes has settled, or when `seconds` have passed.
     static func settled(_ meter: ProcessMeter, within seconds: Double) async throws -> MemoryReading {
-        _ = try await meter.settledResidentBytes(within: seconds)
+        try await meter.awaitSettledMemory(within: seconds)
         return MemoryReading(meter)
     }
 }
 
-/// Reads the memory again and again while something runs, and keeps the most.
+/// Reads the memory repeatedly, and keeps the maximum.
 struct MemoryPeak: Sendable {
-    /// - Returns: what `run` returned, and the most of each quantity that was seen every 50 ms meanwhile.
+    /// Reads the memory every 50 ms while `run` runs.
+    /// - Returns: the result of `run`, and the maximum of each quantity.
     static func during<Value: Sendable>(
         _ meter: ProcessMeter, _ run: @Sendable () async throws -> Value
     ) async throws -> (value: Value, peak: MemoryReading) {
@@ -99,34 +101,35 @@ struct MemoryPeak: Sendable {
     private static func watch(_ meter: ProcessMeter, until isOver: RaisedFlag) async throws -> MemoryReading {
         var peak = MemoryReading(meter)
         while !isOver.isRaised {
+            // The sampling interval.
             try await Task.sleep(for: .milliseconds(50))
-            peak = peak.most(MemoryReading(meter))
+            peak = peak.maximum(MemoryReading(meter))
         }
         return peak
     }
 }
 
-/// The memory that the kernel holds for the buffers of all TCP sockets here, of both ends of a loopback connection.
-enum KernelMemory {
-    /// `mem` of /proc/net/sockstat, which counts pages.
+/// The memory of the kernel, from /proc (proc(5)).
+private enum KernelMemory {
+    /// `mem` in /proc/net/sockstat, which is in pages.
     static var socketBytes: Int {
-        let lines = SystemFile.text("/proc/net/sockstat")?.split(separator: "\n") ?? []
+        let lines = ProcFile.text("/proc/net/sockstat")?.split(separator: "\n") ?? []
         guard let fields = lines.first(where: { $0.hasPrefix("TCP:") })?.split(separator: " "),
-            let place = fields.firstIndex(of: "mem"), place + 1 < fields.count
+            let index = fields.firstIndex(of: "mem"), index + 1 < fields.count
         else { return 0 }
-        return (Int(fields[place + 1]) ?? 0) * ProcessTable.pageBytes
+        return (Int(fields[index + 1]) ?? 0) * ProcessTable.pageBytes
     }
 
-    /// What the kernel holds in small objects, of which each socket has some (`Slab` of /proc/meminfo); of the whole machine.
+    /// `Slab` in /proc/meminfo.
     static var slabBytes: Int {
-        let lines = SystemFile.text("/proc/meminfo")?.split(separator: "\n") ?? []
+        let lines = ProcFile.text("/proc/meminfo")?.split(separator: "\n") ?? []
         guard let line = lines.first(where: { $0.hasPrefix("Slab:") }) else { return 0 }
         return line.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 * 1024 } ?? 0
     }
 }
 
-/// Something that happens once, seen from other threads.
-final class RaisedFlag: Sendable {
+/// Something that happens once, visible to other threads.
+private final class RaisedFlag: Sendable {
     private let value = Atomic(false)
 
     var isRaised: Bool { value.load(ordering: .relaxed) }

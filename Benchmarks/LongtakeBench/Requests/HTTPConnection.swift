@@ -3,18 +3,18 @@ import LongtakeCore
 import NIOCore
 import NIOPosix
 
-/// A kept HTTP/1.1 connection on which one request follows the other.
-final class RequestConnection: Sendable {
+/// A persistent HTTP/1.1 connection.
+final class HTTPConnection: Sendable {
     private let channel: any Channel
-    private let handler: NIOLoopBound<AnswerHandler>
+    private let handler: NIOLoopBound<ResponseHandler>
 
-    private init(_ channel: any Channel, _ handler: NIOLoopBound<AnswerHandler>) {
+    private init(_ channel: any Channel, _ handler: NIOLoopBound<ResponseHandler>) {
         self.channel = channel
         self.handler = handler
     }
 
-    static func open(port: Int, on loop: any EventLoop) async throws -> RequestConnection {
-        let handler = try await loop.submit { NIOLoopBound(AnswerHandler(), eventLoop: loop) }.get()
+    static func open(port: Int, on loop: any EventLoop) async throws -> HTTPConnection {
+        let handler = try await loop.submit { NIOLoopBound(ResponseHandler(), eventLoop: loop) }.get()
         let channel = try await ClientBootstrap(group: loop)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .connectTimeout(.seconds(30))
@@ -22,20 +22,21 @@ final class RequestConnection: Sendable {
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(handler.value) }
             }
             .connect(host: "127.0.0.1", port: port).get()
-        return RequestConnection(channel, handler)
+        return HTTPConnection(channel, handler)
     }
 
     var loop: any EventLoop { channel.eventLoop }
 
-    /// Sends a request, at once when called on the loop. Its answer is the next in order; after 30 s without it the connection is closed.
-    func send(_ request: ByteBuffer) -> EventLoopFuture<Answer> {
-        let answered = loop.makePromise(of: Answer.self)
+    /// Sends a request. If it is called on the event loop, it sends the request at once.
+    /// - Returns: the response. If it does not arrive within 30 s, the connection is closed.
+    func send(_ request: ByteBuffer) -> EventLoopFuture<Response> {
+        let responded = loop.makePromise(of: Response.self)
         let (channel, handler) = (channel, handler)
-        loop.execute(ifNotOnIt: {
-            handler.value.expect(answered, on: channel)
-            channel.writeAndFlush(request).cascadeFailure(to: answered)
-        })
-        return answered.futureResult
+        loop.executeInPlace {
+            handler.value.expect(responded, on: channel)
+            channel.writeAndFlush(request).cascadeFailure(to: responded)
+        }
+        return responded.futureResult
     }
 
     func close() async throws { try await channel.close().get() }
@@ -52,50 +53,54 @@ final class RequestConnection: Sendable {
 }
 
 extension EventLoop {
-    fileprivate func execute(ifNotOnIt work: @escaping @Sendable () -> Void) {
+    /// Runs `work` at once if it is called on the event loop.
+    fileprivate func executeInPlace(_ work: @escaping @Sendable () -> Void) {
         if inEventLoop { work() } else { execute(work) }
     }
 }
 
-/// Gives each answer to the request that waits longest.
-private final class AnswerHandler: ChannelInboundHandler {
+/// Completes the requests in the order in which they were sent.
+private final class ResponseHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
-    private var waiting = CircularBuffer<(promise: EventLoopPromise<Answer>, deadline: NIODeadline)>()
-    private var scanner = AnswerScanner()
-    private var isWatched = false
+    private var waiting = CircularBuffer<(promise: EventLoopPromise<Response>, deadline: NIODeadline)>()
+    private var parser = ResponseParser()
+    private var hasTimer = false
 
-    /// The answer that comes behind all that is waited for.
-    func expect(_ promise: EventLoopPromise<Answer>, on channel: any Channel) {
+    /// Adds a request that was sent after all waiting ones.
+    func expect(_ promise: EventLoopPromise<Response>, on channel: any Channel) {
         waiting.append((promise, .now() + .seconds(30)))
-        watch(channel)
+        startTimer(channel)
     }
 
-    /// One timer, set anew when it rings, and not one for each request: those would cost more than the requests.
-    private func watch(_ channel: any Channel) {
-        guard !isWatched, let first = waiting.first else { return }
-        isWatched = true
+    /// Starts the timer of the first waiting request, if it does not run. One timer for each
+    /// request would cost more than the request.
+    private func startTimer(_ channel: any Channel) {
+        guard !hasTimer, let first = waiting.first else { return }
+        hasTimer = true
         let handler = NIOLoopBound(self, eventLoop: channel.eventLoop)
         channel.eventLoop.scheduleTask(deadline: first.deadline) {
             let handler = handler.value
-            handler.isWatched = false
-            guard let first = handler.waiting.first, first.deadline <= .now() else { return handler.watch(channel) }
+            handler.hasTimer = false
+            guard let first = handler.waiting.first, first.deadline <= .now() else {
+                return handler.startTimer(channel)
+            }
             channel.close(promise: nil)
         }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = unwrapInboundIn(data)
-        scanner.feed(&bytes)
+        parser.feed(&bytes)
         do {
-            while let answer = try scanner.next() { waiting.popFirst()?.promise.succeed(answer) }
+            while let response = try parser.next() { waiting.popFirst()?.promise.succeed(response) }
         } catch {
             errorCaught(context: context, error: error)
         }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        failAll(BenchFailure("the server closed a connection before it answered"))
+        failAll(BenchFailure("the server closed a connection before it sent its response"))
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -108,64 +113,66 @@ private final class AnswerHandler: ChannelInboundHandler {
     }
 }
 
-/// An answer of a server, with its whole body.
-struct Answer: Sendable {
+/// A response of a server, with its whole body.
+struct Response: Sendable {
     let status: Int
     let body: ByteBuffer
 
-    var json: JSONValue {
-        get throws { try document(JSONValue.self) }
-    }
-
-    /// Decodes the body.
+    /// Decodes the JSON of the body.
     func document<Document: Decodable>(_ type: Document.Type) throws -> Document {
         try JSONText.decode(type, from: String(buffer: body))
     }
 }
 
-/// Takes answers from the bytes of a kept connection (RFC 9112), as far as our servers send them: with a `Content-Length`.
-struct AnswerScanner {
+/// Parses the responses on a persistent connection (RFC 9112). Each must have a `Content-Length`,
+/// as those of the measured servers do.
+struct ResponseParser {
     private var bytes = ByteBuffer()
 
     mutating func feed(_ more: inout ByteBuffer) { bytes.writeBuffer(&more) }
 
-    /// - Returns: the next whole answer; `nil` where it is not there yet.
-    mutating func next() throws(BenchFailure) -> Answer? {
-        guard let head = try bytes.withUnsafeReadableBytes({ view throws(BenchFailure) in try AnswerHead(view) }),
-            bytes.readableBytes >= head.bytes + head.length
+    /// - Returns: the next response; `nil` if it is not complete yet.
+    mutating func next() throws(BenchFailure) -> Response? {
+        guard let head = try bytes.withUnsafeReadableBytes({ view throws(BenchFailure) in try ResponseHead(view) }),
+            bytes.readableBytes >= head.bytes + head.bodyBytes
         else { return nil }
         bytes.moveReaderIndex(forwardBy: head.bytes)
-        let body = bytes.readSlice(length: head.length) ?? ByteBuffer()
+        let body = bytes.readSlice(length: head.bodyBytes) ?? ByteBuffer()
         bytes.discardReadBytes()
-        return Answer(status: head.status, body: body)
+        return Response(status: head.status, body: body)
     }
 }
 
-/// What is needed of an answer's head, without a text of any of it: the driver shares its processors with what it measures.
-private struct AnswerHead {
-    /// How long the head is, with the empty line.
+/// The parts of a response's head that the driver needs. It creates no strings, because the driver
+/// shares the processors with the daemon.
+private struct ResponseHead {
+    /// The length of the head, with the empty line.
     let bytes: Int
     let status: Int
-    /// How long the body is.
-    let length: Int
+    /// The length of the body.
+    let bodyBytes: Int
 
-    /// `nil` where the head is not whole yet.
+    /// `nil` if the head is not complete yet.
     init?(_ view: UnsafeRawBufferPointer) throws(BenchFailure) {
         guard let start = view.baseAddress else { return nil }
         let name = "content-length:"
         var (line, status, length): (Int, Int?, Int?) = (0, nil, nil)
         while let end = memchr(start + line, 0x0a, view.count - line).map({ start.distance(to: $0) }) {
-            // Each ends with CR LF.
+            // The line without its CR LF.
             let count = end - 1 - line
             if line == 0 {
                 // HTTP/1.1 201 Created
-                guard count >= 12, memcmp(start, "HTTP/1.", 7) == 0 else { throw BenchFailure("this is no HTTP") }
+                guard count >= 12, memcmp(start, "HTTP/1.", 7) == 0 else {
+                    throw BenchFailure("the response is not HTTP/1.x")
+                }
                 status = Self.number(view[9..<12])
             } else if count > name.utf8.count, strncasecmp(start + line, name, name.utf8.count) == 0 {
                 length = Self.number(view[(line + name.utf8.count)..<(line + count)].drop { $0 == 0x20 })
             } else if count <= 0 {
-                guard let status, let length else { throw BenchFailure("an answer without a status or a length") }
-                (self.status, self.length, bytes) = (status, length, end + 1)
+                guard let status, let length else {
+                    throw BenchFailure("the response has no valid status or Content-Length")
+                }
+                (self.status, bodyBytes, bytes) = (status, length, end + 1)
                 return
             }
             line = end + 1

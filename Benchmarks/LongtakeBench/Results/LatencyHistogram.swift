@@ -2,22 +2,21 @@ import Glibc
 import Histogram
 import LongtakeCore
 
-/// Times in microseconds, exact to three digits (an HDR histogram). Longer than ten minutes counts as ten minutes.
+/// Times in microseconds with three significant digits, in an HDR histogram. A time above ten
+/// minutes counts as ten minutes.
 struct LatencyHistogram: Sendable {
     private var histogram = Histogram<UInt64>(
-        highestTrackableValue: mostMicroseconds, numberOfSignificantValueDigits: .three)
-    private static let mostMicroseconds: UInt64 = 600_000_000
+        highestTrackableValue: maximumMicroseconds, numberOfSignificantValueDigits: .three)
+    private static let maximumMicroseconds: UInt64 = 600_000_000
 
-    /// A time before its origin, which two clocks' reading of the same moment can give, counts as none.
+    /// Records a time. A negative time counts as 0. Two readings of the clock can cause one.
     mutating func record(microseconds: Int64) {
-        _ = histogram.record(min(UInt64(max(0, microseconds)), Self.mostMicroseconds))
+        _ = histogram.record(min(UInt64(max(0, microseconds)), Self.maximumMicroseconds))
     }
-
-    mutating func add(_ other: LatencyHistogram) { histogram.add(other.histogram) }
 
     var count: Int { Int(histogram.totalCount) }
 
-    /// In milliseconds; not a number where nothing was recorded.
+    /// - Returns: milliseconds; not a number if the histogram is empty.
     func percentile(_ percentile: Double) -> Double {
         count == 0 ? .nan : Double(histogram.valueAtPercentile(percentile)) / 1000
     }
@@ -26,28 +25,18 @@ struct LatencyHistogram: Sendable {
     var p90: Double { percentile(90) }
     var p99: Double { percentile(99) }
     var p999: Double { percentile(99.9) }
-    var most: Double { count == 0 ? .nan : Double(histogram.maxRecorded) / 1000 }
+    var maximum: Double { count == 0 ? .nan : Double(histogram.maxRecorded) / 1000 }
 
     var json: JSONValue {
         .object([
             "count": .integer(Int64(count)), "p50_milliseconds": .measured(p50), "p90_milliseconds": .measured(p90),
             "p99_milliseconds": .measured(p99), "p999_milliseconds": .measured(p999),
-            "max_milliseconds": .measured(most),
+            "max_milliseconds": .measured(maximum),
         ])
     }
 }
 
-extension JSONValue {
-    /// A measured number; `null` where there is none, since JSON has no word for it.
-    static func measured(_ value: Double?) -> JSONValue {
-        guard let value, value.isFinite else { return .null }
-        return .number(value)
-    }
-
-    static func measured(_ value: Int) -> JSONValue { .integer(Int64(value)) }
-}
-
-/// The wall clock in microseconds since 1970, and the times that events carry.
+/// The wall clock, and the times in events, in microseconds since 1970.
 enum WallTime {
     static func microseconds() -> Int64 {
         var time = timespec()
@@ -55,9 +44,11 @@ enum WallTime {
         return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000
     }
 
-    /// Reads `2026-11-20T12:00:00.118Z` without making a string of it; `nil` for anything else.
+    /// Parses a time such as `2026-11-20T12:00:00.118Z` without creating a string.
     ///
-    /// The days from the date: H. Hinnant, “chrono-Compatible Low-Level Date Algorithms”, `days_from_civil`.
+    /// The algorithm for the days is `days_from_civil` (H. Hinnant, “chrono-Compatible Low-Level
+    /// Date Algorithms”).
+    /// - Returns: `nil` for any other format.
     static func microseconds(rfc3339 text: UnsafeRawBufferPointer) -> Int64? {
         guard text.count == 24, text[23] == UInt8(ascii: "Z") else { return nil }
         func number(_ start: Int, _ count: Int) -> Int64? {

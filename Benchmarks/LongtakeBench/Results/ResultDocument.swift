@@ -2,14 +2,15 @@ import ArgumentParser
 import FoundationEssentials
 import LongtakeCore
 
-/// What a subcommand found: tables for people, one JSON document for machines, and what was broken.
+/// The results of a subcommand: tables for people, a JSON document for programs, and the faults.
 struct ResultDocument: Sendable {
     var tables: [ResultTable] = []
-    /// Sentences below the tables.
+    /// Lines below the tables.
     var notes: [String] = []
-    /// What should have held and did not: events lost, twice, out of order, never reached. Never a time.
+    /// Errors of the measured servers, such as lost, duplicated or reordered events. A slow result
+    /// is not a fault.
     private(set) var faults: [String] = []
-    /// The subcommand.
+    /// The name of the subcommand.
     let name: String
     private var members: [String: JSONValue]
 
@@ -23,23 +24,30 @@ struct ResultDocument: Sendable {
         set { members[name] = newValue }
     }
 
+    /// Appends an object to the array with this name.
     mutating func append(_ name: String, _ object: [String: JSONValue]) {
         var elements: [JSONValue] = []
         if case .array(let before) = members[name] { elements = before }
         members[name] = .array(elements + [.object(object)])
     }
 
-    mutating func blame(_ fault: String) { faults.append(fault) }
+    mutating func addFault(_ fault: String) { faults.append(fault) }
 
-    mutating func expect(_ delivery: Delivery, _ whose: String) {
-        if delivery.gaps > 0 { blame("\(whose): \(delivery.gaps) events are missing") }
-        if delivery.duplicates > 0 { blame("\(whose): \(delivery.duplicates) events came twice or out of order") }
-        if delivery.hardRefusals > 0 {
-            blame(
-                "\(whose): \(delivery.hardRefusals) streams were refused with 429 or 503, at which a browser gives up")
+    /// Adds a fault for each kind of error in the delivery.
+    mutating func check(_ delivery: Delivery, of name: String) {
+        if delivery.missing > 0 { addFault("\(name): \(delivery.missing) events are missing") }
+        if delivery.duplicates > 0 {
+            addFault("\(name): \(delivery.duplicates) events arrived twice or out of order")
         }
-        if delivery.cuts > 0 { blame("\(whose): \(delivery.cuts) streams ended without a word, and were resumed") }
-        for failure in delivery.failures.prefix(3) { blame("\(whose): \(failure)") }
+        if delivery.statusRejections > 0 {
+            addFault(
+                "\(name): \(delivery.statusRejections) streams were rejected with 429 or 503, after which a browser gives up"
+            )
+        }
+        if delivery.disconnects > 0 {
+            addFault("\(name): \(delivery.disconnects) streams ended without stream.end, and were resumed")
+        }
+        for failure in delivery.failures.prefix(3) { addFault("\(name): \(failure)") }
     }
 
     var json: JSONValue {
@@ -48,12 +56,12 @@ struct ResultDocument: Sendable {
 
     var text: String {
         (tables.map(\.text) + (notes.isEmpty ? [] : [notes.joined(separator: "\n")])
-            + (faults.isEmpty ? [] : [faults.map { "BROKEN: \($0)" }.joined(separator: "\n")]))
+            + (faults.isEmpty ? [] : [faults.map { "FAULT: \($0)" }.joined(separator: "\n")]))
             .joined(separator: "\n\n")
     }
 }
 
-/// Results as columns that line up.
+/// A table of results with aligned columns.
 struct ResultTable: Sendable {
     private var rows: [[String]]
 
@@ -61,7 +69,7 @@ struct ResultTable: Sendable {
 
     mutating func add(_ row: [String]) { rows.append(row) }
 
-    /// The first column is set to the left, numbers to the right.
+    /// The first column is aligned to the left, the others to the right.
     var text: String {
         let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
         return rows.map { row in
@@ -73,9 +81,82 @@ struct ResultTable: Sendable {
     }
 }
 
+/// The results of two sides that take turns, such as the daemon and another server.
+struct PairedRounds: Sendable {
+    private(set) var left: [Double] = []
+    private(set) var right: [Double] = []
+
+    mutating func add(_ left: Double, _ right: Double) {
+        self.left.append(left)
+        self.right.append(right)
+    }
+
+    /// The ratio of each pair, sorted.
+    var ratios: [Double] { zip(left, right).map { $0 / $1 }.filter(\.isFinite).sorted() }
+
+    /// The median of the pairs' ratios. It stays valid if the speed of the machine drifts.
+    var ratio: Double { ratios.median }
+
+    var text: String {
+        "\(left.median.fixed(3)) / \(right.median.fixed(3)), ratio \(ratio.fixed(2)) "
+            + "(\((ratios.first ?? .nan).fixed(2))…\((ratios.last ?? .nan).fixed(2)))"
+    }
+
+    var json: JSONValue {
+        .object([
+            "ours": .measured(left.median), "theirs": .measured(right.median), "ratio": .measured(ratio),
+            "ratio_least": .measured(ratios.first), "ratio_most": .measured(ratios.last),
+            "rounds": .measured(left.count),
+        ])
+    }
+}
+
+/// The options that say where the results and the databases go.
+struct OutputOptions: ParsableArguments {
+    @Option(help: "A file for the results as a JSON document.")
+    var json: String?
+    @Option(help: "The directory for the databases. Its file system affects the results. They are removed afterwards.")
+    var directory = FileManager.default.temporaryDirectory.path
+
+    func validate() throws {
+        guard FileManager.default.isWritableFile(atPath: directory) else {
+            throw ValidationError("--directory \(directory) must be a directory that this user can write to")
+        }
+    }
+
+    /// Prints the tables, and writes the JSON document.
+    /// - Throws: exit status 1 if there are faults.
+    func finish(_ document: ResultDocument) throws {
+        print(document.text)
+        if let json {
+            try Data((try JSONText.encode(document.json) + "\n").utf8).write(to: URL(filePath: json))
+        }
+        if !document.faults.isEmpty { throw ExitCode(1) }
+    }
+}
+
+extension JSONValue {
+    /// A measured number; `null` if it is missing or not finite, because JSON cannot represent it.
+    static func measured(_ value: Double?) -> JSONValue {
+        guard let value, value.isFinite else { return .null }
+        return .number(value)
+    }
+
+    static func measured(_ value: Int) -> JSONValue { .integer(Int64(value)) }
+}
+
+extension [Double] {
+    /// If the count is even, the mean of the two values in the middle.
+    var median: Double {
+        guard !isEmpty else { return .nan }
+        let sorted = sorted()
+        return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2
+    }
+}
+
 extension Double {
-    /// With so many digits behind the point; a dash where nothing was measured.
-    func shown(_ digits: Int) -> String {
+    /// The number with `digits` digits after the point; a dash if it is not finite.
+    func fixed(_ digits: Int) -> String {
         guard isFinite else { return "–" }
         var scale = 1.0
         for _ in 0..<digits { scale *= 10 }
@@ -88,69 +169,6 @@ extension Double {
 }
 
 extension Int {
-    /// Bytes as mebibytes.
-    var mebibytes: String { (Double(self) / 1_048_576).shown(1) }
-}
-
-/// A quantity of two sides that were measured in turn.
-struct Rounds: Sendable {
-    private(set) var ours: [Double] = []
-    private(set) var theirs: [Double] = []
-
-    mutating func add(ours: Double, theirs: Double) {
-        self.ours.append(ours)
-        self.theirs.append(theirs)
-    }
-
-    /// Of the pairs, the least first.
-    var ratios: [Double] { zip(ours, theirs).map { $0 / $1 }.filter(\.isFinite).sorted() }
-
-    /// The median of the pairs', so that it holds where the machine's speed drifts.
-    var ratio: Double { ratios.median }
-
-    var described: String {
-        "\(ours.median.shown(3)) / \(theirs.median.shown(3)), ratio \(ratio.shown(2)) "
-            + "(\((ratios.first ?? .nan).shown(2))…\((ratios.last ?? .nan).shown(2)))"
-    }
-
-    var json: JSONValue {
-        .object([
-            "ours": .measured(ours.median), "theirs": .measured(theirs.median), "ratio": .measured(ratio),
-            "ratio_least": .measured(ratios.first), "ratio_most": .measured(ratios.last),
-            "rounds": .measured(ours.count),
-        ])
-    }
-}
-
-extension [Double] {
-    /// Of an even number, the mean of the two in the middle.
-    var median: Double {
-        guard !isEmpty else { return .nan }
-        let sorted = sorted()
-        return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2
-    }
-}
-
-/// Where results and databases go.
-struct OutputOptions: ParsableArguments {
-    @Option(help: "A file for the results as a JSON document.")
-    var json: String?
-    @Option(help: "Where the databases are made; the file system matters. They are removed afterwards.")
-    var directory = FileManager.default.temporaryDirectory.path
-
-    func validate() throws {
-        guard FileManager.default.isWritableFile(atPath: directory) else {
-            throw ValidationError("--directory \(directory) is no directory that can be written to")
-        }
-    }
-
-    /// Prints the tables, writes the document.
-    /// - Throws: exit status 1 where something was broken.
-    func finish(_ document: ResultDocument) throws {
-        print(document.text)
-        if let json {
-            try Data((try JSONText.encode(document.json) + "\n").utf8).write(to: URL(filePath: json))
-        }
-        if !document.faults.isEmpty { throw ExitCode(1) }
-    }
+    /// A number of bytes in MiB.
+    var mebibytes: String { (Double(self) / 1_048_576).fixed(1) }
 }

@@ -3,28 +3,30 @@ import Glibc
 import NIOCore
 import NIOPosix
 
-/// Accepts connections, answers each with a fixed head, and writes the same chunk to all of them at a steady rate.
-struct BareSender: Sendable {
+/// The simplest possible server on SwiftNIO: it accepts connections, responds to each with a fixed
+/// head, and writes the same chunk to all of them at a fixed rate.
+private struct BareSender: Sendable {
     let rate: Double
     let sample: SampleEvent
 
-    /// Serves until the process that started this one is gone, however that ended.
+    /// Serves until the parent process has exited, for whatever reason.
     func serve(ready: (_ port: Int) -> Void) async throws {
         let group = MultiThreadedEventLoopGroup.singleton
         let loops = group.makeIterator().map { $0 }
-        var registers: [ObjectIdentifier: NIOLoopBound<Register>] = [:]
+        var connectionsByLoop: [ObjectIdentifier: NIOLoopBound<OpenConnections>] = [:]
         for loop in loops {
-            registers[ObjectIdentifier(loop)] = try await loop.submit { NIOLoopBound(Register(), eventLoop: loop) }
-                .get()
+            connectionsByLoop[ObjectIdentifier(loop)] = try await loop.submit {
+                NIOLoopBound(OpenConnections(), eventLoop: loop)
+            }.get()
         }
         let server = try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 4_096)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.socketOption(.so_sndbuf), value: 128 * 1024)
-            .childChannelInitializer { [registers] channel in
+            .childChannelInitializer { [connectionsByLoop] channel in
                 channel.eventLoop.makeCompletedFuture {
-                    guard let register = registers[ObjectIdentifier(channel.eventLoop)] else { return }
-                    try channel.pipeline.syncOperations.addHandler(BareConnection(register.value))
+                    guard let connections = connectionsByLoop[ObjectIdentifier(channel.eventLoop)] else { return }
+                    try channel.pipeline.syncOperations.addHandler(StreamResponder(connections.value))
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
@@ -35,10 +37,11 @@ struct BareSender: Sendable {
             sequence += 1
             let chunk = self.chunk(sequence)
             for loop in loops {
-                guard let register = registers[ObjectIdentifier(loop)] else { continue }
-                loop.execute { register.value.write(chunk) }
+                guard let connections = connectionsByLoop[ObjectIdentifier(loop)] else { continue }
+                loop.execute { connections.value.write(chunk) }
             }
             due += .seconds(1 / rate)
+            // The length of this sleep is the rate. Delays do not add up.
             try await Task.sleep(until: due, clock: .continuous)
         }
     }
@@ -49,8 +52,8 @@ struct BareSender: Sendable {
     }
 }
 
-/// The connections of one event loop.
-private final class Register {
+/// The open connections of one event loop.
+private final class OpenConnections {
     private var channels: [ObjectIdentifier: any Channel] = [:]
 
     func add(_ channel: any Channel) { channels[ObjectIdentifier(channel)] = channel }
@@ -64,39 +67,39 @@ private final class Register {
     }
 }
 
-/// Answers the first bytes of a request with the head of a stream.
-private final class BareConnection: ChannelInboundHandler {
+/// Responds to the first bytes of a request with the head of an event stream.
+private final class StreamResponder: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private let register: Register
-    private var isAnswered = false
+    private let connections: OpenConnections
+    private var hasResponded = false
 
-    init(_ register: Register) { self.register = register }
+    init(_ connections: OpenConnections) { self.connections = connections }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard !isAnswered else { return }
-        isAnswered = true
+        guard !hasResponded else { return }
+        hasResponded = true
         let head =
             "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n: hi\n\n\r\n"
         context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: head)), promise: nil)
-        register.add(context.channel)
+        connections.add(context.channel)
     }
 
-    func channelInactive(context: ChannelHandlerContext) { register.remove(context.channel) }
+    func channelInactive(context: ChannelHandlerContext) { connections.remove(context.channel) }
 }
 
-/// A child of this binary that does nothing but write to sockets, with the library that the daemon uses: what no server of that kind
-/// can go below.
-struct BareSenderPeer: FanoutSource {
+/// A ``BareSender`` in a child process. It only writes to sockets, with the library that the daemon
+/// uses. No server on this library can cost less.
+struct BareSenderProcess: FanoutServer {
     let port: Int
     let meter: ProcessMeter
     private let process: ChildProcess
     private let scratch: ScratchDirectory
 
-    var plan: WatchPlan { WatchPlan(job: 0, path: "/") }
+    var request: StreamRequest { StreamRequest(job: 0, path: "/") }
 
-    static func start(rate: Double, messageBytes: Int, in directory: String) async throws -> BareSenderPeer {
+    static func start(rate: Double, messageBytes: Int, in directory: String) async throws -> BareSenderProcess {
         let scratch = try ScratchDirectory(in: directory)
         let process = try ChildProcess(
             DaemonOptions.ownBinary, ["bare-sender", "--rate", "\(rate)", "--message-bytes", "\(messageBytes)"],
@@ -104,7 +107,7 @@ struct BareSenderPeer: FanoutSource {
         let port = try await process.awaitOutput(within: 10) { output in
             output.split(separator: "\n").first { $0.hasPrefix("ready ") }.flatMap { Int($0.dropFirst(6)) }
         }
-        return BareSenderPeer(
+        return BareSenderProcess(
             port: port, meter: ProcessMeter(processes: [process.id]), process: process, scratch: scratch)
     }
 
@@ -116,18 +119,18 @@ struct BareSenderPeer: FanoutSource {
     }
 }
 
-/// `longtake-bench bare-sender`, which `fanout --peer nio` starts.
+/// `longtake-bench bare-sender`, the program that `fanout --peer nio` starts.
 struct BareSenderCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "bare-sender", abstract: "Writes sample events to whoever connects.", shouldDisplay: false)
+        commandName: "bare-sender", abstract: "Sends sample events to every connection.", shouldDisplay: false)
 
-    @Option(help: "Events a second.")
+    @Option(help: "Events per second.")
     var rate: Double
-    @Option(help: "Bytes of each event's message.")
+    @Option(help: "The bytes of each event's message.")
     var messageBytes: Int
 
     func validate() throws {
-        guard rate > 0, rate.isFinite else { throw ValidationError("--rate is above 0") }
+        guard rate > 0, rate.isFinite else { throw ValidationError("--rate must be above 0") }
     }
 
     func run() async throws {

@@ -1,29 +1,33 @@
 import ArgumentParser
 import FoundationEssentials
 
-/// The settings and pipelines that the daemon under test runs with.
+/// The settings and pipelines of the measured daemon.
 ///
-/// Its pipeline `bench` makes so many events a second for each job; its pipeline `quiet` has a queue without workers, so that its jobs
-/// wait and say nothing.
-struct BenchSettings: Sendable {
-    /// Events a second of each job, 0.1 to 50.
+/// The jobs of its pipeline `bench` publish events at a given rate. The queue of its pipeline
+/// `quiet` has no workers, so its jobs wait and publish nothing.
+struct DaemonSettings: Sendable {
+    /// Events per second of each job, 0.1 to 50.
     var rate = 4.0
-    /// How long a job of `bench` runs.
+    /// The running time of a job of `bench`.
     var jobSeconds = 300.0
-    /// How many jobs run at once.
+    /// The number of jobs that run at once.
     var workers = 1
-    /// Bytes of each report's message; an event is some 215 bytes longer.
+    /// The bytes of each report's message. An event is about 215 bytes longer.
     var messageBytes = 40
 
     static let rates = 0.1...50.0
-    static let jobSecondsMost = 3_000.0
-    static let messageBytesMost = 480
+    static let maximumJobSeconds = 3_000.0
+    static let maximumMessageBytes = 480
 
-    /// Reports are at least this far apart by default; a job of up to this rate needs no setting of its own.
+    /// The maximum rate of reports that the daemon stores by default. Up to this rate, the settings
+    /// need no `reports.interval_milliseconds`.
     static let defaultReportsPerSecond = 4.0
 
-    var daemon: String {
-        let reports = rate > Self.defaultReportsPerSecond ? "reports: {interval_milliseconds: \(reportInterval)}\n" : ""
+    /// The text of `longtake.yaml`.
+    var daemonYAML: String {
+        let reports =
+            rate > Self.defaultReportsPerSecond
+            ? "reports: {interval_milliseconds: \(reportIntervalMilliseconds)}\n" : ""
         return """
             http: {host: 127.0.0.1, port: 0}
             stream: {heartbeat_seconds: 15, max_streams: 100000}
@@ -37,7 +41,8 @@ struct BenchSettings: Sendable {
             """
     }
 
-    var pipelines: String {
+    /// The text of `pipelines.yaml`.
+    var pipelinesYAML: String {
         let stages = (1...stageCount).map { number in
             "      - {name: stage-\(number), queue: bench, seconds: \(stageSeconds), steps: \(stepsPerStage), message: \"\(message)\"}"
         }
@@ -45,7 +50,7 @@ struct BenchSettings: Sendable {
             default: bench
             pipelines:
               bench:
-                description: Runs long and reports often.
+                description: Runs for a long time and reports often.
                 input: {prompt: {type: string, maximum: 4000}}
                 stages:
             \(stages.joined(separator: "\n"))
@@ -58,28 +63,31 @@ struct BenchSettings: Sendable {
             """
     }
 
-    /// Below the least time between two steps, which vary by a fifth, so that the pace is the simulation's.
-    private var reportInterval: Int { min(60_000, max(10, Int(400 / rate))) }
+    /// Shorter than the shortest time between two steps, which varies by a fifth. So the simulation
+    /// determines the rate, and not this setting.
+    private var reportIntervalMilliseconds: Int { min(60_000, max(10, Int(400 / rate))) }
 
-    /// Where the least time between reports gives the pace: steps are so fine then that one is due as soon as a report may be made.
+    /// Whether the daemon's default interval between reports determines the rate. The steps are
+    /// then so short that a step has always ended when the next report is allowed.
     private var isPacedByInterval: Bool { rate > 3 && rate <= Self.defaultReportsPerSecond }
 
-    /// So long that its reports are well below the 1,000 that a stage may make, and its steps below 3,600.
+    /// Short enough for fewer than 1,000 reports, which is the limit of a stage, and fewer than
+    /// 3,600 steps.
     private var stageSeconds: Double { isPacedByInterval ? 60 : min(jobSeconds, 800 / rate) }
 
     private var stepsPerStage: Int { isPacedByInterval ? 3_000 : max(1, Int((stageSeconds * rate).rounded())) }
 
-    /// A pipeline has at most 64 stages, which ``jobSecondsMost`` and the rate's bound may exceed: see ``check()``.
+    /// A pipeline has at most 64 stages. Together they may be too short: see ``check()``.
     private var stageCount: Int { min(64, max(1, Int((jobSeconds / stageSeconds).rounded(.up)))) }
 
-    /// How long a job really runs.
+    /// The running time of a job with this number of stages.
     private var longestSeconds: Double { stageSeconds * Double(stageCount) }
 
-    /// - Throws: where no job can run for as long as is asked for.
+    /// - Throws: an error if a job cannot run for ``jobSeconds``.
     func check() throws {
         guard longestSeconds >= jobSeconds - 1 else {
             throw BenchFailure(
-                "jobs have to run for \(jobSeconds.shown(0)) s, and run for \(longestSeconds.shown(0)) s at most at this rate"
+                "jobs must run for \(jobSeconds.fixed(0)) s, but at this rate they run for at most \(longestSeconds.fixed(0)) s"
             )
         }
     }
@@ -96,27 +104,27 @@ struct BenchSettings: Sendable {
 struct ConfigurationCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "configuration",
-        abstract: "Writes the settings and pipelines that --url needs, for a daemon that you start yourself.")
+        abstract: "Writes the settings and pipelines for a daemon that you start yourself and measure with --url.")
 
-    @Option(help: "Where longtake.yaml and pipelines.yaml are written to; a directory that is there.")
+    @Option(help: "An existing directory for longtake.yaml and pipelines.yaml.")
     var directory: String
-    @Option(help: "Events a second of each job, 0.1 to 50.")
+    @Option(help: "Events per second of each job, 0.1 to 50.")
     var rate = 4.0
-    @Option(help: "How long a job runs, 1 to 3000 seconds.")
+    @Option(help: "The running time of a job, 1 to 3000 seconds.")
     var jobSeconds = 600.0
-    @Option(help: "How many jobs run at once, 1 to 10000.")
+    @Option(help: "The number of jobs that run at once, 1 to 10000.")
     var jobs = 1
 
     func validate() throws {
-        guard BenchSettings.rates.contains(rate), (1...BenchSettings.jobSecondsMost).contains(jobSeconds),
+        guard DaemonSettings.rates.contains(rate), (1...DaemonSettings.maximumJobSeconds).contains(jobSeconds),
             (1...10_000).contains(jobs)
-        else { throw ValidationError("--rate is 0.1 to 50, --job-seconds 1 to 3000, --jobs 1 to 10000") }
+        else { throw ValidationError("--rate must be 0.1 to 50, --job-seconds 1 to 3000, --jobs 1 to 10000") }
     }
 
     func run() throws {
-        let settings = BenchSettings(rate: rate, jobSeconds: jobSeconds, workers: jobs)
+        let settings = DaemonSettings(rate: rate, jobSeconds: jobSeconds, workers: jobs)
         try settings.check()
-        for (name, text) in [("longtake.yaml", settings.daemon), ("pipelines.yaml", settings.pipelines)] {
+        for (name, text) in [("longtake.yaml", settings.daemonYAML), ("pipelines.yaml", settings.pipelinesYAML)] {
             try Data(text.utf8).write(to: URL(filePath: "\(directory)/\(name)"))
         }
         print("longtake serve --config \(directory)/longtake.yaml --data \(directory)/data --port 8080")

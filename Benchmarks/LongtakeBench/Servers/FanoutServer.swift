@@ -1,46 +1,46 @@
 import LongtakeCore
-import NIOCore
 
-/// A server that tells many readers the same numbered events.
-protocol FanoutSource: Sendable {
+/// A server that sends the same numbered events to many watchers.
+protocol FanoutServer: Sendable {
     var port: Int { get }
     var meter: ProcessMeter { get }
-    /// What each watcher asks for.
-    var plan: WatchPlan { get }
+    /// The request of each watcher.
+    var request: StreamRequest { get }
 
-    /// Begins to tell the events, where the server does not do so by itself.
+    /// Begins to publish events. It does nothing if the server publishes them by itself.
     func begin(for group: WatcherGroup) async throws
     func stop() async throws
 }
 
-/// The daemon with one running job.
-struct DaemonSource: FanoutSource {
+/// The daemon with one job.
+struct DaemonFanout: FanoutServer {
     let daemon: DaemonUnderTest
     let job: SubmittedJob
 
-    /// - Parameter pipeline: `bench` for a job that tells events, `quiet` for one that waits.
+    /// - Parameter pipeline: `bench` for a running job with events, `quiet` for a job that waits.
     static func start(
-        _ options: DaemonOptions, _ settings: BenchSettings, pipeline: String = "bench", in directory: String
-    ) async throws -> DaemonSource {
+        _ options: DaemonOptions, _ settings: DaemonSettings, pipeline: String = "bench", in directory: String
+    ) async throws -> DaemonFanout {
         let daemon = try await options.open(settings, in: directory)
-        let jobs = try await JobDesk(port: daemon.port).submit(1, to: pipeline)
-        return DaemonSource(daemon: daemon, job: jobs[0])
+        let jobs = try await JobClient(port: daemon.port).submit(1, to: pipeline)
+        return DaemonFanout(daemon: daemon, job: jobs[0])
     }
 
     var port: Int { daemon.port }
     var meter: ProcessMeter { daemon.meter }
-    var plan: WatchPlan { WatchPlan(job, number: 0) }
+    var request: StreamRequest { StreamRequest(job, number: 0) }
 
     func begin(for group: WatcherGroup) async throws {}
 
     func stop() async throws { try await daemon.stop() }
 }
 
-/// Events as the daemon writes them, for servers that have none of their own: as many bytes, and a time cut to milliseconds as there.
+/// The events of servers that have none of their own. They are as long as the daemon's, and their
+/// times are also truncated to milliseconds.
 struct SampleEvent: Sendable {
     let messageBytes: Int
 
-    /// - Parameter microseconds: when it is published, since 1970.
+    /// - Parameter microseconds: the time of the publication, since 1970.
     func json(_ sequence: UInt64, at microseconds: Int64) -> String {
         let message = String(repeating: "still rolling ", count: messageBytes / 14 + 1).prefix(messageBytes)
         let share = Double(sequence % 10_000) / 10_000
@@ -51,7 +51,7 @@ struct SampleEvent: Sendable {
             """
     }
 
-    /// The event as a block of a stream.
+    /// The event as a block of an event stream.
     func block(_ sequence: UInt64, at microseconds: Int64) -> String {
         "id: da9459a2-\(sequence)\nevent: stage.progress\ndata: \(json(sequence, at: microseconds))\n\n"
     }

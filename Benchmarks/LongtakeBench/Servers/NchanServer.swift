@@ -3,19 +3,20 @@ import Glibc
 import NIOCore
 import Synchronization
 
-/// nginx with the nchan module, which fans out what the driver publishes by POST on one kept connection.
-struct NchanPeer: FanoutSource {
+/// nginx with the nchan module. The driver publishes events with POST requests on one persistent
+/// connection, and nchan sends them to all watchers.
+struct NchanServer: FanoutServer {
     let port: Int
     let meter: ProcessMeter
     private let process: ChildProcess
     private let scratch: ScratchDirectory
-    private let publisher: EventPublisher
+    private let publisher: NchanPublisher
 
-    var plan: WatchPlan { WatchPlan(job: 0, path: "/sub") }
+    var request: StreamRequest { StreamRequest(job: 0, path: "/sub") }
 
-    /// Starts nginx and waits until its workers answer.
-    /// - Parameter rate: how many events a second to publish.
-    static func start(workers: Int, rate: Double, messageBytes: Int, in directory: String) async throws -> NchanPeer {
+    /// Starts nginx, and waits until its workers accept connections.
+    /// - Parameter rate: the number of events to publish per second.
+    static func start(workers: Int, rate: Double, messageBytes: Int, in directory: String) async throws -> NchanServer {
         let (nginx, module) = try installation()
         let scratch = try ScratchDirectory(in: directory)
         let port = try FreePort.find()
@@ -28,27 +29,28 @@ struct NchanPeer: FanoutSource {
             let children = ProcessTable.children(of: process.id)
             return children.count == workers && FreePort.isTaken(port) ? children : nil
         }
-        return NchanPeer(
+        return NchanServer(
             port: port, meter: ProcessMeter(processes: servers), process: process, scratch: scratch,
-            publisher: EventPublisher(port: port, rate: rate, sample: SampleEvent(messageBytes: messageBytes)))
+            publisher: NchanPublisher(port: port, rate: rate, sample: SampleEvent(messageBytes: messageBytes)))
     }
 
     func begin(for group: WatcherGroup) async throws { try await publisher.begin(for: group) }
 
     func stop() async throws {
         publisher.stop()
-        try await process.stop(orderly: true)
+        try await process.stop(gracefully: true)
         scratch.remove()
     }
 
-    /// - Throws: which packages to install, where something is missing.
+    /// - Throws: an error that names the packages to install, if a file is missing.
     private static func installation() throws -> (nginx: String, module: String) {
         let servers = ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"]
         let modules = ["/usr/lib/nginx/modules", "/usr/share/nginx/modules"].map { $0 + "/ngx_nchan_module.so" }
         guard let nginx = servers.first(where: { access($0, X_OK) == 0 }),
             let module = modules.first(where: { access($0, R_OK) == 0 })
         else {
-            throw BenchFailure("--peer nchan needs nginx with nchan: apt-get install nginx-light libnginx-mod-nchan")
+            throw BenchFailure(
+                "--peer nchan needs nginx with nchan. Install it: apt-get install nginx-light libnginx-mod-nchan")
         }
         return (nginx, module)
     }
@@ -63,7 +65,7 @@ struct NchanPeer: FanoutSource {
             pid \(directory)/nginx.pid;
             error_log \(directory)/error.log warn;
             worker_processes \(workers);
-            worker_rlimit_nofile \(DescriptorRoom.raise());
+            worker_rlimit_nofile \(DescriptorLimit.raise());
             events { worker_connections 20000; }
             http {
                 access_log off;
@@ -92,8 +94,9 @@ struct NchanPeer: FanoutSource {
     }
 }
 
-/// Publishes sample events at a steady rate, and tells the watchers' board when each left. Runs on the watchers' loop.
-final class EventPublisher: Sendable {
+/// Publishes sample events at a fixed rate, and records the time of each publication. It runs on
+/// the watchers' event loop.
+private final class NchanPublisher: Sendable {
     private let port: Int
     private let rate: Double
     private let sample: SampleEvent
@@ -106,27 +109,28 @@ final class EventPublisher: Sendable {
     }
 
     func begin(for group: WatcherGroup) async throws {
-        let connection = try await RequestConnection.open(port: port, on: WatcherGroup.loop)
+        let connection = try await HTTPConnection.open(port: port, on: WatcherGroup.loop)
         WatcherGroup.loop.execute { self.publish(1, at: .now(), on: connection, for: group) }
     }
 
     func stop() { isStopped.store(true, ordering: .relaxed) }
 
-    /// Publishes one event, and plans the next by its due time, so that lateness does not add up.
+    /// Publishes one event, and schedules the next one by its due time, so that delays do not add
+    /// up.
     private func publish(
-        _ sequence: UInt64, at due: NIODeadline, on connection: RequestConnection, for group: WatcherGroup
+        _ sequence: UInt64, at due: NIODeadline, on connection: HTTPConnection, for group: WatcherGroup
     ) {
         guard !isStopped.load(ordering: .relaxed) else { return }
         let now = WallTime.microseconds()
-        let request = RequestConnection.post(
+        let request = HTTPConnection.post(
             "/pub", sample.json(sequence, at: now), fields: "X-EventSource-Event: stage.progress\r\n")
-        group.onLoop { $0.published(sequence, now) }
+        group.update { $0.published(sequence, now) }
         connection.send(request).whenComplete { result in
             guard !self.isStopped.load(ordering: .relaxed) else { return }
             switch result {
-            case .success(let answer) where (200..<300).contains(answer.status): break
-            case .success(let answer): group.onLoop { $0.failed("a publication was answered with \(answer.status)") }
-            case .failure(let error): group.onLoop { $0.failed("a publication failed: \(error)") }
+            case .success(let response) where (200..<300).contains(response.status): break
+            case .success(let response): group.update { $0.failed("a publication received status \(response.status)") }
+            case .failure(let error): group.update { $0.failed("a publication failed: \(error)") }
             }
         }
         let next = due + .nanoseconds(Int64(1e9 / rate))
@@ -136,9 +140,9 @@ final class EventPublisher: Sendable {
     }
 }
 
-/// Ports of the loopback address, for servers that cannot choose one themselves.
-enum FreePort {
-    /// A port that nobody listens on at the moment.
+/// Ports of the loopback address, for a server that cannot choose a free port itself.
+private enum FreePort {
+    /// - Returns: a port on which no server listens.
     static func find() throws -> Int {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
@@ -149,11 +153,11 @@ enum FreePort {
                 bind(descriptor, address, length) == 0 && getsockname(descriptor, address, &length) == 0
             }
         }
-        guard isBound else { throw BenchFailure("no port is free: \(String(cString: strerror(errno)))") }
+        guard isBound else { throw BenchFailure("cannot find a free port: \(String(cString: strerror(errno)))") }
         return Int(UInt16(bigEndian: address.sin_port))
     }
 
-    /// Whether somebody listens.
+    /// Whether a server listens on the port.
     static func isTaken(_ port: Int) -> Bool {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }

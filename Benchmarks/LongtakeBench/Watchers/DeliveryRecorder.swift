@@ -1,13 +1,15 @@
 import Glibc
 import NIOCore
 
-/// All watchers of one event loop, and what came to them. Lives on that loop.
-final class WatcherBoard {
+/// Records what the watchers of one event loop receive. It must be used on that event loop only.
+final class DeliveryRecorder {
     private(set) var watchers: [Watcher] = []
     private var channels: [any Channel] = []
-    private var origins: [OriginTable] = []
-    private var arrivals: [OriginTable] = []
-    private var publications = OriginTable()
+    /// The times in the events, by job.
+    private var origins: [EventTimes] = []
+    /// The times when the first watcher had each event, by job.
+    private var arrivals: [EventTimes] = []
+    private var publications = EventTimes()
     private var isPublisher = false
     private var isRecording = false
     private var windowBegan = ContinuousClock.now
@@ -15,56 +17,60 @@ final class WatcherBoard {
     private lazy var driverBegan = driver.read()
 
     var delivery = Delivery()
-    /// Watchers that had their hello, and those that have reached the head which it told.
-    var greeted = 0
+    /// The number of watchers that have received the first block of their stream.
+    var greetedCount = 0
+    /// The number of watchers that have received the event that `head` names in their
+    /// `stream.hello`.
     private(set) var caughtUpCount = 0
     private(set) var catchUps = LatencyHistogram()
-    /// When the last one did, in microseconds since 1970.
+    /// The time when the last of them caught up, in microseconds since 1970.
     private(set) var caughtUpAt: Int64 = 0
-    private(set) var open = 0
+    private(set) var openCount = 0
     var heartbeats = 0
     private(set) var isClosing = false
-    /// Opens the stream of a watcher anew, after a while.
-    var comeAgain: ((Watcher) -> Void)?
-    /// The highest number that arrived of each job.
+    /// Opens the stream of a watcher again after a delay.
+    var reconnect: ((Watcher) -> Void)?
+    /// The highest event number that has arrived, by job.
     private(set) var heads: [UInt64] = []
     private var headsAtBegin: [UInt64] = []
 
-    func add(_ plan: WatchPlan) -> Watcher {
-        while origins.count <= plan.job {
-            origins.append(OriginTable())
-            arrivals.append(OriginTable())
+    func add(_ request: StreamRequest) -> Watcher {
+        while origins.count <= request.job {
+            origins.append(EventTimes())
+            arrivals.append(EventTimes())
             heads.append(0)
         }
-        let watcher = Watcher(plan, board: self)
+        let watcher = Watcher(request, recorder: self)
         watchers.append(watcher)
         return watcher
     }
 
-    // MARK: What watchers tell
+    // MARK: Calls of the watchers
 
     func connected(_ channel: any Channel) {
-        open += 1
+        openCount += 1
         channels.append(channel)
     }
 
-    /// The connection is gone: a watcher that can resume does so, like every client, from the last event that it has.
-    func closed(_ watcher: Watcher) {
-        open -= 1
+    /// The server has ended the stream without `stream.end`. If the watcher can resume, it resumes
+    /// after its last event, as every client does.
+    func disconnected(_ watcher: Watcher) {
+        openCount -= 1
         guard !isClosing else { return }
-        guard watcher.plan.isResumable, let comeAgain else {
-            return failed("a stream ended before the measurement did")
+        guard watcher.request.isResumable, let reconnect else {
+            return failed("a stream ended before the measurement")
         }
-        delivery.cuts += 1
-        comeAgain(watcher)
+        delivery.disconnects += 1
+        reconnect(watcher)
     }
 
-    /// The server said “later”: the watcher comes again, as a browser does after the `retry:` it was told.
-    func refused(_ watcher: Watcher, status: Int) {
-        open -= 1
+    /// The server has rejected the stream. The watcher tries again, as a browser does after the
+    /// time in `retry:`.
+    func rejected(_ watcher: Watcher, status: Int) {
+        openCount -= 1
         guard !isClosing else { return }
-        if status == 200 { delivery.refusals += 1 } else { delivery.hardRefusals += 1 }
-        comeAgain?(watcher)
+        if status == 200 { delivery.rejections += 1 } else { delivery.statusRejections += 1 }
+        reconnect?(watcher)
     }
 
     func failed(_ reason: String) { delivery.failures.append(reason) }
@@ -83,7 +89,7 @@ final class WatcherBoard {
         delivery.events += 1
         delivery.bytes += bytes
         guard let origin = origins[job][sequence] ?? WallTime.microseconds(rfc3339: at) else {
-            return failed("an event without a time")
+            return failed("an event has no valid time")
         }
         delivery.latencies.record(microseconds: now - origin)
         if let arrival {
@@ -93,11 +99,11 @@ final class WatcherBoard {
             delivery.firsts.record(microseconds: now - origin)
         }
         if isPublisher, let published = publications[sequence] {
-            delivery.exactLatencies.record(microseconds: now - published)
+            delivery.publicationLatencies.record(microseconds: now - published)
         }
     }
 
-    /// The driver publishes this event itself, now.
+    /// The driver itself publishes this event now.
     func published(_ sequence: UInt64, _ now: Int64) {
         isPublisher = true
         publications[sequence] = now
@@ -111,7 +117,7 @@ final class WatcherBoard {
         delivery.latencies = LatencyHistogram()
         delivery.firsts = LatencyHistogram()
         delivery.spreads = LatencyHistogram()
-        delivery.exactLatencies = LatencyHistogram()
+        delivery.publicationLatencies = LatencyHistogram()
         headsAtBegin = heads
         windowBegan = .now
         driverBegan = driver.read()
@@ -126,60 +132,66 @@ final class WatcherBoard {
         return delivery
     }
 
-    /// How many watchers have not got as far as `targets` says of their jobs.
-    func behind(_ targets: [UInt64]) -> Int {
-        watchers.count { ($0.last ?? 0) < targets[$0.plan.job] }
+    /// - Parameter targets: an event number for each job.
+    /// - Returns: the number of watchers that have not yet received that event of their job.
+    func countBehind(_ targets: [UInt64]) -> Int {
+        watchers.count { ($0.last ?? 0) < targets[$0.request.job] }
     }
 
     func closeAll() {
         isClosing = true
         for channel in channels { channel.close(promise: nil) }
-        (channels, watchers, comeAgain) = ([], [], nil)
+        (channels, watchers, reconnect) = ([], [], nil)
     }
 }
 
-/// What arrived at some watchers.
+/// What the watchers of a measurement have received.
 struct Delivery: Sendable {
-    /// Events in the measured window.
+    /// Events in the window.
     var events = 0
-    /// Bytes of the window's events, as blocks of the stream.
+    /// Bytes of the events in the window, as blocks of the event stream.
     var bytes = 0
-    /// Event numbers that were left out, ever.
-    var gaps = 0
-    /// Events that came twice or behind a later one, ever.
+    /// Events that were skipped, also outside the window.
+    var missing = 0
+    /// Events that arrived twice or after a later one, also outside the window.
     var duplicates = 0
-    /// Streams that broke, and why.
+    /// Why streams failed.
     var failures: [String] = []
-    /// Streams that were told to come again later as the contract says (200 and `stream.end`), and did.
-    var refusals = 0
-    /// Those that were told so with a status (429, 503), at which a browser would give up.
-    var hardRefusals = 0
-    /// Streams that the server ended without a word, and that resumed.
-    var cuts = 0
-    /// From the time that an event carries, which is cut to milliseconds, until its bytes were read.
+    /// How often the server rejected a stream as the API documents: with 200 and `stream.end`. The
+    /// watcher tried again.
+    var rejections = 0
+    /// How often the server rejected a stream with 429 or 503. A browser would give up.
+    var statusRejections = 0
+    /// How often the server ended a stream without `stream.end`. The watcher resumed.
+    var disconnects = 0
+    /// The time from an event's `at`, which is truncated to milliseconds, until a watcher has read
+    /// the event.
     var latencies = LatencyHistogram()
-    /// Of each event, until the first of its watchers had read it: with the daemon that is its fsync and one delivery.
+    /// The same until the first watcher has read the event. For the daemon, this is the fsync and
+    /// one delivery.
     var firsts = LatencyHistogram()
-    /// From that moment until each of the other watchers had read it: the fan-out alone.
+    /// The time from then until each other watcher has read the event: the fan-out alone.
     var spreads = LatencyHistogram()
-    /// From the moment of the publication, where the driver publishes itself.
-    var exactLatencies = LatencyHistogram()
-    /// How much of a processor the driver itself used in the window; near 1, its one event loop is what is measured.
+    /// The time from the publication, if the driver itself publishes.
+    var publicationLatencies = LatencyHistogram()
+    /// The average number of processors that the driver used in the window. If it is close to 1,
+    /// the result is the speed of the driver's event loop.
     var driverCores = 0.0
-    /// How long the window was.
+    /// The length of the window.
     var seconds = 0.0
-    /// How far the most advanced watcher of each job came in the window.
+    /// Published events in the window: the sum over all jobs of the events that the most advanced
+    /// watcher received.
     var published = 0
 
     var bytesPerEvent: Double { events > 0 ? Double(bytes) / Double(events) : .nan }
     var eventsPerSecond: Double { seconds > 0 ? Double(events) / seconds : .nan }
 }
 
-/// When the events of one job came to be, by their numbers: read from the first copy of each, for all its watchers.
-struct OriginTable {
+/// A time for each event of a job, by the number of the event.
+private struct EventTimes {
     private var times: [Int64] = []
 
-    /// The time in microseconds since 1970; `nil` where it is not known yet.
+    /// The time in microseconds since 1970; `nil` if it is unknown.
     subscript(_ sequence: UInt64) -> Int64? {
         get {
             let index = Int(clamping: sequence)
@@ -188,12 +200,12 @@ struct OriginTable {
         }
         set {
             let index = Int(clamping: sequence)
-            guard index < Self.most, let newValue else { return }
+            guard index < Self.maximumEvents, let newValue else { return }
             if index >= times.count { times += Array(repeating: 0, count: index - times.count + 64) }
             times[index] = newValue
         }
     }
 
-    /// No job of a measurement has more events.
-    private static let most = 1_000_000
+    /// More than a job of any measurement has.
+    private static let maximumEvents = 1_000_000
 }

@@ -1,62 +1,66 @@
 import Glibc
 
-/// Finds the events in the bytes of a stream, without copying or allocating anything but the rest of a block that a read split.
+/// Finds the events in the bytes of an event stream. It copies only the beginning of a block whose
+/// end has not arrived yet.
 ///
-/// It looks for no more than it needs: the end of a block, the number behind `"seq":`, and the time that follows. What stands between
-/// blocks is passed over, so it reads chunked and unchunked streams alike.
-struct EventScanner {
-    /// A block of the stream. What it points to is gone after the call.
+/// It searches only for the end of each block, the number after `"seq":`, and the time after that.
+/// It skips bytes between blocks, so it reads streams with and without chunked transfer coding.
+struct EventStreamParser {
+    /// A block of the stream. Its pointers are valid only during the call.
     enum Block {
-        /// The first words: which cursor is honoured, and where the log ends. A server without such words has neither.
+        /// The first block: the cursor from which the stream continues, and the last event of the
+        /// event log. Both are `nil` if the server does not send `stream.hello`.
         case hello(cursor: UInt64?, head: UInt64?)
-        /// `bytes` counts the whole block, with what a chunked stream puts before it.
+        /// `bytes` is the length of the whole block, with the size line of a chunk before it.
         case event(sequence: UInt64, at: UnsafeRawBufferPointer, bytes: Int)
-        /// The server ends the stream (`stream.end`) or starts it anew (`stream.reset`), and says why; or a block that nobody expects.
+        /// The server ends the stream (`stream.end`) or resets it (`stream.reset`); or an
+        /// unexpected block.
         case control(String)
-        /// A comment, `stream.heartbeat`, nchan's `ping`, or a block that is only an `id:` line.
+        /// A comment, `stream.heartbeat`, nchan's `ping`, or a block with only an `id:` line.
         case heartbeat
     }
 
-    /// The status of the answer; 0 before it is there.
+    /// The status of the response; 0 before it has arrived.
     private(set) var status = 0
     private var isInHead = true
-    private var isGreeted = false
-    /// The begin of a block that the last read split.
-    private var carry: [UInt8] = []
+    private var hasHello = false
+    /// The beginning of a block whose end has not arrived yet.
+    private var partialBlock: [UInt8] = []
 
-    /// No block that we expect is longer.
-    private static let carryMost = 1 << 20
+    /// Longer than every expected block.
+    private static let maximumBlockBytes = 1 << 20
 
-    /// Reads on.
-    /// - Returns: `false` where this cannot be a stream of events.
+    /// Parses the next bytes of the stream.
+    /// - Returns: `false` if this cannot be an event stream.
     mutating func feed(_ bytes: UnsafeRawBufferPointer, _ visit: (Block) -> Void) -> Bool {
-        guard !carry.isEmpty else {
+        guard !partialBlock.isEmpty else {
             let used = consume(bytes, visit)
-            carry.append(contentsOf: bytes[used...])
+            partialBlock.append(contentsOf: bytes[used...])
             return status == 0 || status == 200
         }
-        carry.append(contentsOf: bytes)
+        partialBlock.append(contentsOf: bytes)
         var whole: [UInt8] = []
-        swap(&whole, &carry)
+        swap(&whole, &partialBlock)
         let used = whole.withUnsafeBytes { consume($0, visit) }
         whole.removeFirst(used)
-        carry = whole
-        return (status == 0 || status == 200) && carry.count < Self.carryMost
+        partialBlock = whole
+        return (status == 0 || status == 200) && partialBlock.count < Self.maximumBlockBytes
     }
 
-    /// - Returns: how many bytes belong to complete blocks.
+    /// - Returns: the number of bytes that belong to complete blocks.
     private mutating func consume(_ bytes: UnsafeRawBufferPointer, _ visit: (Block) -> Void) -> Int {
         var position = 0
         if isInHead {
-            guard let end = bytes.place(of: "\r\n\r\n", from: 0) else { return 0 }
+            guard let end = bytes.index(of: "\r\n\r\n", from: 0) else { return 0 }
             status = bytes.number(at: 9)?.value.asInt ?? -1
             isInHead = false
             position = end + 4
         }
-        while let end = bytes.place(of: "\n\n", from: position) {
+        while let end = bytes.index(of: "\n\n", from: position) {
             let block = UnsafeRawBufferPointer(rebasing: bytes[position..<end])
             position = end + 2
-            // What ends a chunk is taken with it: as the beginning of the next block it would be kept and put before all of that.
+            // Skips the CR LF that ends a chunk. Otherwise it would count as the beginning of the
+            // next block, and the next read would have to be copied.
             if position + 2 <= bytes.count, bytes[position] == 0x0d, bytes[position + 1] == 0x0a { position += 2 }
             visit(read(block))
         }
@@ -64,16 +68,16 @@ struct EventScanner {
     }
 
     private mutating func read(_ block: UnsafeRawBufferPointer) -> Block {
-        if isGreeted, let place = block.place(of: "\"seq\":", from: 0), let number = block.number(at: place + 6) {
+        if hasHello, let start = block.index(of: "\"seq\":", from: 0), let number = block.number(at: start + 6) {
             // `,"at":"2026-11-20T12:00:00.118Z"` follows.
             let time = number.end + 7
-            guard time + 24 <= block.count else { return .control("an event without a time") }
+            guard time + 24 <= block.count else { return .control("an event has no time") }
             return .event(
                 sequence: number.value, at: UnsafeRawBufferPointer(rebasing: block[time..<time + 24]),
                 bytes: block.count + 2)
         }
-        if !isGreeted, block.place(of: "stream.end", from: 0) == nil {
-            isGreeted = true
+        if !hasHello, block.index(of: "stream.end", from: 0) == nil {
+            hasHello = true
             return .hello(cursor: block.idNumber(of: "\"cursor\":\""), head: block.idNumber(of: "\"head\":\""))
         }
         let text = String(decoding: block, as: UTF8.self)
@@ -81,13 +85,14 @@ struct EventScanner {
     }
 
     private static func isHeartbeat(_ block: String) -> Bool {
-        // An empty line or a chunk's length, each ended as HTTP does, may stand before the block's own lines.
+        // The end or the size line of a chunk may precede the lines of the block. Both end with CR
+        // LF.
         let lines = block.utf8.split(separator: 0x0a).filter { line in
             line.last != 0x0d || !line.dropLast().allSatisfy { Character(Unicode.Scalar($0)).isHexDigit }
         }
         .map { String(Substring($0)) }
         if lines.contains("data: {\"type\":\"stream.heartbeat\"}") { return true }
-        // What nchan says when nothing happens.
+        // The heartbeat of nchan.
         if lines.contains("event: ping"), lines.allSatisfy({ $0.count < 12 }) { return true }
         return (!lines.isEmpty && lines.allSatisfy { $0.hasPrefix(":") })
             || (lines.count == 1 && lines[0].hasPrefix("id:"))
@@ -95,8 +100,8 @@ struct EventScanner {
 }
 
 extension UnsafeRawBufferPointer {
-    /// Where `text` stands first, at `from` or behind.
-    fileprivate func place(of text: StaticString, from: Int) -> Int? {
+    /// The first position of `text` at or after `from`.
+    fileprivate func index(of text: StaticString, from: Int) -> Int? {
         let length = text.utf8CodeUnitCount
         guard let base = baseAddress else { return nil }
         var start = from
@@ -109,7 +114,7 @@ extension UnsafeRawBufferPointer {
         return nil
     }
 
-    /// The digits at `start`, and where they end.
+    /// The number at `start`, and the position after its digits.
     fileprivate func number(at start: Int) -> (value: UInt64, end: Int)? {
         var (value, end): (UInt64, Int) = (0, start)
         while end < count, (0x30...0x39).contains(self[end]), value < 1 << 56 {

@@ -2,97 +2,103 @@ import Glibc
 import NIOCore
 import NIOPosix
 
-/// The watchers of a measurement, seen from outside of their event loop.
+/// The watchers of a measurement. Its functions can be called from any task.
 ///
-/// All are on one loop, so that the driver costs the same whatever it measures. They come from several addresses of the loopback
-/// network, since one has less than 30,000 ports.
+/// All watchers use one event loop, so that the driver costs the same in every measurement. They
+/// use several addresses of the loopback network, because one address has fewer than 30,000 ports.
 final class WatcherGroup: Sendable {
-    private let board: NIOLoopBound<WatcherBoard>
+    private let recorder: NIOLoopBound<DeliveryRecorder>
 
-    /// The loop of all watchers.
+    /// The event loop of all watchers.
     static let loop: any EventLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
 
     private init() {
-        board = NIOLoopBound(WatcherBoard(), eventLoop: Self.loop)
+        recorder = NIOLoopBound(DeliveryRecorder(), eventLoop: Self.loop)
     }
 
     static func make() async throws -> WatcherGroup {
         try await loop.submit { WatcherGroup() }.get()
     }
 
-    /// Looks at the board, or tells it something.
-    func read<Value: Sendable>(_ look: @escaping @Sendable (WatcherBoard) -> Value) async throws -> Value {
-        let board = board
-        return try await Self.loop.submit { look(board.value) }.get()
+    /// Reads or changes the recorder on the event loop.
+    func read<Value: Sendable>(_ body: @escaping @Sendable (DeliveryRecorder) -> Value) async throws -> Value {
+        let recorder = recorder
+        return try await Self.loop.submit { body(recorder.value) }.get()
     }
 
-    /// Tells the board something, from the loop itself.
-    func onLoop(_ tell: (WatcherBoard) -> Void) { tell(board.value) }
+    /// Changes the recorder. The caller must be on the event loop.
+    func update(_ body: (DeliveryRecorder) -> Void) { body(recorder.value) }
 
-    /// Gives the loop's thread precedence over whatever else wants a processor.
-    static func goFirst() async throws {
+    /// Gives the thread of the event loop a higher priority than other threads.
+    static func raisePriority() async throws {
         try await loop.submit {
-            // Of the calling thread, on Linux (setpriority(2), “C library/kernel differences”).
+            // On Linux this affects the calling thread only (setpriority(2), “C library/kernel
+            // differences”).
             guard setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, -15) == 0 else {
-                throw BenchFailure("no precedence for the thread that reads: \(String(cString: strerror(errno)))")
+                throw BenchFailure(
+                    "cannot raise the priority of the reading thread: \(String(cString: strerror(errno)))")
             }
         }.get()
     }
 
     // MARK: Opening and closing
 
-    /// Opens a stream for each plan.
-    /// - Parameter spread: the begins are spread evenly over so many seconds; by default as fast as the server accepts.
-    func open(_ plans: [WatchPlan], port: Int, within seconds: Double = 60, over spread: Double = 0) async throws {
-        try DescriptorRoom.check(sockets: plans.count)
+    /// Opens a stream for each request.
+    /// - Parameter spread: the connections begin evenly over this time in seconds; with 0 as fast
+    ///   as the server accepts them.
+    func open(
+        _ requests: [StreamRequest], port: Int, within seconds: Double = 60, over spread: Double = 0
+    ) async throws {
+        try DescriptorLimit.check(sockets: requests.count)
         let server = try SocketAddress(ipAddress: "127.0.0.1", port: port)
         let opened = Self.loop.makePromise(of: Void.self)
         let expiry = Self.loop.scheduleTask(in: .milliseconds(Int64((seconds + spread) * 1000))) {
-            opened.fail(BenchFailure("\(plans.count) watchers could not connect within \(seconds + spread) s"))
+            opened.fail(BenchFailure("\(requests.count) watchers did not connect within \(seconds + spread) s"))
         }
-        try await read { board in
-            WatcherOpening(
-                plans, at: server, on: board, loop: Self.loop, spread: .seconds(spread), opened: opened
-            ).goOn()
+        try await read { recorder in
+            WatcherConnector(
+                requests, at: server, recorder: recorder, loop: Self.loop, spread: .seconds(spread), opened: opened
+            ).connectMore()
         }
         try await opened.futureResult.get()
         expiry.cancel()
     }
 
-    /// Waits until something holds of the board.
-    /// - Throws: after `seconds`, and when a stream broke.
+    /// Waits until a condition holds.
+    /// - Throws: an error if a stream has failed, or after `seconds`.
     func wait(
-        _ seconds: Double, for what: String, until holds: @escaping @Sendable (WatcherBoard) -> Bool
+        _ seconds: Double, for what: String, until isMet: @escaping @Sendable (DeliveryRecorder) -> Bool
     ) async throws {
-        let deadline = Deadline(seconds)
+        let deadline = ContinuousClock.now + .seconds(seconds)
         while true {
-            let (isThere, failure) = try await read { (holds($0), $0.delivery.failures.first) }
-            if let failure { throw BenchFailure("\(what): \(failure)") }
-            if isThere { return }
-            guard !deadline.isOver else { throw BenchFailure("\(what): not within \(seconds) s") }
+            let (isOver, failure) = try await read { (isMet($0), $0.delivery.failures.first) }
+            if let failure { throw BenchFailure("waiting for \(what): \(failure)") }
+            if isOver { return }
+            guard .now < deadline else { throw BenchFailure("waiting for \(what): not within \(seconds) s") }
             try await Task.sleep(for: .milliseconds(20))
         }
     }
 
     func close(within seconds: Double = 30) async throws {
         try await read { $0.closeAll() }
-        let deadline = Deadline(seconds)
-        while try await read({ $0.open }) > 0 {
-            guard !deadline.isOver else { throw BenchFailure("the watchers could not be closed within \(seconds) s") }
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        while try await read({ $0.openCount }) > 0 {
+            guard .now < deadline else { throw BenchFailure("the watchers did not close within \(seconds) s") }
             try await Task.sleep(for: .milliseconds(20))
         }
     }
 
     // MARK: Measuring
 
-    /// Waits until every watcher has had its hello and, from then on, two events more of its job.
-    func awaitWarm(within seconds: Double) async throws {
-        try await wait(seconds, for: "the first words of all streams") { $0.greeted == $0.watchers.count }
-        let heads = try await read { $0.heads.map { $0 + 2 } }
-        try await wait(seconds, for: "two events of all jobs") { $0.behind(heads) == 0 }
+    /// Waits until every watcher has received the first block of its stream, and then two more
+    /// events of its job.
+    func warmUp(within seconds: Double) async throws {
+        try await wait(seconds, for: "the first block of all streams") { $0.greetedCount == $0.watchers.count }
+        let targets = try await read { $0.heads.map { $0 + 2 } }
+        try await wait(seconds, for: "two events of all jobs") { $0.countBehind(targets) == 0 }
     }
 
-    /// Measures for `seconds` what arrives, and what the servers used meanwhile.
+    /// Measures for `seconds` what arrives, and what the servers use meanwhile.
     func measure(
         _ seconds: Double, _ meter: ProcessMeter, eachSecond: @Sendable () -> Void = {}
     ) async throws -> (delivery: Delivery, usage: ProcessMeter.Usage) {
@@ -100,6 +106,7 @@ final class WatcherGroup: Sendable {
         try await read { $0.beginWindow() }
         let end = ContinuousClock.now + .seconds(seconds)
         while ContinuousClock.now < end {
+            // The sleeps together are the window. Each of them is a sampling interval.
             try await Task.sleep(for: min(.seconds(1), end - .now))
             eachSecond()
         }
@@ -107,72 +114,74 @@ final class WatcherGroup: Sendable {
         return (delivery, meter.usage(since: before))
     }
 
-    /// Waits until every watcher has what the most advanced one of its job has now: whoever does not get there has lost something.
-    func awaitAll(within seconds: Double) async throws {
+    /// Waits until every watcher has the events that the most advanced watcher of its job has now.
+    /// A watcher that does not receive them has lost events.
+    func awaitLatestEvents(within seconds: Double) async throws {
         let heads = try await read { $0.heads }
-        try await wait(seconds, for: "the last events of all watchers") { $0.behind(heads) == 0 }
+        try await wait(seconds, for: "the last events of all watchers") { $0.countBehind(heads) == 0 }
     }
 }
 
-/// Opens many streams at a bounded rate. Lives on the watchers' loop.
-final class WatcherOpening {
-    private let plans: [WatchPlan]
+/// Opens many streams at a limited rate. It must be used on the watchers' event loop only.
+private final class WatcherConnector {
+    private let requests: [StreamRequest]
     private let server: SocketAddress
-    private let board: WatcherBoard
+    private let recorder: DeliveryRecorder
     private let loop: any EventLoop
     private let spread: Duration
     private let opened: EventLoopPromise<Void>
     private let began = ContinuousClock.now
     private var next = 0
-    private var underWay = 0
-    private var returns = 0
+    private var connecting = 0
+    private var reconnects = 0
 
     private static let watchersPerAddress = 4_000
-    /// Connections under way at once: below the backlog that any server has.
-    private static let atOnce = 256
-    /// Small, so that a watcher costs the driver little; an event is some 300 bytes.
+    /// Below the backlog of every measured server.
+    private static let maximumConnecting = 256
+    /// Small, so that a watcher costs little memory. An event has about 300 bytes.
     private static let readBytes = 4_096
 
-    /// - Parameter spread: the begins are spread evenly over this time.
+    /// - Parameter spread: the connections begin evenly over this time.
     init(
-        _ plans: [WatchPlan], at server: SocketAddress, on board: WatcherBoard, loop: any EventLoop, spread: Duration,
-        opened: EventLoopPromise<Void>
+        _ requests: [StreamRequest], at server: SocketAddress, recorder: DeliveryRecorder, loop: any EventLoop,
+        spread: Duration, opened: EventLoopPromise<Void>
     ) {
-        self.plans = plans
+        self.requests = requests
         self.server = server
-        self.board = board
+        self.recorder = recorder
         self.loop = loop
         self.spread = spread
         self.opened = opened
     }
 
-    func goOn() {
-        board.comeAgain = { [self] watcher in comeAgain(watcher) }
-        while next < plans.count, underWay < Self.atOnce {
-            let wait = spread * next / plans.count - (ContinuousClock.now - began)
-            guard wait <= .zero else { return goOn(in: .milliseconds(1)) }
-            underWay += 1
+    func connectMore() {
+        recorder.reconnect = { [self] watcher in reconnect(watcher) }
+        while next < requests.count, connecting < Self.maximumConnecting {
+            let wait = spread * next / requests.count - (ContinuousClock.now - began)
+            guard wait <= .zero else { return connectMore(in: .milliseconds(1)) }
+            connecting += 1
             next += 1
-            connect(board.add(plans[next - 1]), number: next - 1) { self.connected($0) }
+            connect(recorder.add(requests[next - 1]), number: next - 1) { self.connected($0) }
         }
-        if next == plans.count, underWay == 0 { opened.succeed() }
+        if next == requests.count, connecting == 0 { opened.succeed() }
     }
 
-    private func goOn(in delay: TimeAmount) {
-        let opening = NIOLoopBound(self, eventLoop: loop)
-        loop.scheduleTask(in: delay) { opening.value.goOn() }
+    private func connectMore(in delay: TimeAmount) {
+        let connector = NIOLoopBound(self, eventLoop: loop)
+        loop.scheduleTask(in: delay) { connector.value.connectMore() }
     }
 
-    private func comeAgain(_ watcher: Watcher) {
-        returns += 1
-        // Half a second to one and a half, so that they do not all come at once again.
-        let again = NIOLoopBound((opening: self, watcher: watcher, number: returns), eventLoop: loop)
-        loop.scheduleTask(in: .milliseconds(Int64(500 + returns * 37 % 1_000))) {
-            let (opening, watcher, number) = again.value
-            guard !opening.board.isClosing else { return }
-            opening.connect(watcher, number: number) { result in
+    private func reconnect(_ watcher: Watcher) {
+        reconnects += 1
+        // After 0.5 to 1.5 s, so that the watchers do not all reconnect at once.
+        let delay = TimeAmount.milliseconds(Int64(500 + reconnects * 37 % 1_000))
+        let again = NIOLoopBound((connector: self, watcher: watcher, number: reconnects), eventLoop: loop)
+        loop.scheduleTask(in: delay) {
+            let (connector, watcher, number) = again.value
+            guard !connector.recorder.isClosing else { return }
+            connector.connect(watcher, number: number) { result in
                 if case .failure(let error) = result {
-                    opening.board.failed("a watcher could not connect again: \(error)")
+                    connector.recorder.failed("a watcher could not reconnect: \(error)")
                 }
             }
         }
@@ -203,19 +212,24 @@ final class WatcherOpening {
     }
 
     private func connected(_ result: Result<any Channel, any Error>) {
-        underWay -= 1
+        connecting -= 1
         if case .failure(let error) = result {
-            next = plans.count
+            next = requests.count
             opened.fail(BenchFailure("a watcher could not connect: \(error)"))
         }
-        // The next one in a turn of its own, so that a connection that is there at once builds no stack.
-        goOn(in: .zero)
+        // In a new turn of the event loop. Otherwise connections that succeed at once would
+        // recurse.
+        connectMore(in: .zero)
     }
 }
 
-/// The number of sockets that this process may have open (setrlimit(2)).
-enum DescriptorRoom {
-    /// Raises the limit to what the system allows; children inherit it.
+/// The maximum number of files and sockets that the driver may have open (setrlimit(2)).
+enum DescriptorLimit {
+    /// Descriptors for other uses than sockets.
+    private static let reserve = 256
+
+    /// Raises the limit to the maximum that the system allows. Child processes inherit it.
+    /// - Returns: the limit.
     @discardableResult
     static func raise() -> Int {
         var limit = rlimit()
@@ -226,12 +240,13 @@ enum DescriptorRoom {
         return Int(clamping: limit.rlim_cur)
     }
 
-    /// - Throws: where `sockets` and a reserve for all else would not fit.
+    /// - Throws: an error if the process may not have so many sockets.
     static func check(sockets: Int) throws {
-        let most = raise() - 256
-        guard sockets <= most else {
+        let limit = raise()
+        guard sockets <= limit - reserve else {
             throw BenchFailure(
-                "\(sockets) connections need more descriptors than this process may have (\(most + 256))")
+                "\(sockets) connections need more descriptors than this process may open (\(limit)). Raise its limit (ulimit -n)."
+            )
         }
     }
 }
