@@ -44,7 +44,7 @@ struct BenchFailure: Error, CustomStringConvertible {
 }
 
 /// Progress messages. They go to standard error, so that standard output contains only results.
-enum ProgressLine {
+enum ProgressMessage {
     static func write(_ text: String) {
         let line = "… \(text)\n"
         _ = line.withCString { Glibc.write(STDERR_FILENO, $0, strlen($0)) }

@@ -38,6 +38,8 @@ import Testing
             ("Benchmarks/LongtakeBench/Long.swift", String(repeating: "\n", count: 500)),
             ("Benchmarks/LongtakeBench/A.swift", "let a = try! b()"),
             ("Benchmarks/LongtakeBench/A.swift", "import LongtakeHTTP"),
+            ("Benchmarks/LongtakeBench/A.swift", "    Task {\n    }"),
+            ("Benchmarks/LongtakeBench/A.swift", "    try await Task.sleep(for: .seconds(1))"),
             ("Benchmarks/LongtakeBench/A.swift", "private final class Naked {}"),
         ])
     func finds(path: String, text: String) {

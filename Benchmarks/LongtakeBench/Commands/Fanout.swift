@@ -90,7 +90,7 @@ struct Fanout: AsyncParsableCommand {
         var p99s = PairedRounds()
         let comparison = StuckReaderComparison(watchers: watchers, stuck: stuck, seconds: seconds, settings: settings)
         for round in 1...rounds {
-            ProgressLine.write("round \(round) of \(rounds): \(watchers) watchers alone")
+            ProgressMessage.write("round \(round) of \(rounds): \(watchers) watchers alone")
             try await comparison.measure(daemon, in: output.directory).report(round, &table, &document, &p99s)
         }
         document.tables.append(table)
@@ -102,7 +102,7 @@ struct Fanout: AsyncParsableCommand {
         var table = FanoutResult.table
         var (costs, medians, p99s) = (PairedRounds(), PairedRounds(), PairedRounds())
         for round in 1...rounds {
-            ProgressLine.write("round \(round) of \(rounds): longtake")
+            ProgressMessage.write("round \(round) of \(rounds): longtake")
             let ours = try await measure(
                 try await DaemonFanout.start(daemon, settings, in: output.directory))
             ours.report("longtake", round, &table, &document)
@@ -111,7 +111,7 @@ struct Fanout: AsyncParsableCommand {
                 throw BenchFailure(
                     "round \(round): the daemon published no event, so the rate for \(peer.rawValue) is unknown")
             }
-            ProgressLine.write("round \(round) of \(rounds): \(peer.rawValue)")
+            ProgressMessage.write("round \(round) of \(rounds): \(peer.rawValue)")
             let theirs = try await measure(try await start(peer, rate: ours.publishedPerSecond))
             theirs.report(peer.rawValue, round, &table, &document)
             costs.add(ours.microsecondsPerEvent, theirs.microsecondsPerEvent)
@@ -135,7 +135,7 @@ struct Fanout: AsyncParsableCommand {
             try await NchanServer.start(
                 workers: peerWorkers, rate: rate, messageBytes: messageBytes, in: output.directory)
         case .nio:
-            try await BareSenderProcess.start(rate: rate, messageBytes: messageBytes, in: output.directory)
+            try await BareSenderProcess.start(rate: rate, messageBytes: messageBytes)
         }
     }
 

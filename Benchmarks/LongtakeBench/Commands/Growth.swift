@@ -88,7 +88,7 @@ struct Growth: AsyncParsableCommand {
         let begin = ContinuousClock.now
         try await GrowthDatabase(directory: directory, jobs: jobs, eventsPerJob: eventsPerJob).fill { done in
             let seconds = Int((ContinuousClock.now - begin) / .seconds(1))
-            ProgressLine.write("\(done) of \(jobs) jobs after \(seconds) s")
+            ProgressMessage.write("\(done) of \(jobs) jobs after \(seconds) s")
         }
     }
 }
@@ -163,11 +163,13 @@ private struct PruningComparison {
                     clock: ContinuousClock(), wallClock: clock, rows: rows,
                     logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
                 let before = try oldestJob()
-                // Unstructured, because the submissions end first and then stop the pruner.
-                let pruning = Task { await pruner.run() }
-                with += try await submit(journal, clock, callers)
-                pruning.cancel()
-                await pruning.value
+                with += try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask { await pruner.run() }
+                    let times = try await submit(journal, clock, callers)
+                    group.cancelAll()
+                    try await group.waitForAll()
+                    return times
+                }
                 let removedNow = try oldestJob() - before
                 if removedNow <= 0 {
                     document.addFault("\(callers) callers, round \(round): the pruner removed nothing")

@@ -49,12 +49,12 @@ struct Idle: AsyncParsableCommand {
         var (memory, time) = (PairedRounds(), PairedRounds())
         let load = IdleStreams(streams: streams, seconds: seconds)
         for round in 1...rounds {
-            ProgressLine.write("round \(round) of \(rounds): longtake")
+            ProgressMessage.write("round \(round) of \(rounds): longtake")
             let ours = try await load.measure(
                 try await DaemonFanout.start(daemon, DaemonSettings(), pipeline: "quiet", in: output.directory))
             ours.report("longtake", round, window: seconds, &table, &document)
             guard let peer else { continue }
-            ProgressLine.write("round \(round) of \(rounds): \(peer.rawValue)")
+            ProgressMessage.write("round \(round) of \(rounds): \(peer.rawValue)")
             let theirs = try await load.measure(
                 try await NchanServer.start(workers: peerWorkers, rate: 1, messageBytes: 40, in: output.directory))
             theirs.report(peer.rawValue, round, window: seconds, &table, &document)
@@ -101,7 +101,7 @@ private struct IdleStreams {
         try await group.open(Array(repeating: server.request, count: streams), port: server.port)
         try await group.wait(60, for: "the first block of all streams") { $0.greetedCount == $0.watchers.count }
         _ = try await MemoryReading.settled(meter, within: 20)
-        ProgressLine.write("\(streams) idle streams for \(seconds) s")
+        ProgressMessage.write("\(streams) idle streams for \(seconds) s")
         let heartbeatsBefore = try await group.read { $0.heartbeats }
         let (delivery, usage) = try await group.measure(seconds, meter)
         let heartbeats = try await group.read { $0.heartbeats } - heartbeatsBefore

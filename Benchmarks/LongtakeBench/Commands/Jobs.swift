@@ -133,15 +133,15 @@ private struct JobLoad {
         let settings = DaemonSettings(
             rate: rate, jobSeconds: min(seconds + preparation, DaemonSettings.maximumJobSeconds), workers: jobs)
         let daemon = try await options.open(settings, in: directory)
-        ProgressLine.write("submitting \(jobs) jobs")
+        ProgressMessage.write("submitting \(jobs) jobs")
         let client = JobClient(port: daemon.port)
         let submitted = try await client.submit(jobs, to: "bench")
-        ProgressLine.write("opening \(watchers) streams")
+        ProgressMessage.write("opening \(watchers) streams")
         let group = try await WatcherGroup.make()
         let requests = (0..<watchers).map { StreamRequest(submitted[$0 % jobs], number: $0 % jobs) }
         try await group.open(requests, port: daemon.port, over: Double(watchers) / Self.streamsOpenedPerSecond)
         try await group.warmUp(within: 60 + 4 / rate)
-        ProgressLine.write("measuring for \(seconds) s")
+        ProgressMessage.write("measuring for \(seconds) s")
         let maximumWAL = Atomic(0)
         let (_, usage) = try await group.measure(seconds, daemon.meter) {
             maximumWAL.max(daemon.walBytes ?? 0, ordering: .relaxed)

@@ -32,10 +32,10 @@ struct JournalCommand: AsyncParsableCommand {
         var document = ResultDocument("journal")
         document["rounds"] = .integer(Int64(rounds))
         document["seconds"] = .number(seconds)
-        ProgressLine.write(
+        ProgressMessage.write(
             "\(rounds) pairs of \(seconds) s each, databases in \(output.directory), synchronous=FULL")
         for comparison in Self.comparisons {
-            ProgressLine.write(comparison.name)
+            ProgressMessage.write(comparison.name)
             let pairs = try await comparison.run(rounds: rounds, seconds: seconds, directory: output.directory)
             let (minimum, maximum) = (pairs.ratios.first ?? .nan, pairs.ratios.last ?? .nan)
             table.add([

@@ -98,7 +98,7 @@ private struct ResumeStorm {
             workers: jobs)
         let daemon = try await options.open(settings, in: directory)
         let client = JobClient(port: daemon.port)
-        ProgressLine.write("running \(jobs) jobs until each has more than \(behind) events")
+        ProgressMessage.write("running \(jobs) jobs until each has more than \(behind) events")
         let submitted = try await client.submit(jobs, to: "bench")
         try await client.awaitHeads(submitted, atLeast: UInt64(behind + 1), within: fillSeconds)
         var generator = SeededGenerator(seed: seed)
@@ -116,8 +116,8 @@ private struct ResumeStorm {
     private func resume(_ requests: [StreamRequest], _ daemon: DaemonUnderTest) async throws -> Outcome {
         let before = try await MemoryReading.settled(daemon.meter, within: 10)
         let group = try await WatcherGroup.make()
-        ProgressLine.write("\(clients) clients resume")
-        let (times, peak) = try await MemoryPeak.during(daemon.meter) {
+        ProgressMessage.write("\(clients) clients resume")
+        let (times, peak) = try await MemoryReading.peak(daemon.meter) {
             let reading = daemon.meter.read()
             let began = WallTime.microseconds()
             try await group.read { $0.beginWindow() }

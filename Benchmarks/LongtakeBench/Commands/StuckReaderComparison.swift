@@ -35,7 +35,7 @@ struct StuckReaderComparison: Sendable {
         // takes so much processor time that the watchers' latency changes.
         let alone = try await observe([], daemon, group).latencies
         let before = MemoryReading(daemon.meter)
-        ProgressLine.write("\(stuck) readers that never read, for up to \(Int(Self.patienceSeconds(settings))) s")
+        ProgressMessage.write("\(stuck) readers that never read, for up to \(Int(Self.patienceSeconds(settings))) s")
         let request = StreamRequest.head(daemon.job.path)
         let readers = try (0..<stuck).map { _ in try StuckReader(request, port: daemon.port) }
         let observation = try await observe(readers, daemon, group)

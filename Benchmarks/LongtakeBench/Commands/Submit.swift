@@ -53,15 +53,15 @@ struct Submit: AsyncParsableCommand {
         var ratesBesideSQLite = PairedRounds()
         let load = HTTPSubmissionLoad(seconds: seconds, syncDelayMilliseconds: syncDelayMs)
         for round in 1...rounds {
-            ProgressLine.write("round \(round) of \(rounds): \(connections) connections")
+            ProgressMessage.write("round \(round) of \(rounds): \(connections) connections")
             let many = try await load.measure(connections: connections, daemon, in: output.directory)
             many.report(connections, round, &table, &document)
             if besideSqlite {
-                ProgressLine.write("round \(round) of \(rounds): plain SQLite")
+                ProgressMessage.write("round \(round) of \(rounds): plain SQLite")
                 ratesBesideSQLite.add(many.perSecond, try await plainSQLiteRate())
             }
             guard against > 0 else { continue }
-            ProgressLine.write("round \(round) of \(rounds): \(against) connections")
+            ProgressMessage.write("round \(round) of \(rounds): \(against) connections")
             let few = try await load.measure(connections: against, daemon, in: output.directory)
             few.report(against, round, &table, &document)
             rates.add(many.perSecond, few.perSecond)

@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 
 /// Measures the processor time and memory of some processes.
 struct ProcessMeter: Sendable {
@@ -81,28 +80,27 @@ struct MemoryReading: Sendable {
         try await meter.awaitSettledMemory(within: seconds)
         return MemoryReading(meter)
     }
-}
 
-/// Reads the memory repeatedly, and keeps the maximum.
-struct MemoryPeak: Sendable {
     /// Reads the memory every 50 ms while `run` runs.
     /// - Returns: the result of `run`, and the maximum of each quantity.
-    static func during<Value: Sendable>(
-        _ meter: ProcessMeter, _ run: @Sendable () async throws -> Value
+    static func peak<Value: Sendable>(
+        _ meter: ProcessMeter, during run: @Sendable () async throws -> Value
     ) async throws -> (value: Value, peak: MemoryReading) {
-        let isOver = RaisedFlag()
-        async let peak = watch(meter, until: isOver)
-        defer { isOver.raise() }
-        let value = try await run()
-        isOver.raise()
-        return (value, try await peak)
+        try await withThrowingTaskGroup(of: MemoryReading.self) { group in
+            group.addTask { await peakUntilCancelled(meter) }
+            let value = try await run()
+            group.cancelAll()
+            var peak = MemoryReading(meter)
+            for try await reading in group { peak = peak.maximum(reading) }
+            return (value, peak)
+        }
     }
 
-    private static func watch(_ meter: ProcessMeter, until isOver: RaisedFlag) async throws -> MemoryReading {
+    private static func peakUntilCancelled(_ meter: ProcessMeter) async -> MemoryReading {
         var peak = MemoryReading(meter)
-        while !isOver.isRaised {
-            // The sampling interval.
-            try await Task.sleep(for: .milliseconds(50))
+        while !Task.isCancelled {
+            // The sampling interval. The cancellation ends it early.
+            try? await Task.sleep(for: .milliseconds(50))
             peak = peak.maximum(MemoryReading(meter))
         }
         return peak
@@ -126,13 +124,4 @@ private enum KernelMemory {
         guard let line = lines.first(where: { $0.hasPrefix("Slab:") }) else { return 0 }
         return line.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 * 1024 } ?? 0
     }
-}
-
-/// Something that happens once, visible to other threads.
-private final class RaisedFlag: Sendable {
-    private let value = Atomic(false)
-
-    var isRaised: Bool { value.load(ordering: .relaxed) }
-
-    func raise() { value.store(true, ordering: .relaxed) }
 }

@@ -95,28 +95,21 @@ struct BareSenderProcess: FanoutServer {
     let port: Int
     let meter: ProcessMeter
     private let process: ChildProcess
-    private let scratch: ScratchDirectory
 
     var request: StreamRequest { StreamRequest(job: 0, path: "/") }
 
-    static func start(rate: Double, messageBytes: Int, in directory: String) async throws -> BareSenderProcess {
-        let scratch = try ScratchDirectory(in: directory)
+    static func start(rate: Double, messageBytes: Int) async throws -> BareSenderProcess {
         let process = try ChildProcess(
-            DaemonOptions.ownBinary, ["bare-sender", "--rate", "\(rate)", "--message-bytes", "\(messageBytes)"],
-            log: scratch.path + "/log")
+            DaemonOptions.ownBinary, ["bare-sender", "--rate", "\(rate)", "--message-bytes", "\(messageBytes)"])
         let port = try await process.awaitOutput(within: 10) { output in
             output.split(separator: "\n").first { $0.hasPrefix("ready ") }.flatMap { Int($0.dropFirst(6)) }
         }
-        return BareSenderProcess(
-            port: port, meter: ProcessMeter(processes: [process.id]), process: process, scratch: scratch)
+        return BareSenderProcess(port: port, meter: ProcessMeter(processes: [process.id]), process: process)
     }
 
     func begin(for group: WatcherGroup) async throws {}
 
-    func stop() async throws {
-        try await process.stop()
-        scratch.remove()
-    }
+    func stop() async throws { try await process.stop() }
 }
 
 /// `longtake-bench bare-sender`, the program that `fanout --peer nio` starts.

@@ -36,13 +36,12 @@ struct DaemonUnderTest: Sendable {
         let arguments = [
             "serve", "--config", scratch.path + "/longtake.yaml", "--data", scratch.path + "/data", "--port", "0",
         ]
-        let log = scratch.path + "/log"
         let isTraced = syncDelayMilliseconds > 0
         let process =
             isTraced
             ? try ChildProcess(
-                try SlowDisk.stracePath(), SlowDisk.arguments(syncDelayMilliseconds) + [binary] + arguments, log: log)
-            : try ChildProcess(binary, arguments, log: log)
+                try SlowDisk.stracePath(), SlowDisk.arguments(syncDelayMilliseconds) + [binary] + arguments)
+            : try ChildProcess(binary, arguments)
         let port = try await process.awaitOutput(within: 30, Self.port)
         let daemon = isTraced ? ProcessTable.children(of: process.id).first : process.id
         guard let daemon else { throw BenchFailure("cannot find the process of the traced daemon") }

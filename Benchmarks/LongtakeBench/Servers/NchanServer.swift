@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Glibc
 import NIOCore
 import Synchronization
@@ -23,14 +22,15 @@ struct NchanServer: FanoutServer {
         try scratch.write(
             configuration(workers: workers, port: port, module: module, directory: scratch.path), to: "nginx.conf")
         let process = try ChildProcess(
-            nginx, ["-p", scratch.path, "-c", scratch.path + "/nginx.conf", "-e", scratch.path + "/error.log"],
-            log: scratch.path + "/log")
-        let servers = try await process.awaitOutput(within: 10) { _ in
-            let children = ProcessTable.children(of: process.id)
-            return children.count == workers && FreePort.isTaken(port) ? children : nil
+            nginx, ["-p", scratch.path, "-c", scratch.path + "/nginx.conf", "-e", "stderr"])
+        // nginx listens on its port before it starts the workers.
+        _ = try await process.awaitOutput(within: 10) { output -> Bool? in
+            let started = output.split(separator: "\n").filter { $0.contains("start worker process ") }
+            return started.count == workers ? true : nil
         }
         return NchanServer(
-            port: port, meter: ProcessMeter(processes: servers), process: process, scratch: scratch,
+            port: port, meter: ProcessMeter(processes: ProcessTable.children(of: process.id)), process: process,
+            scratch: scratch,
             publisher: NchanPublisher(port: port, rate: rate, sample: SampleEvent(messageBytes: messageBytes)))
     }
 
@@ -63,7 +63,7 @@ struct NchanServer: FanoutServer {
             daemon off;
             \(geteuid() == 0 ? "user root;" : "")
             pid \(directory)/nginx.pid;
-            error_log \(directory)/error.log warn;
+            error_log stderr notice;
             worker_processes \(workers);
             worker_rlimit_nofile \(DescriptorLimit.raise());
             events { worker_connections 20000; }
@@ -155,18 +155,6 @@ private enum FreePort {
         }
         guard isBound else { throw BenchFailure("cannot find a free port: \(String(cString: strerror(errno)))") }
         return Int(UInt16(bigEndian: address.sin_port))
-    }
-
-    /// Whether a server listens on the port.
-    static func isTaken(_ port: Int) -> Bool {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = loopback(port)
-        return withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-            }
-        }
     }
 
     private static func loopback(_ port: Int) -> sockaddr_in {

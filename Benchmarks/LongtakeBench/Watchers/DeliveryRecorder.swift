@@ -28,6 +28,8 @@ final class DeliveryRecorder {
     private(set) var openCount = 0
     var heartbeats = 0
     private(set) var isClosing = false
+    /// Called after each change, while a measurement waits for a condition.
+    var onChange: (() -> Void)?
     /// Opens the stream of a watcher again after a delay.
     var reconnect: ((Watcher) -> Void)?
     /// The highest event number that has arrived, by job.
@@ -55,6 +57,7 @@ final class DeliveryRecorder {
     /// The server has ended the stream without `stream.end`. If the watcher can resume, it resumes
     /// after its last event, as every client does.
     func disconnected(_ watcher: Watcher) {
+        defer { onChange?() }
         openCount -= 1
         guard !isClosing else { return }
         guard watcher.request.isResumable, let reconnect else {
@@ -67,13 +70,17 @@ final class DeliveryRecorder {
     /// The server has rejected the stream. The watcher tries again, as a browser does after the
     /// time in `retry:`.
     func rejected(_ watcher: Watcher, status: Int) {
+        defer { onChange?() }
         openCount -= 1
         guard !isClosing else { return }
         if status == 200 { delivery.rejections += 1 } else { delivery.statusRejections += 1 }
         reconnect?(watcher)
     }
 
-    func failed(_ reason: String) { delivery.failures.append(reason) }
+    func failed(_ reason: String) {
+        delivery.failures.append(reason)
+        onChange?()
+    }
 
     func caughtUp(after microseconds: Int64, _ now: Int64) {
         caughtUpCount += 1

@@ -39,6 +39,8 @@ final class Watcher: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        // Once for each read, because a call for each event would cost more.
+        defer { recorder.onChange?() }
         let now = WallTime.microseconds()
         let isStream = unwrapInboundIn(data).withUnsafeReadableBytes { bytes in
             parser.feed(bytes) { block in receive(block, now) }

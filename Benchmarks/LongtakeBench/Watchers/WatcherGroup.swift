@@ -64,27 +64,36 @@ final class WatcherGroup: Sendable {
         expiry.cancel()
     }
 
-    /// Waits until a condition holds.
+    /// Waits until a condition holds. Only one task may wait at a time.
     /// - Throws: an error if a stream has failed, or after `seconds`.
     func wait(
         _ seconds: Double, for what: String, until isMet: @escaping @Sendable (DeliveryRecorder) -> Bool
     ) async throws {
-        let deadline = ContinuousClock.now + .seconds(seconds)
-        while true {
-            let (isOver, failure) = try await read { (isMet($0), $0.delivery.failures.first) }
-            if let failure { throw BenchFailure("waiting for \(what): \(failure)") }
-            if isOver { return }
-            guard .now < deadline else { throw BenchFailure("waiting for \(what): not within \(seconds) s") }
-            try await Task.sleep(for: .milliseconds(20))
+        let failure = BenchFailure("waiting for \(what): not within \(seconds) s")
+        try await wait(seconds, orThrow: failure) { recorder in
+            if let failure = recorder.delivery.failures.first {
+                throw BenchFailure("waiting for \(what): \(failure)")
+            }
+            return isMet(recorder)
         }
     }
 
+    private func wait(
+        _ seconds: Double, orThrow failure: BenchFailure,
+        until isMet: @escaping @Sendable (DeliveryRecorder) throws -> Bool
+    ) async throws {
+        let recorder = recorder
+        let time = TimeAmount.milliseconds(Int64(seconds * 1000))
+        try await Self.loop.flatSubmit {
+            RecorderCondition(recorder.value, on: Self.loop, isMet).wait(time, orFailWith: failure)
+        }.get()
+    }
+
+    /// Closes all streams, and waits until their connections are closed.
     func close(within seconds: Double = 30) async throws {
         try await read { $0.closeAll() }
-        let deadline = ContinuousClock.now + .seconds(seconds)
-        while try await read({ $0.openCount }) > 0 {
-            guard .now < deadline else { throw BenchFailure("the watchers did not close within \(seconds) s") }
-            try await Task.sleep(for: .milliseconds(20))
+        try await wait(seconds, orThrow: BenchFailure("the watchers did not close within \(seconds) s")) { recorder in
+            recorder.openCount == 0
         }
     }
 
@@ -220,6 +229,66 @@ private final class WatcherConnector {
         // In a new turn of the event loop. Otherwise connections that succeed at once would
         // recurse.
         connectMore(in: .zero)
+    }
+}
+
+/// Waits until a condition of the recorder holds. It must be used on the watchers' event loop only.
+///
+/// Evaluating the condition can take a look at every watcher, which would be too much work for each
+/// change. So the first change schedules an evaluation, and the next changes wait for it.
+private final class RecorderCondition {
+    private let recorder: DeliveryRecorder
+    private let loop: any EventLoop
+    private let isMet: (DeliveryRecorder) throws -> Bool
+    private let ended: EventLoopPromise<Void>
+    private var timeout: Scheduled<Void>?
+    private var isScheduled = false
+    private var hasEnded = false
+
+    private static let delay = TimeAmount.milliseconds(20)
+
+    init(
+        _ recorder: DeliveryRecorder, on loop: any EventLoop, _ isMet: @escaping (DeliveryRecorder) throws -> Bool
+    ) {
+        self.recorder = recorder
+        self.loop = loop
+        self.isMet = isMet
+        ended = loop.makePromise(of: Void.self)
+    }
+
+    /// - Returns: a future that succeeds when the condition holds. It fails if the condition throws,
+    ///   or with `failure` after `time`.
+    func wait(_ time: TimeAmount, orFailWith failure: BenchFailure) -> EventLoopFuture<Void> {
+        recorder.onChange = { [self] in schedule() }
+        let condition = NIOLoopBound(self, eventLoop: loop)
+        timeout = loop.scheduleTask(in: time) { condition.value.end(.failure(failure)) }
+        evaluate()
+        return ended.futureResult
+    }
+
+    private func schedule() {
+        guard !isScheduled else { return }
+        isScheduled = true
+        let condition = NIOLoopBound(self, eventLoop: loop)
+        loop.scheduleTask(in: Self.delay) { condition.value.evaluate() }
+    }
+
+    private func evaluate() {
+        isScheduled = false
+        guard !hasEnded else { return }
+        do {
+            if try isMet(recorder) { end(.success(())) }
+        } catch {
+            end(.failure(error))
+        }
+    }
+
+    private func end(_ result: Result<Void, any Error>) {
+        guard !hasEnded else { return }
+        hasEnded = true
+        recorder.onChange = nil
+        timeout?.cancel()
+        ended.completeWith(result)
     }
 }
 
