@@ -97,10 +97,10 @@ install: dependencies ## install a release build, its configuration and its syst
 	@echo 'Installed. Start it with: systemctl daemon-reload && systemctl enable --now longtake'
 
 format: ## format the source
-	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
+	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Benchmarks Tests
 
 lint: ## list what `make format` would change, and fail if there is any, or if Tests/Mutations does not fit the sources
-	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
+	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Benchmarks Tests
 	python3 Tests/Mutations/mutate.py --check
 
 # SQLite is the only library that comes from the system.

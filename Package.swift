@@ -86,10 +86,11 @@ let package = Package(
             resources: [.embedInCode("pipelines.yaml")],
             swiftSettings: strict
         ),
+        // The load driver. No product ships it.
         .executableTarget(
             name: "longtake-bench",
             dependencies: [api, core, "LongtakeSQLite", argumentParser, grdb, histogram, logging, nioCore, nioPosix],
-            path: "Sources/LongtakeBench",
+            path: "Benchmarks/LongtakeBench",
             swiftSettings: strict
         ),
 

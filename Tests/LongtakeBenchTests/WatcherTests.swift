@@ -5,52 +5,52 @@ import Testing
 
 @testable import longtake_bench
 
-/// A driver that overlooks a loss would praise the daemon for it.
+/// If the driver missed a lost event, its results would be too good.
 @Suite struct WatcherTests {
-    @Test("events in order are counted, wherever the reads were cut", arguments: [1, 2, 7, 64, 4_096])
+    @Test("counts events that arrive in order, in reads of any size", arguments: [1, 2, 7, 64, 4_096])
     func inOrder(readBytes: Int) throws {
         let stream = try Stream()
         try stream.receive(Stream.hello(cursor: 0, head: 2) + Stream.event(1) + Stream.event(2), readBytes)
         #expect(stream.watcher.last == 2)
-        #expect(stream.board.caughtUpCount == 1)
+        #expect(stream.recorder.caughtUpCount == 1)
         #expect(stream.faults == [])
     }
 
-    @Test("an event that is missing is found")
+    @Test("reports a missing event")
     func missing() throws {
         let stream = try Stream()
         try stream.receive(Stream.hello(cursor: 0, head: 3) + Stream.event(1) + Stream.event(3))
         #expect(stream.faults == ["it: 1 events are missing"])
     }
 
-    @Test("an event that comes twice or late is found", arguments: [[1, 2, 2], [1, 2, 1]])
+    @Test("reports an event that arrives twice or late", arguments: [[1, 2, 2], [1, 2, 1]])
     func again(sequences: [UInt64]) throws {
         let stream = try Stream()
         try stream.receive(Stream.hello(cursor: 0, head: 2) + sequences.map(Stream.event).joined())
-        #expect(stream.faults == ["it: 1 events came twice or out of order"])
+        #expect(stream.faults == ["it: 1 events arrived twice or out of order"])
     }
 
-    @Test("a hello that honours another cursor is found")
+    @Test("reports a stream.hello with another cursor than the requested one")
     func otherCursor() throws {
         let stream = try Stream()
         try stream.receive(Stream.hello(cursor: 4, head: 9))
-        #expect(stream.faults == ["it: resumed behind 4 instead of 0"])
+        #expect(stream.faults == ["it: a stream resumed after event 4 instead of 0"])
     }
 
-    @Test("a refusal with a status is told from one with an announced end")
-    func refused() throws {
-        let hard = try Stream()
-        try hard.receive("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n")
-        #expect(hard.board.delivery.hardRefusals == 1)
-        let soft = try Stream()
-        try soft.receive(
+    @Test("distinguishes a rejection with a status from one with stream.end")
+    func rejected() throws {
+        let withStatus = try Stream()
+        try withStatus.receive("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n")
+        #expect(withStatus.recorder.delivery.statusRejections == 1)
+        let withEnd = try Stream()
+        try withEnd.receive(
             Stream.head + "retry: 900\nevent: stream.end\ndata: {\"type\":\"stream.end\",\"reason\":\"limit\"}\n\n")
-        #expect(soft.board.delivery.refusals == 1)
-        #expect(soft.faults == [])
+        #expect(withEnd.recorder.delivery.rejections == 1)
+        #expect(withEnd.faults == [])
     }
 
     @Test(
-        "signs of life are told from blocks that nobody expects",
+        "distinguishes heartbeats from unexpected blocks",
         arguments: [
             (": hb\n\n", true), ("6\r\n: hb\n\n\r\n6\r\n: hb\n\n\r\n", true), ("id: da9459a2-g7\n\n", true),
             ("event: ping\ndata: \n\n", true),
@@ -58,48 +58,48 @@ import Testing
             ("event: stage.progress\ndata: {\"type\":\"stage.progress\"}\n\n", false),
             ("id: da9459a2-7\ndata: {}\n\n", false), ("event: stream.reset\ndata: {}\n\n", false),
         ])
-    func otherBlocks(text: String, isExpected: Bool) throws {
+    func otherBlocks(text: String, isHeartbeat: Bool) throws {
         let stream = try Stream()
         try stream.receive(Stream.hello(cursor: 0, head: 1) + text)
-        #expect(stream.faults.isEmpty == isExpected)
-        #expect((stream.board.heartbeats > 0) == isExpected)
+        #expect(stream.faults.isEmpty == isHeartbeat)
+        #expect((stream.recorder.heartbeats > 0) == isHeartbeat)
     }
 
-    @Test("a stream that ends without a word is found, and resumed")
-    func cut() throws {
+    @Test("reports a stream that ends without stream.end, and resumes it")
+    func disconnected() throws {
         let stream = try Stream()
-        var returns = 0
-        stream.board.comeAgain = { _ in returns += 1 }
+        var reconnects = 0
+        stream.recorder.reconnect = { _ in reconnects += 1 }
         try stream.receive(Stream.hello(cursor: 0, head: 1) + Stream.event(1))
         _ = try stream.channel.finish()
-        #expect(returns == 1)
-        #expect(stream.faults == ["it: 1 streams ended without a word, and were resumed"])
+        #expect(reconnects == 1)
+        #expect(stream.faults == ["it: 1 streams ended without stream.end, and were resumed"])
     }
 
-    @Test("the end of a stream that cannot be resumed is found")
+    @Test("reports the end of a stream that cannot be resumed")
     func ended() throws {
-        let stream = try Stream(WatchPlan(job: 0, path: "/"))
-        var returns = 0
-        stream.board.comeAgain = { _ in returns += 1 }
+        let stream = try Stream(StreamRequest(job: 0, path: "/"))
+        var reconnects = 0
+        stream.recorder.reconnect = { _ in reconnects += 1 }
         try stream.receive(Stream.hello(cursor: 0, head: 1) + Stream.event(1))
         _ = try stream.channel.finish()
-        #expect(returns == 0)
-        #expect(stream.faults == ["it: a stream ended before the measurement did"])
+        #expect(reconnects == 0)
+        #expect(stream.faults == ["it: a stream ended before the measurement"])
     }
 }
 
 /// A watcher on a channel without a socket.
 private struct Stream {
-    let board = WatcherBoard()
+    let recorder = DeliveryRecorder()
     let watcher: Watcher
     let channel = EmbeddedChannel()
 
-    init(_ plan: WatchPlan? = nil) throws {
+    init(_ request: StreamRequest? = nil) throws {
         let job = SubmittedJob(id: "job_1", epoch: "da9459a2", path: "/v1/jobs/job_1/events")
-        watcher = board.add(plan ?? WatchPlan(job, number: 0))
+        watcher = recorder.add(request ?? StreamRequest(job, number: 0))
         try channel.pipeline.syncOperations.addHandler(watcher)
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
-        board.beginWindow()
+        recorder.beginWindow()
     }
 
     func receive(_ text: String, _ readBytes: Int = .max) throws {
@@ -111,7 +111,7 @@ private struct Stream {
 
     var faults: [String] {
         var document = ResultDocument("test")
-        document.expect(board.delivery, "it")
+        document.check(recorder.delivery, of: "it")
         return document.faults
     }
 

@@ -140,7 +140,7 @@ def copy_sources(mutations):
     texts = mutate(mutations, ROOT)
     texts["Sources/LongtakeCore/Mutation.swift"] = SWITCH
     wanted = set()
-    for top in ["Package.swift", "Package.resolved", "Sources", "Tests", "config"]:
+    for top in ["Package.swift", "Package.resolved", "Sources", "Benchmarks", "Tests", "config"]:
         paths = [ROOT / top] if (ROOT / top).is_file() else sorted((ROOT / top).rglob("*"))
         for path in paths:
             name = str(path.relative_to(ROOT))
@@ -155,7 +155,7 @@ def copy_sources(mutations):
     for name in texts.keys() - wanted:
         wanted.add(name)
         write(COPY / name, texts[name].encode())
-    for top in ["Sources", "Tests", "config"]:
+    for top in ["Sources", "Benchmarks", "Tests", "config"]:
         for path in (COPY / top).rglob("*"):
             if (path.is_file() or path.is_symlink()) and str(path.relative_to(COPY)) not in wanted:
                 path.unlink()

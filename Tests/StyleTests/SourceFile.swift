@@ -28,9 +28,9 @@ struct SourceFile: Sendable {
     static let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(
         separator: "/")
 
-    /// All Swift files below `Sources` and `Tests`.
+    /// All Swift files below `Sources`, `Benchmarks` and `Tests`.
     static let all: [SourceFile] = {
-        return ["Sources", "Tests"].flatMap { folder -> [SourceFile] in
+        return ["Sources", "Benchmarks", "Tests"].flatMap { folder -> [SourceFile] in
             let names = (try? FileManager.default.subpathsOfDirectory(atPath: "\(root)/\(folder)")) ?? []
             return names.filter { $0.hasSuffix(".swift") }.sorted().compactMap { name in
                 FileManager.default.contents(atPath: "\(root)/\(folder)/\(name)").map {

@@ -36,10 +36,10 @@ struct StyleRule: Sendable {
         banned([" print("], in: { $0.isLibrary }, because: "a library logs"),
         banned(
             ["try!", "as!", "fatalError(", "nonisolated(unsafe)", "TODO", "FIXME"],
-            in: { $0.path.hasPrefix("Sources/") }, because: "operating errors are thrown, and nothing is left half done"
+            in: { $0.isProgram }, because: "operating errors are thrown, and nothing is left half done"
         ),
         banned(
-            ["@unchecked Sendable"], in: { $0.path.hasPrefix("Sources/") },
+            ["@unchecked Sendable"], in: { $0.isProgram },
             because: "the compiler checks what threads share",
             except: [
                 // Touched on the pool's writer queue only, which the compiler cannot know; each says so.
@@ -50,17 +50,30 @@ struct StyleRule: Sendable {
             ["Task.sleep", "Thread.sleep", "usleep("], in: { $0.path.hasPrefix("Tests/") && $0.module != "StyleTests" },
             because: "a test waits for what it waits for"),
         StyleRule(name: "an import follows the arrows") { file in
-            guard file.path.hasPrefix("Sources/"), let allowed = ImportArrows.allowed[file.module] else { return [] }
+            guard file.isProgram, let allowed = ImportArrows.allowed[file.module] else { return [] }
             return file.imports.filter { !allowed.contains($0) }.map { "\(file.path): import \($0)" }
         },
         StyleRule(name: "an unstructured task says why") { file in
-            guard file.isLibrary else { return [] }
+            guard file.isLibrary || file.isBenchmark else { return [] }
+            return file.linesWithoutComment { line in
+                (line.contains("Task {") && !line.contains("addTask {")) || line.contains("Task.detached")
+            }
+        },
+        // A sleep that only waits hides a missing signal, and its length ends up in the results.
+        StyleRule(name: "a sleep of a benchmark says what it measures") { file in
+            file.isBenchmark ? file.linesWithoutComment { $0.contains("Task.sleep") } : []
+        },
+        StyleRule(name: "a type of a benchmark has a docstring") { file in
+            guard file.isBenchmark else { return [] }
             return file.lines.indices.filter { index in
                 let line = file.lines[index]
-                let isTask = (line.contains("Task {") && !line.contains("addTask {")) || line.contains("Task.detached")
-                let above = file.lines[max(0, index - 3)..<index]
-                return isTask && !line.contains("//") && !above.contains { $0.contains("//") }
-            }.map { "\(file.path):\($0 + 1)" }
+                let words = line.split(separator: " ").map(String.init)
+                let isType = words.first != "import" && words.prefix(3).contains { Self.types.contains($0) }
+                var above = index - 1
+                while above >= 0, file.lines[above].hasPrefix("@") { above -= 1 }
+                let hasDocstring = above >= 0 && file.lines[above].hasPrefix("///")
+                return isType && !line.hasPrefix(" ") && !line.hasPrefix("/") && !hasDocstring
+            }.map { "\(file.path):\($0 + 1): \(file.lines[$0])" }
         },
         StyleRule(name: "a public type or function has a docstring") { file in
             guard file.isLibrary, !Self.implementations.contains(file.name) else { return [] }
@@ -77,7 +90,8 @@ struct StyleRule: Sendable {
         },
     ]
 
-    private static let kinds: Set<String> = ["struct", "enum", "class", "protocol", "actor", "func"]
+    private static let types: Set<String> = ["struct", "enum", "class", "protocol", "actor"]
+    private static let kinds: Set<String> = types.union(["func"])
     /// Files whose public functions are those of a protocol of the core, which says what they mean.
     private static let implementations = ["SQLiteJournal.swift", "SimulatedRunner.swift"]
     /// Members whose meaning is documented at their protocol.
@@ -87,9 +101,22 @@ struct StyleRule: Sendable {
 }
 
 extension SourceFile {
-    /// Whether the file is the product's, and not the executable that gives the libraries clock, chance and streams.
-    var isLibrary: Bool {
-        path.hasPrefix("Sources/") && module != "longtake" && module != "LongtakeBench"
+    /// Whether the file belongs to a library of the product. The executable longtake does not: it
+    /// gives the libraries their clock, their random numbers and their streams.
+    var isLibrary: Bool { path.hasPrefix("Sources/") && module != "longtake" }
+
+    /// Whether the file belongs to the load driver.
+    var isBenchmark: Bool { path.hasPrefix("Benchmarks/") }
+
+    /// Whether the file belongs to the product or to the load driver, and not to the tests.
+    var isProgram: Bool { path.hasPrefix("Sources/") || isBenchmark }
+
+    /// The lines that `matches` selects and that have no comment in them or in the three lines above.
+    fileprivate func linesWithoutComment(_ matches: (String) -> Bool) -> [String] {
+        lines.indices.filter { index in
+            let above = lines[max(0, index - 3)..<index]
+            return matches(lines[index]) && !lines[index].contains("//") && !above.contains { $0.contains("//") }
+        }.map { "\(path):\($0 + 1)" }
     }
 
     var imports: [String] {
@@ -117,6 +144,10 @@ enum ImportArrows {
         "LongtakeHTTP": system.union([
             "LongtakeAPI", "LongtakeCore", "LongtakeStream", "Logging", "Crypto", "Hummingbird", "HTTPTypes", "NIOCore",
             "NIOPosix", "NIOHTTP1", "NIOHTTPTypesHTTP1", "RawStructuredFieldValues",
+        ]),
+        "LongtakeBench": system.union([
+            "LongtakeAPI", "LongtakeCore", "LongtakeSQLite", "ArgumentParser", "GRDB", "Histogram", "Logging",
+            "NIOCore", "NIOPosix",
         ]),
     ]
 }

@@ -13,8 +13,9 @@ import Testing
     func filesAreFound() {
         #expect(SourceFile.all.contains { $0.path == "Sources/LongtakeCore/Limits.swift" })
         #expect(SourceFile.all.contains { $0.path == "Tests/StyleTests/StyleTests.swift" })
-        let modules = Set(SourceFile.all.filter(\.isLibrary).map(\.module))
-        #expect(modules == Set(ImportArrows.allowed.keys), "every library has its arrows")
+        #expect(SourceFile.all.contains { $0.path == "Benchmarks/LongtakeBench/LongtakeBench.swift" })
+        let modules = Set(SourceFile.all.filter { $0.isLibrary || $0.isBenchmark }.map(\.module))
+        #expect(modules == Set(ImportArrows.allowed.keys), "every library and the load driver have their arrows")
     }
 
     /// A gate that cannot fire guards nothing: each rule is shown something that breaks it.
@@ -34,6 +35,12 @@ import Testing
             ("Sources/LongtakeHTTP/A.swift", "import GRDB"),
             ("Sources/LongtakeEngine/A.swift", "    Task {\n    }"),
             ("Sources/LongtakeCore/A.swift", "public struct Naked {}"),
+            ("Benchmarks/LongtakeBench/Long.swift", String(repeating: "\n", count: 500)),
+            ("Benchmarks/LongtakeBench/A.swift", "let a = try! b()"),
+            ("Benchmarks/LongtakeBench/A.swift", "import LongtakeHTTP"),
+            ("Benchmarks/LongtakeBench/A.swift", "    Task {\n    }"),
+            ("Benchmarks/LongtakeBench/A.swift", "    try await Task.sleep(for: .seconds(1))"),
+            ("Benchmarks/LongtakeBench/A.swift", "private final class Naked {}"),
         ])
     func finds(path: String, text: String) {
         let file = SourceFile(path: path, text: text)
