@@ -126,7 +126,7 @@ extension UnsafeRawBufferPointer {
 
     /// The number of the event id that follows `name`: 7 in `"head":"da9459a2-7"`.
     fileprivate func idNumber(of name: StaticString) -> UInt64? {
-        guard let start = place(of: name, from: 0)?.advanced(by: name.utf8CodeUnitCount), start < count,
+        guard let start = index(of: name, from: 0)?.advanced(by: name.utf8CodeUnitCount), start < count,
             let dash = self[start..<Swift.min(count, start + 32)].firstIndex(of: UInt8(ascii: "-"))
         else { return nil }
         return number(at: dash + 1)?.value
