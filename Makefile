@@ -7,84 +7,93 @@ PREFIX ?= /usr/local
 # For `make soak`: the duration of all faults together, and the number of seeded schedules of the simulation.
 SECONDS   ?= 600
 SCHEDULES ?= 20000
-# For `make sanitize`: the sanitizer, and the number of shutdowns under load. With `thread`, Swift 6.3 on Linux reports false races for code
-# under a `Mutex`, because the standard library, which contains the lock, is not instrumented.
-SANITIZER ?= address
+# A sanitizer for debug builds: with `address`, the process traps at each invalid memory access. With `thread`, Swift 6.3 on Linux reports
+# false races for code under a `Mutex`, because the standard library, which contains the lock, is not instrumented.
+SANITIZER ?=
+# For `make sanitize`: the number of shutdowns under load.
 STOPS     ?= 300
-# Leak detection is off, because a process that exits frees nothing.
-SANITIZE  = ASAN_OPTIONS=detect_leaks=0 LONGTAKE_STOPS=$(STOPS)
-SANITIZED = --sanitize=$(SANITIZER) --scratch-path $(SCRATCH)
-SCRATCH   = $(if $(filter thread,$(SANITIZER)),.build-tsan,.build-asan)
 
+# Each kind of build has its own folder.
+SCRATCH = .build$(if $(SANITIZER),-$(SANITIZER))
+RELEASE ?= .build
 # Every build checks the imports: if a target imports a module that Package.swift does not name for it, the build fails.
 BUILD_FLAGS = --explicit-target-dependency-import-check error
+DEBUG   = --scratch-path $(SCRATCH) $(if $(SANITIZER),--sanitize=$(SANITIZER))
+OPTIMIZED = -c release --scratch-path $(RELEASE) $(BUILD_FLAGS)
+# Leak detection is off, because a process that exits frees nothing.
+ASAN_OPTIONS ?= detect_leaks=0
+export ASAN_OPTIONS
 
 # The tests that start no daemon.
 FAST = ^(Longtake(Core|API|Storage|SQLite|Engine|Stream|HTTP|Simulation|Bench)Tests|StyleTests)\.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-clients soak mutations sanitize sanitize-stop fuzz bench install format lint dependencies
+.PHONY: help run daemon build test test-fast test-clients soak mutations sanitize sanitized-tests sanitize-stop fuzz release bench install format lint dependencies
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
-run: dependencies ## build the daemon and serve on http://127.0.0.1:8080 (ARGS="--speed 20" adds flags)
-	@$(SWIFT) build $(BUILD_FLAGS) --product longtake
-	@exec .build/debug/longtake serve --config $(CONFIG) $(ARGS)
+run: daemon ## build the daemon and serve on http://127.0.0.1:8080 (ARGS="--speed 20" adds flags)
+	@exec $(SCRATCH)/debug/longtake serve --config $(CONFIG) $(ARGS)
+
+daemon: dependencies
+	@$(SWIFT) build $(BUILD_FLAGS) $(DEBUG) --product longtake
+
+build: dependencies ## build everything, including the tests
+	$(SWIFT) build $(BUILD_FLAGS) $(DEBUG) --build-tests
 
 # At most 8 tests run at once. If all started together, their daemons would wait for the disk for longer
 # than a commit may take. The faults come last, for the same reason.
-test: dependencies ## build and run all tests
-	$(SWIFT) build $(BUILD_FLAGS) --build-tests
-	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 $(SWIFT) test --skip-build --skip LongtakeFaultTests
-	$(SWIFT) test --skip-build --filter LongtakeFaultTests
+test: build ## build and run all tests
+	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 $(SWIFT) test $(DEBUG) --skip-build --skip LongtakeFaultTests
+	$(SWIFT) test $(DEBUG) --skip-build --filter LongtakeFaultTests
 
-test-fast: dependencies ## build, and run the tests that need no daemon (about a minute after the build)
-	$(SWIFT) build $(BUILD_FLAGS) --build-tests
-	$(SWIFT) test --skip-build --filter '$(FAST)'
+test-fast: build ## build, and run the tests that need no daemon (less than a minute after the build)
+	$(SWIFT) test $(DEBUG) --skip-build --filter '$(FAST)'
 
 # The three groups of faults run side by side. The faults of a group run one after the other, each for a thirteenth of the time.
-soak: dependencies ## inject every fault of docs/reliability.md, with new seeds (SECONDS=600 SCHEDULES=20000)
-	$(SWIFT) build $(BUILD_FLAGS) --build-tests
-	LONGTAKE_SCHEDULES=$(SCHEDULES) $(SWIFT) test --skip-build --filter SimulationTests
-	LONGTAKE_SOAK_SECONDS=$$(($(SECONDS) / 13)) $(SWIFT) test --skip-build --filter FaultTests
+soak: build ## inject every fault of docs/reliability.md, with new seeds (SECONDS=600 SCHEDULES=20000)
+	LONGTAKE_SCHEDULES=$(SCHEDULES) $(SWIFT) test $(DEBUG) --skip-build --filter SimulationTests
+	LONGTAKE_SOAK_SECONDS=$$(($(SECONDS) / 13)) $(SWIFT) test $(DEBUG) --skip-build --filter FaultTests
 
 mutations: dependencies ## break each rule of LongtakeCore once: the simulation must find it (ARGS=head-too-far selects one)
 	python3 Tests/Mutations/mutate.py --swift "$(SWIFT)" $(ARGS)
 
-sanitize: dependencies ## run unit tests and shutdowns under load with AddressSanitizer, which traps at invalid memory accesses (STOPS=300)
-	$(SWIFT) build $(BUILD_FLAGS) $(SANITIZED) --build-tests
-	$(SANITIZE) $(SWIFT) test $(SANITIZED) --skip-build --filter 'Longtake(Core|API|Storage|SQLite|Stream|HTTP|Engine)Tests|stoppedWhileRead'
+sanitize: ## run unit tests and shutdowns under load with AddressSanitizer, which traps at invalid memory accesses (STOPS=300)
+	LONGTAKE_STOPS=$(STOPS) $(MAKE) sanitized-tests SANITIZER=$(or $(SANITIZER),address)
 
-# The short form: only the daemon is built with the sanitizer. The tests from `make test` stop it under load.
-sanitize-stop: dependencies
-	$(SWIFT) build $(BUILD_FLAGS) $(SANITIZED) --product longtake
-	LONGTAKE_BINARY=$(CURDIR)/$(SCRATCH)/debug/longtake $(SANITIZE) $(SWIFT) test --skip-build --filter stoppedWhileRead
+sanitized-tests: build
+	$(SWIFT) test $(DEBUG) --skip-build --filter 'Longtake(Core|API|Storage|SQLite|Stream|HTTP|Engine)Tests|stoppedWhileRead'
 
-fuzz: dependencies ## send valid and invalid requests, generated from the OpenAPI document, with schemathesis (ARGS="--seed 1")
+# The short form: only the daemon is built with the sanitizer. The tests of `make build` stop it under load.
+sanitize-stop: build
+	$(MAKE) daemon SANITIZER=address
+	LONGTAKE_BINARY=$(CURDIR)/.build-address/debug/longtake LONGTAKE_STOPS=$(STOPS) $(SWIFT) test --skip-build --filter stoppedWhileRead
+
+fuzz: daemon ## send valid and invalid requests, generated from the OpenAPI document, with schemathesis (ARGS="--seed 1")
 	@if ! cmp -s Tests/Fuzz/requirements.txt .build/fuzz/requirements.txt; then \
 		echo 'Fuzzing needs schemathesis. Installing it from PyPI into .build/fuzz.'; \
 		rm -rf .build/fuzz && python3 -m venv .build/fuzz \
 			&& .build/fuzz/bin/pip install -q --disable-pip-version-check -r Tests/Fuzz/requirements.txt \
 			&& cp Tests/Fuzz/requirements.txt .build/fuzz/; \
 	fi
-	$(SWIFT) build $(BUILD_FLAGS) --product longtake
-	.build/fuzz/bin/python Tests/Fuzz/fuzz.py .build/debug/longtake $(ARGS)
+	.build/fuzz/bin/python Tests/Fuzz/fuzz.py $(SCRATCH)/debug/longtake $(ARGS)
 
-test-clients: dependencies ## run the programs of docs/clients.md with a real Chromium and a real nginx (ARGS=curl selects tests by name)
+test-clients: daemon ## run the programs of docs/clients.md with a real Chromium and a real nginx (ARGS=curl selects tests by name)
 	@if ! cmp -s Tests/Clients/requirements.txt .build/clients/requirements.txt; then \
 		echo 'The client tests need Python libraries. Installing them from PyPI into .build/clients.'; \
 		rm -rf .build/clients && python3 -m venv .build/clients \
 			&& .build/clients/bin/pip install -q --disable-pip-version-check --no-deps -r Tests/Clients/requirements.txt \
 			&& cp Tests/Clients/requirements.txt .build/clients/; \
 	fi
-	$(SWIFT) build $(BUILD_FLAGS) --product longtake
-	.build/clients/bin/python Tests/Clients/clients.py .build/debug/longtake $(ARGS)
+	.build/clients/bin/python Tests/Clients/clients.py $(SCRATCH)/debug/longtake $(ARGS)
 
-bench: dependencies ## measure a release build on this machine (ARGS="fanout --peer nchan"; ARGS=--help lists the benchmarks)
-	$(SWIFT) build $(BUILD_FLAGS) -c release --product longtake
-	$(SWIFT) build $(BUILD_FLAGS) -c release --product longtake-bench
-	.build/release/longtake-bench $(ARGS)
+release: dependencies ## build the daemon and the load driver with optimization (RELEASE=.build names the folder)
+	$(SWIFT) build $(OPTIMIZED) --product longtake
+	$(SWIFT) build $(OPTIMIZED) --product longtake-bench
+
+bench: release ## measure a release build on this machine (ARGS="fanout --peer nchan"; ARGS=--help lists the benchmarks)
+	$(RELEASE)/release/longtake-bench $(ARGS)
 
 install: dependencies ## install a release build, its configuration and its systemd units (as root; PREFIX=/usr/local)
 	$(SWIFT) build $(BUILD_FLAGS) -c release --static-swift-stdlib --product longtake

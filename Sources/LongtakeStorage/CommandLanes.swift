@@ -56,7 +56,7 @@ public import LongtakeCore
     @usableFromInline var refusal: JournalError?
     /// While this is set, only commands that may use the reserve are accepted. All others get this
     /// error.
-    @usableFromInline package var obstacle: JournalError?
+    @usableFromInline package var blockError: JournalError?
     /// How many submissions may wait.
     @usableFromInline package var submissionsWaiting: Int
     @usableFromInline let commandsPerCommit: Int
@@ -80,7 +80,7 @@ public import LongtakeCore
     /// - Throws: ``JournalError`` if the command is rejected. Then it is in no lane.
     @inlinable package mutating func add(_ command: Command, as kind: CommandKind) throws(JournalError) -> WriterWake {
         if let refusal { throw refusal }
-        if let obstacle, !kind.mayUseReserve { throw obstacle }
+        if let blockError, !kind.mayUseReserve { throw blockError }
         switch kind {
         case .submission:
             guard submissions.count < submissionsWaiting else { throw .overloaded }

@@ -46,11 +46,11 @@ public import LongtakeCore
     package mutating func unpark() -> WriterWake { lanes.unpark() }
 
     /// From here on it accepts only commands that may use the reserve.
-    package mutating func block(with obstacle: JournalError) { lanes.obstacle = obstacle }
+    package mutating func block(with error: JournalError) { lanes.blockError = error }
 
     /// The disk accepts writes again.
     package mutating func unblock() -> WriterWake {
-        lanes.obstacle = nil
+        lanes.blockError = nil
         return lanes.unpark()
     }
 

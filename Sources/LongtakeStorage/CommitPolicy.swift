@@ -58,7 +58,7 @@ package struct TransactionFailure: Error, Hashable, Sendable {
 /// open ──a transaction fails, disk full──► blocked     one command per transaction; only commands
 ///   ▲                                        │         that may use the reserve
 ///   └──────────────the store has space───────┘
-/// open, blocked ──COMMIT fails, outcome unknown──► lost: no command runs; all of them fail with `outcomeUnknown`
+/// open, blocked ──COMMIT fails, outcome unknown──► lost: every command fails with `outcomeUnknown`
 /// ```
 ///
 /// If recovery at startup had no space, the writer is blocked and also not recovered: then it only
@@ -73,40 +73,41 @@ package struct CommitPolicy: Sendable {
     private var retryMilliseconds = 0
     private var isRetryScheduled = false
 
-    /// The shortest and the longest delay before the writer retries parked commands, in milliseconds.
+    /// The shortest and the longest delay before the writer retries parked commands, in
+    /// milliseconds.
     private static let retryRange = 50...2_000
 
     package init(isRecovered: Bool) { self.isRecovered = isRecovered }
 
-    /// Whether each command gets its own transaction, so that one failing command does not roll back
-    /// the others.
+    /// Whether each command gets its own transaction, so that one failing command does not roll
+    /// back the others.
     package var runsSingly: Bool { blockReason != nil || !isRecovered }
 
     package enum FailedBatch: Hashable {
         /// Free space, ``CommitPolicy/block(because:)``, then run each command singly.
         case freeSpace
         case runSingly
-        /// It had one command: ``CommitPolicy/giveUp(_:_:isExpired:)``.
-        case giveUp
+        /// It had one command: ``CommitPolicy/failOrPark(_:_:isExpired:)``.
+        case failOrPark
     }
 
     /// What to do with a batch that failed as a whole.
     package func next(after failure: TransactionFailure, ofBatchOf count: Int) -> FailedBatch {
-        failure.kind == .noSpace ? .freeSpace : count == 1 ? .giveUp : .runSingly
+        failure.kind == .noSpace ? .freeSpace : count == 1 ? .failOrPark : .runSingly
     }
 
     package enum SingleCommand: Hashable {
         case run
         case fail(JournalError)
-        /// Do not run it now: ``CommitPolicy/giveUp(_:_:isExpired:)``.
-        case giveUp(TransactionFailure)
+        /// Do not run it now: ``CommitPolicy/failOrPark(_:_:isExpired:)``.
+        case failOrPark(TransactionFailure)
     }
 
     /// What to do with a command of a batch that runs singly.
     package func single(_ kind: CommandKind) -> SingleCommand {
         if let lost { return .fail(lost) }
         if let blockReason, !kind.mayUseReserve { return .fail(.cannotPersist(blockReason)) }
-        return isRecovered ? .run : .giveUp(TransactionFailure(.noSpace, TransactionFailure.diskFull))
+        return isRecovered ? .run : .failOrPark(TransactionFailure(.noSpace, TransactionFailure.diskFull))
     }
 
     /// Whether a command that ran singly has found the disk full. Then the store must free space
@@ -115,7 +116,7 @@ package struct CommitPolicy: Sendable {
         failure.kind == .noSpace && blockReason == nil
     }
 
-    package enum GivenUp: Hashable {
+    package enum FailedCommand: Hashable {
         case fail(JournalError)
         /// Keep it. If there is a delay, unpark all after it, and call ``CommitPolicy/retry()``.
         case park(unparkAfterMilliseconds: Int?)
@@ -123,7 +124,9 @@ package struct CommitPolicy: Sendable {
 
     /// What to do with a command whose own transaction failed.
     /// - Parameter isExpired: whether its caller does not wait for another try.
-    package mutating func giveUp(_ kind: CommandKind, _ failure: TransactionFailure, isExpired: Bool) -> GivenUp {
+    package mutating func failOrPark(
+        _ kind: CommandKind, _ failure: TransactionFailure, isExpired: Bool
+    ) -> FailedCommand {
         guard kind == .critical, !isExpired, failure.kind != .permanent else {
             return .fail(.cannotPersist(failure.reason))
         }

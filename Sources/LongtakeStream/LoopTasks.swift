@@ -2,8 +2,8 @@ import LongtakeCore
 public import NIOCore
 import Synchronization
 
-/// Counts the tasks that hand results to event loops, so that shutdown stops the loops only after the
-/// last task has ended. A stopped loop discards what it is given.
+/// Counts the tasks that hand results to event loops, so that shutdown stops the loops only after
+/// the last task has ended. A stopped loop discards what it is given.
 public final class LoopTasks: Sendable {
     private struct State {
         var count = 0
@@ -14,8 +14,8 @@ public final class LoopTasks: Sendable {
 
     public init() {}
 
-    /// Starts a task. Unstructured, because the callers are callbacks of an event loop, which must not
-    /// wait.
+    /// Starts a task. Unstructured, because the callers are callbacks of an event loop, which must
+    /// not wait.
     public func start(_ body: @escaping @Sendable () async -> Void) -> Task<Void, Never> {
         state.withLock { $0.count += 1 }
         return Task {

@@ -1,7 +1,7 @@
 /// The client that a stream or a waiting request belongs to, as far as the hub has to know it.
 public struct StreamOwner: Hashable, Sendable {
-    /// The quota counts all streams of one account together, such as those of a key and of its tickets.
-    /// `nil` for an anonymous client.
+    /// The quota counts all streams of one account together, such as those of a key and of its
+    /// tickets. `nil` for an anonymous client.
     public var account: String?
     /// The key that signed the ticket of the stream; `nil` without a ticket.
     public var signer: String?
@@ -15,8 +15,8 @@ public struct StreamOwner: Hashable, Sendable {
     }
 }
 
-/// The right to have one open stream or one waiting request. It is released when the last reference to
-/// it ends.
+/// The right to have one open stream or one waiting request. It is released when the last reference
+/// to it ends.
 public final class StreamSlot: Sendable {
     let owner: StreamOwner
     private let release: @Sendable () -> Void

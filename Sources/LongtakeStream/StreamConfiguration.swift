@@ -12,15 +12,15 @@ public struct StreamConfiguration: Sendable {
     /// Whether the owner may have an open stream. The hub asks when a stream starts and in
     /// ``StreamHub/endUnauthorizedStreams()``.
     public var isAuthorized: @Sendable (StreamOwner) -> Bool
-    /// The age at which a stream ends so that its client reconnects; `nil` for no limit. Each stream
-    /// varies it by up to a tenth.
+    /// The age at which a stream ends so that its client reconnects; `nil` for no limit. Each
+    /// stream varies it by up to a tenth.
     public var maxAge: Duration?
     /// The links in job documents.
     public var links: APILinks
     /// Draws 64 random bits, for the jitter of `retry:` and of ages.
     public var random: @Sendable () -> UInt64
-    /// Returns free memory to the system. The hub calls it when a burst of opened and closed streams is
-    /// over. It must not block.
+    /// Returns free memory to the system. The hub calls it when a burst of opened and closed
+    /// streams is over. It must not block.
     public var releaseMemory: @Sendable () -> Void
     /// Bounds that a simulation makes small, so that its runs exceed them.
     package var bounds = Bounds()

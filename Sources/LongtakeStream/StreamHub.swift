@@ -55,8 +55,8 @@ public final class StreamHub: Sendable {
 
     public var openStreams: Int { census.withLock { $0.open } }
 
-    /// Acquires a slot for a stream; `nil` if ``StreamConfiguration/maxStreams`` slots are in use, or the
-    /// account uses ``StreamConfiguration/maxStreamsPerOwner`` of them.
+    /// Acquires a slot for a stream; `nil` if ``StreamConfiguration/maxStreams`` slots are in use,
+    /// or the account uses ``StreamConfiguration/maxStreamsPerOwner`` of them.
     public func takeSlot(of owner: StreamOwner = StreamOwner()) -> StreamSlot? {
         let isAcquired = census.withLock {
             $0.streams.acquire(
@@ -124,8 +124,8 @@ public final class StreamHub: Sendable {
 
     // MARK: Waiting requests
 
-    /// Acquires a slot for a request that waits; `nil` if ``StreamLimits/requestsWaiting`` slots are
-    /// in use, or the account uses ``StreamLimits/requestsWaitingPerKey`` of them.
+    /// Acquires a slot for a request that waits; `nil` if ``StreamLimits/requestsWaiting`` slots
+    /// are in use, or the account uses ``StreamLimits/requestsWaitingPerKey`` of them.
     public func takeWaitSlot(of account: String? = nil) -> StreamSlot? {
         let isAcquired = census.withLock {
             $0.waits.acquire(
@@ -167,11 +167,11 @@ public final class StreamHub: Sendable {
     /// Whether streams are being ended for shutdown.
     public var isDraining: Bool { census.withLock { $0.isDraining } }
 
-    /// Ends all streams with `stream.end` and the reason `draining`, and waits for that, at most until
-    /// `deadline`.
+    /// Ends all streams with `stream.end` and the reason `draining`, and waits for that, at most
+    /// until `deadline`.
     ///
-    /// Up to 64 streams of a loop end at once. More are spread over most of `deadline`, at most over
-    /// ``StreamLimits/drainSpread``, so that their clients do not reconnect together.
+    /// Up to 64 streams of a loop end at once. More are spread over most of `deadline`, at most
+    /// over ``StreamLimits/drainSpread``, so that their clients do not reconnect together.
     public func drain(within deadline: Duration) async {
         census.withLock { $0.isDraining = true }
         for shard in shards {
@@ -222,8 +222,8 @@ public final class StreamHub: Sendable {
             let evicted = reader.rings.evictIdle()
             let isMemoryDue = census.withLock { $0.memory.isDue(evictedBytes: evicted.bytes) }
             guard isMemoryDue || evicted.bytes > 0 else { return }
-            // Unstructured, because the streams of the loop would wait while it frees memory. The rings
-            // are freed before free memory is returned to the system.
+            // Unstructured, because the streams of the loop would wait while it frees memory. The
+            // rings are freed before free memory is returned to the system.
             Task { [configuration] in
                 evicted.free()
                 if isMemoryDue { configuration.releaseMemory() }
@@ -234,8 +234,8 @@ public final class StreamHub: Sendable {
 
 /// Decides when free memory is returned to the system.
 ///
-/// That takes milliseconds in which other threads wait for memory. So it happens once after a burst of
-/// opened and closed streams or of evicted rings, and not during the burst.
+/// That takes milliseconds in which other threads wait for memory. So it happens once after a burst
+/// of opened and closed streams or of evicted rings, and not during the burst.
 struct MemoryRelease: Hashable, Sendable {
     /// More opened and closed streams than this in one period are a burst.
     private static let burst = 500

@@ -2,7 +2,8 @@ import LongtakeCore
 import LongtakeTesting
 import Testing
 
-/// Parsing untrusted JSON. The list of hostile inputs has more invalid texts, and why they are rejected.
+/// Parsing untrusted JSON. The list of hostile inputs has more invalid texts, and why they are
+/// rejected.
 @Suite("parsing untrusted JSON") struct JSONReaderTests {
     private static func read(_ text: String) throws(JSONParseError) -> JSONValue {
         try JSONReader.read(Array(text.utf8))

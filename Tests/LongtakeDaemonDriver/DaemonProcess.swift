@@ -218,12 +218,15 @@ package final class DaemonProcess: @unchecked Sendable {
     ) throws -> pid_t {
         var pid: pid_t = 0
         var argv = arguments.map { strdup($0) } + [nil]
-        var envp = (["PATH=/usr/sbin:/usr/bin:/sbin:/bin"] + environment).map { strdup($0) } + [nil]
+        var envp = (["PATH=/usr/sbin:/usr/bin:/sbin:/bin"] + sanitizerOptions + environment).map { strdup($0) } + [nil]
         defer { for text in argv + envp { free(text) } }
         let result = posix_spawn(&pid, path, &actions, nil, &argv, &envp)
         guard result == 0 else { throw DidNotStart(description: "\(path): \(String(cString: strerror(result)))") }
         return pid
     }
+
+    /// The options of a sanitizer, for a binary that is built with one.
+    private static let sanitizerOptions = getenv("ASAN_OPTIONS").map { ["ASAN_OPTIONS=\(String(cString: $0))"] } ?? []
 
     /// Runs the binary to its end. It is killed after the given time.
     /// - Parameter wrapper: a command with its arguments that executes the binary in the same

@@ -59,8 +59,8 @@ struct JournalCloseTests {
         #expect(noted.number.withLock { $0 } == 1)
     }
 
-    // This test failed when the note said `closed` whatever became of the checkpoint: the epoch stayed, so
-    // old cursors would have matched new events.
+    // This test failed when the note said `closed` whatever became of the checkpoint: the epoch
+    // stayed, so old cursors would have matched new events.
     @Test("after a failed last checkpoint, a WAL that is removed is noticed at the next start")
     func failedCheckpoint() async throws {
         DiskFaults.install()

@@ -60,10 +60,10 @@ struct CommandLanesTests {
     @Test("while the store is blocked, only critical commands and maintenance are accepted")
     func blocking() throws {
         var lanes = Lanes()
-        lanes.obstacle = .cannotPersist("full")
+        lanes.blockError = .cannotPersist("full")
         let accepted = Self.kinds.filter { kind in (try? lanes.add(1, as: kind)) != nil }
         #expect(accepted == [.critical, .maintenance])
-        lanes.obstacle = nil
+        lanes.blockError = nil
         #expect(try lanes.add(2, as: .normal) == .nothing)
     }
 

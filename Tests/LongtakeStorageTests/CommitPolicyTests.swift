@@ -16,7 +16,7 @@ struct CommitPolicyTests {
         #expect(!policy.runsSingly)
         for failure in [busy, broken] {
             #expect(policy.next(after: failure, ofBatchOf: 2) == .runSingly)
-            #expect(policy.next(after: failure, ofBatchOf: 1) == .giveUp)
+            #expect(policy.next(after: failure, ofBatchOf: 1) == .failOrPark)
         }
         for count in 1...2 { #expect(policy.next(after: full, ofBatchOf: count) == .freeSpace) }
     }
@@ -46,7 +46,7 @@ struct CommitPolicyTests {
     @Test("before recovery no command runs")
     func unrecovered() {
         var policy = CommitPolicy(isRecovered: false)
-        #expect(policy.runsSingly && Self.kinds.allSatisfy { policy.single($0) == .giveUp(full) })
+        #expect(policy.runsSingly && Self.kinds.allSatisfy { policy.single($0) == .failOrPark(full) })
         policy.recovered()
         #expect(!policy.runsSingly && policy.single(.critical) == .run)
     }
@@ -66,7 +66,7 @@ struct CommitPolicyTests {
                     var policy = CommitPolicy(isRecovered: true)
                     let isRetried = kind == .critical && failure != broken && !isExpired
                     #expect(
-                        policy.giveUp(kind, failure, isExpired: isExpired)
+                        policy.failOrPark(kind, failure, isExpired: isExpired)
                             == (isRetried
                                 ? .park(unparkAfterMilliseconds: 50) : .fail(.cannotPersist(failure.reason))))
                 }
@@ -78,7 +78,7 @@ struct CommitPolicyTests {
     func backoff() {
         var policy = CommitPolicy(isRecovered: true)
         func delay() -> Int? {
-            guard case .park(let delay) = policy.giveUp(.critical, busy, isExpired: false) else { return -1 }
+            guard case .park(let delay) = policy.failOrPark(.critical, busy, isExpired: false) else { return -1 }
             return delay
         }
         var delays: [Int?] = []

@@ -2,7 +2,8 @@ import LongtakeCore
 import LongtakeTesting
 import Synchronization
 
-/// A store in memory. A read of a log takes its snapshot at once, and returns when the test opens the gate.
+/// A store in memory. A read of a log takes its snapshot at once, and returns when the test opens
+/// the gate.
 final class GatedJournal: JournalDouble {
     let inner: MemoryJournal
     /// The handle that commits. It differs from `inner` if that is another handle.

@@ -35,7 +35,8 @@ final class Stage: Sendable {
 
     /// - Parameters:
     ///   - isHeld: whether reads wait for ``GatedJournal/open``.
-    ///   - isRemote: whether the hub is on another handle of the store, which only announces events.
+    ///   - isRemote: whether the hub is on another handle of the store, which only announces
+    ///     events.
     ///   - isSilent: whether the hub gets notices only from ``GatedJournal/notify(_:)``.
     init(
         maxStreams: Int = 10, isHeld: Bool = false, isRemote: Bool = false, isSilent: Bool = false,
@@ -104,8 +105,8 @@ final class Stage: Sendable {
         }
     }
 
-    /// Runs the loop until the condition holds for what the stream has sent. Reads end on other threads, so
-    /// the test yields to them.
+    /// Runs the loop until the condition holds for what the stream has sent. Reads end on other
+    /// threads, so the test yields to them.
     func until(_ condition: @Sendable (RecordingSink.State) -> Bool) async throws {
         let deadline = ContinuousClock.now + .seconds(120)
         var turns = 0

@@ -134,7 +134,8 @@ import Testing
         await until { stage.hub.reader.waiting <= 0 }
     }
 
-    /// Fails if the timing wheel contains the stream itself, which then lives until its next heartbeat.
+    /// Fails if the timing wheel contains the stream itself, which then lives until its next
+    /// heartbeat.
     @Test("a stream that has ended is freed at once")
     func letGo() async throws {
         let stage = try await Stage()

@@ -16,7 +16,8 @@ struct SourceFile: Sendable {
 
     var name: String { path.split(separator: "/").last.map(String.init) ?? "" }
 
-    /// The lines without comments, numbered from 1. Strings are left in: a rule that trips over one can say so in its allowance.
+    /// The lines without comments, numbered from 1. Strings are left in: a rule that trips over one
+    /// can say so in its allowance.
     var code: [(number: Int, text: String)] {
         lines.enumerated().compactMap { index, line in
             let text = line.drop { $0 == " " }

@@ -19,6 +19,14 @@ struct StyleRule: Sendable {
         StyleRule(name: "a file has at most 400 lines") { file in
             file.lines.count > 401 ? ["\(file.path): \(file.lines.count) lines"] : []
         },
+        StyleRule(name: "a comment has at most 100 columns") { file in
+            guard file.isProgram else { return [] }
+            return file.lines.indices.filter { index in
+                let text = file.lines[index].drop { $0 == " " }
+                // Several spaces belong to a table or a drawing.
+                return file.lines[index].count > 100 && text.hasPrefix("//") && !text.contains("  ")
+            }.map { "\(file.path):\($0 + 1)" }
+        },
         StyleRule(name: "a file is named after its noun") { file in
             // “Service manager” is the field's name for what systemd is.
             let isAllowed = file.path == "Sources/longtake/System/ServiceManager.swift"
@@ -31,7 +39,8 @@ struct StyleRule: Sendable {
                 ".randomElement()",
             ],
             in: { $0.isLibrary }, because: "time and chance are injected",
-            // Waits for another process's lock, on a thread of its own, for as long as a setting says.
+            // Waits for another process's lock, on a thread of its own, for as long as a setting
+            // says.
             except: ["Sources/LongtakeSQLite/Open/DirectoryLock.swift"]),
         banned([" print("], in: { $0.isLibrary }, because: "a library logs"),
         banned(
@@ -42,7 +51,8 @@ struct StyleRule: Sendable {
             ["@unchecked Sendable"], in: { $0.isProgram },
             because: "the compiler checks what threads share",
             except: [
-                // Touched on the pool's writer queue only, which the compiler cannot know; each says so.
+                // Touched on the pool's writer queue only, which the compiler cannot know; each
+                // says so.
                 "Sources/LongtakeSQLite/Writer/GroupCommitWriter.swift",
                 "Sources/LongtakeSQLite/Writer/WALCheckpoints.swift",
             ]),
@@ -111,11 +121,13 @@ extension SourceFile {
     /// Whether the file belongs to the product or to the load driver, and not to the tests.
     var isProgram: Bool { path.hasPrefix("Sources/") || isBenchmark }
 
-    /// The lines that `matches` selects and that have no comment in them or in the three lines above.
+    /// The lines that `matches` selects and that have no comment in them or in the three lines
+    /// above.
     fileprivate func linesWithoutComment(_ matches: (String) -> Bool) -> [String] {
         lines.indices.filter { index in
             let above = lines[max(0, index - 3)..<index]
-            return matches(lines[index]) && !lines[index].contains("//") && !above.contains { $0.contains("//") }
+            return matches(lines[index]) && !lines[index].contains("// ")
+                && !above.contains { $0.drop { $0 == " " }.hasPrefix("//") }
         }.map { "\(path):\($0 + 1)" }
     }
 

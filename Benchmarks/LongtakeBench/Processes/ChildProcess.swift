@@ -7,14 +7,18 @@ struct ChildProcess: Sendable {
     let id: pid_t
     private let output: ProcessOutput
 
+    /// One process is created at a time, so that no other one inherits its pipe.
+    private static let spawning = Mutex(())
+
     init(_ path: String, _ arguments: [String]) throws {
         var ends: [CInt] = [-1, -1]
-        guard pipe(&ends) == 0 else {
-            throw BenchFailure("cannot create a pipe: \(String(cString: strerror(errno)))")
+        let result = try Self.spawning.withLock { _ in
+            guard pipe(&ends) == 0 else {
+                throw BenchFailure("cannot create a pipe: \(String(cString: strerror(errno)))")
+            }
+            for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+            return Self.spawn(path, arguments, output: ends[1])
         }
-        // No other child process inherits the pipe, so it ends with this process.
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        let result = Self.spawn(path, arguments, output: ends[1])
         close(ends[1])
         do {
             id = try result.get()
@@ -58,7 +62,7 @@ struct ChildProcess: Sendable {
         return .success(process)
     }
 
-    /// Waits until `find` returns a value for the output of the process.
+    /// Waits until `find` returns a value for the output of the process. Call it at most once.
     func awaitOutput<Value: Sendable>(
         within seconds: Double, _ find: @escaping @Sendable (String) -> Value?
     ) async throws -> Value {
@@ -76,41 +80,44 @@ struct ChildProcess: Sendable {
     /// - Parameter gracefully: whether to send SIGTERM first. SIGKILL follows after 15 s.
     /// - Throws: an error if the process has already exited.
     func stop(gracefully: Bool = false) async throws {
-        guard !output.hasEnded else {
-            reap()
+        let wasRunning = !hasExited
+        // The process leads a group of its own, which its child processes are in.
+        kill(-id, gracefully && wasRunning ? SIGTERM : SIGKILL)
+        var hasEnded = await output.end(within: 15)
+        if !hasEnded {
+            kill(-id, SIGKILL)
+            hasEnded = await output.end(within: 15)
+        }
+        // After the end of the output, the exit of the process is a matter of microseconds.
+        waitpid(id, nil, hasEnded ? 0 : WNOHANG)
+        Cleanup.remove(process: id)
+        guard wasRunning else {
             throw BenchFailure("the server exited during the measurement: \(output.text.suffix(1_000))")
         }
-        let processes = ProcessTable.children(of: id) + [id]
-        for process in processes { kill(process, gracefully ? SIGTERM : SIGKILL) }
-        let exited = try await withTimeout(15) { [output] () async throws -> Bool in
-            for await _ in output.changes {}
-            return true
-        }
-        if exited == nil { for process in processes { kill(process, SIGKILL) } }
-        reap()
     }
 
-    /// Reaps the process. It has exited or is about to exit, so the call returns at once.
-    private func reap() {
-        waitpid(id, nil, 0)
-        Cleanup.remove(process: id)
+    /// Leaves the process to be reaped (waitid(2), `WNOWAIT`).
+    private var hasExited: Bool {
+        var information = siginfo_t()
+        return waitid(P_PID, id_t(id), &information, WEXITED | WNOHANG | WNOWAIT) == 0 && information.si_signo != 0
     }
 }
 
-/// The standard output and standard error of a child process. A separate thread reads them until the
-/// process and its own child processes have exited.
+/// The standard output and standard error of a child process. A separate thread reads them until
+/// the process and its own child processes have exited.
 private final class ProcessOutput: Sendable {
     private struct State {
         var bytes: [UInt8] = []
         var hasEnded = false
+        var waiters: [Waiter] = []
     }
 
     private let state = Mutex(State())
     /// An element after each change of ``text``. It ends when the processes have exited.
     let changes: AsyncStream<Void>
 
-    /// Far more than a server writes until it is ready. The end of a longer output is kept, because it
-    /// explains why the server has exited.
+    /// Far more than a server writes until it is ready. The end of a longer output is kept, because
+    /// it explains why the server has exited.
     private static let maximumBytes = 1 << 20
 
     init(readingFrom descriptor: CInt) {
@@ -124,7 +131,33 @@ private final class ProcessOutput: Sendable {
 
     var text: String { String(decoding: state.withLock { $0.bytes }, as: UTF8.self) }
 
-    var hasEnded: Bool { state.withLock { $0.hasEnded } }
+    /// Waits until the processes have exited.
+    /// - Returns: `false` if they have not after `seconds`.
+    func end(within seconds: Double) async -> Bool {
+        await withCheckedContinuation { caller in
+            let waiter = Waiter(caller)
+            let hasEnded = state.withLock { state in
+                state.waiters.append(waiter)
+                return state.hasEnded
+            }
+            if hasEnded { waiter.resume(returning: true) }
+            DispatchQueue.global().asyncAfter(deadline: .now() + seconds) { waiter.resume(returning: false) }
+        }
+    }
+
+    /// Resumes its caller once.
+    private final class Waiter: Sendable {
+        private let caller: Mutex<CheckedContinuation<Bool, Never>?>
+
+        init(_ caller: CheckedContinuation<Bool, Never>) { self.caller = Mutex(caller) }
+
+        func resume(returning hasEnded: Bool) {
+            caller.withLock { caller in
+                defer { caller = nil }
+                return caller
+            }?.resume(returning: hasEnded)
+        }
+    }
 
     /// Reads until the end. It blocks its thread.
     private func collect(from descriptor: CInt, onChange: () -> Void) {
@@ -137,7 +170,11 @@ private final class ProcessOutput: Sendable {
             onChange()
         }
         close(descriptor)
-        state.withLock { $0.hasEnded = true }
+        let waiters = state.withLock { state in
+            state.hasEnded = true
+            return state.waiters
+        }
+        for waiter in waiters { waiter.resume(returning: true) }
     }
 
     private func append(_ bytes: [UInt8]) {

@@ -51,6 +51,8 @@ final class DeliveryRecorder {
 
     func connected(_ channel: any Channel) {
         openCount += 1
+        // A watcher may reconnect while the group closes.
+        if isClosing { return channel.close(promise: nil) }
         channels.append(channel)
     }
 

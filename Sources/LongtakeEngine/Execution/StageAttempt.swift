@@ -4,7 +4,10 @@ import Synchronization
 
 /// Runs one attempt of a stage within its time limit. ``AttemptState`` decides, and this type
 /// performs its actions.
-struct StageAttempt: Sendable {
+///
+/// A class, because its tasks would each keep a copy of the claim otherwise: 6 KB for each running
+/// stage.
+final class StageAttempt: Sendable {
     let claim: Claim
     let runner: any StageRunner
     let clock: any Clock<Duration>
@@ -14,6 +17,20 @@ struct StageAttempt: Sendable {
     let reporter: StageReporter
     let abandoned: AbandonedAttempts
     let logger: Logger
+
+    init(
+        claim: Claim, runner: any StageRunner, clock: any Clock<Duration>, limit: Duration, grace: Duration,
+        reporter: StageReporter, abandoned: AbandonedAttempts, logger: Logger
+    ) {
+        self.claim = claim
+        self.runner = runner
+        self.clock = clock
+        self.limit = limit
+        self.grace = grace
+        self.reporter = reporter
+        self.abandoned = abandoned
+        self.logger = logger
+    }
 
     private enum Event: Sendable {
         case ended(AttemptEnd)
@@ -31,7 +48,7 @@ struct StageAttempt: Sendable {
         reporter.observeStop { send.yield(.stopRequested) }
         // Unstructured, because the loop over the events must go on after the caller's task is
         // cancelled.
-        let attempt = Task { await follow(events, send) }
+        let attempt = Task { await self.follow(events, send) }
         return await withTaskCancellationHandler {
             await attempt.value
         } onCancel: {
@@ -41,10 +58,8 @@ struct StageAttempt: Sendable {
 
     private func follow(_ events: AsyncStream<Event>, _ send: AsyncStream<Event>.Continuation) async -> AttemptEnd {
         // Unstructured, so that the attempt can end before a runner that does not stop.
-        let run = Task { send.yield(.ended(await runStage())) }
-        let limit = Task {
-            if (try? await TimeLimit(limit: self.limit, clock: clock).wait()) != nil { send.yield(.limitPassed) }
-        }
+        let run = Task { send.yield(.ended(await self.runStage())) }
+        let limit = timer(limit) { send.yield(.limitPassed) }
         var grace: Task<Void, Never>?
         defer {
             limit.cancel()
@@ -65,15 +80,19 @@ struct StageAttempt: Sendable {
             case .nothing: break
             case .stop:
                 run.cancel()
-                // Unstructured, like the limit. It is cancelled when this function returns.
-                grace = Task {
-                    if (try? await TimeLimit(limit: self.grace, clock: clock).wait()) != nil { send.yield(.graceOver) }
-                }
+                grace = timer(self.grace) { send.yield(.graceOver) }
             case .end: return outcome(end, isTimedOut: state.isTimedOut)
             case .abandon: return outcome(abandon(), isTimedOut: state.isTimedOut)
             }
         }
         return end
+    }
+
+    /// Unstructured, because it ends when the attempt cancels it, or by itself.
+    private func timer(_ limit: Duration, _ action: @escaping @Sendable () -> Void) -> Task<Void, Never> {
+        Task { [clock] in
+            if (try? await TimeLimit(limit: limit, clock: clock).wait()) != nil { action() }
+        }
     }
 
     /// An attempt that its time limit stopped counts as failed. If the runner ended by itself just
@@ -99,7 +118,7 @@ struct StageAttempt: Sendable {
 
     private func runStage() async -> AttemptEnd {
         do {
-            let output = try await runner.run(claim, report: { try await reporter.report($0) })
+            let output = try await runner.run(claim, report: { try await self.reporter.report($0) })
             return reporter.stop == .lost ? .lost : .succeeded(output: output)
         } catch {
             return end(with: error)

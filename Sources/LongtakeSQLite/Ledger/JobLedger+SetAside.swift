@@ -57,16 +57,17 @@ extension JobLedger {
         static let ofCorruptJob = [eventAndStages, stages]
     }
 
-    /// Whether to set a corrupt job aside. Each job is tried once. Beyond the limit, the database
+    /// Begins to set a corrupt job aside. Each job is tried once. Beyond the limit, the database
     /// itself is damaged. Then failing one job after the other would destroy data that a restore or
     /// a repair could save.
-    func maySetAside(_ corrupt: CorruptJob) -> Bool {
+    /// - Returns: `false` if the job must not be set aside.
+    func beginSetAside(of corrupt: CorruptJob) -> Bool {
         corruptJobs.count < SQLiteLimits.corruptJobsSetAside && corruptJobs.insert(corrupt.key).inserted
     }
 
     /// Setting the job aside failed for a reason that says nothing about the job, such as a full
     /// disk. So that attempt does not count.
-    func maySetAsideAgain(_ corrupt: CorruptJob) { corruptJobs.remove(corrupt.key) }
+    func forgetSetAside(of corrupt: CorruptJob) { corruptJobs.remove(corrupt.key) }
 
     /// Runs within a transaction of its own.
     func setAside(_ corrupt: CorruptJob, _ extent: Extent, _ db: Database) throws {

@@ -60,10 +60,10 @@ struct BootSequence {
         }
     }
 
-    /// Nobody is served yet. So any failure of this transaction fails the boot, and the next boot
-    /// tries again.
+    /// Nobody is served yet. So a failure of this transaction fails the boot, and the next boot
+    /// tries again. Only if the disk is full, the writer tries again later (``recoveredStages``).
     private static func setAside(_ corrupt: JobLedger.CorruptJob, _ ledger: JobLedger, _ db: Database) throws {
-        guard ledger.maySetAside(corrupt) else { throw corrupt.cause }
+        guard ledger.beginSetAside(of: corrupt) else { throw corrupt.cause }
         var failure: any Error = corrupt.cause
         for extent in JobLedger.Extent.ofCorruptJob {
             do {
@@ -76,11 +76,11 @@ struct BootSequence {
                 _ = ledger.takeCommit()
                 return
             } catch {
+                failure = CommitFailure.naming(error, on: db, mayRepeat: true)
                 ledger.forget()
-                failure = error
                 guard JobLedger.isCorrupt(error) else {
-                    ledger.maySetAsideAgain(corrupt)
-                    throw error
+                    ledger.forgetSetAside(of: corrupt)
+                    throw failure
                 }
             }
         }

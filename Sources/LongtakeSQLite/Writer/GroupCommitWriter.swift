@@ -8,8 +8,8 @@ import Synchronization
 /// Runs the waiting commands as one transaction: plan, write, COMMIT, call the observers, answer
 /// the callers. A ``CommitPolicy`` decides what happens when a transaction fails.
 ///
-/// Unchecked, because only the pool's writer queue, which is serial, touches the ledger and the
-/// policy.
+/// The conformance to `Sendable` is unchecked: all mutable state is used only on the pool's writer
+/// queue, which is serial.
 final class GroupCommitWriter: @unchecked Sendable {
     private let pool: DatabasePool
     private let ledger: JobLedger
@@ -22,10 +22,10 @@ final class GroupCommitWriter: @unchecked Sendable {
     private let onFatal: @Sendable (String) -> Void
     private let began = ContinuousClock.now
     private var gathering = GatherPlan()
-    /// Ends the wait for more reports.
+    /// Ends the pause in which the writer collects more reports for one commit.
     private let hurry = WakeUpPipe()
     private var policy: CommitPolicy
-    /// The connection must not be used any more.
+    /// Set when ``close(within:)`` has finished. Then nothing may use the connection.
     private var isClosed = false
 
     /// - Parameter isRecovered: `false` if the disk was too full for recovery.
@@ -41,7 +41,8 @@ final class GroupCommitWriter: @unchecked Sendable {
         policy = CommitPolicy(isRecovered: isRecovered)
         waiting = WaitingCommands(logger: logger)
         self.reserve = DiskReserve(reserve, logger: logger)
-        if let reason = isRecovered ? self.reserve.allocate() : TransactionFailure.diskFull { block(reason) }
+        let failure = isRecovered ? self.reserve.allocate() : TransactionFailure.diskFull
+        if let failure { block(failure) }
     }
 
     func observe(_ observer: @escaping @Sendable (Commit) -> Void) { observers.withLock { $0.append(observer) } }
@@ -56,8 +57,9 @@ final class GroupCommitWriter: @unchecked Sendable {
     /// disk stops responding while the transaction of a client's command runs, this throws
     /// ``JournalError/unanswered``. Cancelling the caller's task does not withdraw the command,
     /// because the writer may be running it.
-    /// - Parameter whenDurable: called on the writer when the command is durable, before this
-    ///   returns, and also if this has thrown ``JournalError/unanswered`` before.
+    /// - Parameter whenDurable: called on the writer when the command is durable, and before this
+    ///   function returns. It is also called if this function has already thrown
+    ///   ``JournalError/unanswered``.
     func perform<Value: Sendable>(
         as kind: CommandKind = .normal, for patience: Duration? = nil,
         whenDurable: @escaping @Sendable () -> Void = {},
@@ -114,8 +116,8 @@ final class GroupCommitWriter: @unchecked Sendable {
     /// - Returns: whether there may be more to do.
     private func step(_ db: Database) -> Bool {
         if gathering.isBusy, waiting.gather() {
-            // This blocks the writer's own thread, which has nothing else to do. A late signal
-            // shortens a later wait, once.
+            // This blocks the writer's queue for a few milliseconds. A signal that arrives after
+            // the wait ends the next wait early.
             hurry.wait(milliseconds: GatherPlan.pauseMilliseconds)
         }
         let batch = waiting.take()
@@ -129,10 +131,11 @@ final class GroupCommitWriter: @unchecked Sendable {
         } else if let failure = transact(batch, db) {
             switch policy.next(after: failure, ofBatchOf: batch.count) {
             case .freeSpace:
-                freeSpace(db)
+                blockAndFreeSpace(db)
                 runSingly(batch, db)
             case .runSingly: runSingly(batch, db)
-            case .giveUp: giveUp(batch[0], failure)
+            // The policy returns this only for a batch of one command.
+            case .failOrPark: failOrPark(batch[0], failure)
             }
         }
         let hasGrown = waiting.whileAccessingDisk { checkpoints.runIfDue(db) }
@@ -147,17 +150,18 @@ final class GroupCommitWriter: @unchecked Sendable {
             switch policy.single(command.kind) {
             case .run:
                 guard let failure = transact([command], db) else { continue }
-                if policy.mustBlock(after: failure) { freeSpace(db) }
-                giveUp(command, failure)
+                if policy.mustBlock(after: failure) { blockAndFreeSpace(db) }
+                failOrPark(command, failure)
             case .fail(let error): command.fail(error)
-            case .giveUp(let failure): giveUp(command, failure)
+            case .failOrPark(let failure): failOrPark(command, failure)
             }
         }
     }
 
-    private func giveUp(_ command: WriteCommand, _ failure: TransactionFailure) {
+    /// Fails a command, or parks it for a retry.
+    private func failOrPark(_ command: WriteCommand, _ failure: TransactionFailure) {
         let isExpired = command.deadline.map { .now >= $0 } ?? false
-        switch policy.giveUp(command.kind, failure, isExpired: isExpired) {
+        switch policy.failOrPark(command.kind, failure, isExpired: isExpired) {
         case .fail(let error): command.fail(error)
         case .park(let milliseconds):
             waiting.park(command)
@@ -174,14 +178,15 @@ final class GroupCommitWriter: @unchecked Sendable {
 
     // MARK: Full disk
 
-    /// The writer accepts only critical and maintenance commands until the storage has space again.
+    /// Releases the reserve. From here on the writer accepts only critical and maintenance
+    /// commands, until the storage has space again.
     private func block(_ reason: String) {
         reserve.release(because: reason, isNew: policy.block(because: reason))
         waiting.block(with: .cannotPersist(reason))
         checkSpaceLater()
     }
 
-    private func freeSpace(_ db: Database) {
+    private func blockAndFreeSpace(_ db: Database) {
         block(TransactionFailure.diskFull)
         checkpoint(.truncate, db)
     }
@@ -202,9 +207,10 @@ final class GroupCommitWriter: @unchecked Sendable {
         wake(waiting.unblock())
     }
 
+    /// - Returns: the reason of the failure; `nil` on success.
     private func restoreReserve() -> String? { waiting.whileAccessingDisk { reserve.restore() } }
 
-    /// Returns pages that pruning has freed inside the file to the file system.
+    /// Shrinks the database file: gives the file system the free pages that pruning has left in it.
     private func shrink(_ db: Database) {
         let command = WriteCommand(kind: .maintenance) { _, db in
             try db.execute(sql: "PRAGMA incremental_vacuum(\(SQLiteLimits.pagesPerShrink))")
@@ -216,11 +222,11 @@ final class GroupCommitWriter: @unchecked Sendable {
     }
 
     /// Runs recovery if there was no space for it at startup.
-    /// - Returns: why it cannot.
+    /// - Returns: the reason of the failure; `nil` on success.
     private func recover(_ db: Database) -> String? {
         guard !policy.isRecovered else { return nil }
-        // If a sync failed for lack of space, the disk may lack data that SQLite has in its cache.
-        // The checkpoint writes it again.
+        // If a sync failed for lack of space, the disk may lack data that the kernel has in its
+        // page cache. The checkpoint writes it again.
         checkpoint(.truncate, db)
         let command = WriteCommand(kind: .critical) { [logger] ledger, db in
             let stages = try BootSequence.run(ledger, db)
@@ -267,7 +273,7 @@ final class GroupCommitWriter: @unchecked Sendable {
             for answer in answers { answer() }
             return nil
         case .failed(let failure): return failure
-        case .corrupt(let job): return transact(batch, without: job, db)
+        case .corrupt(let job): return setAside(job, thenTransact: batch, db)
         case .unknown(let error):
             lose(batch, error)
             return nil
@@ -308,12 +314,13 @@ final class GroupCommitWriter: @unchecked Sendable {
         return .durable(ledger.takeCommit(), answers: answers)
     }
 
-    /// Sets the job with the corrupt page aside in a separate transaction, then runs the batch again.
+    /// Sets the job with the corrupt page aside in a separate transaction, then runs the whole
+    /// batch again.
     /// - Returns: as ``transact(_:_:)``.
-    private func transact(
-        _ batch: [WriteCommand], without corrupt: JobLedger.CorruptJob, _ db: Database
+    private func setAside(
+        _ corrupt: JobLedger.CorruptJob, thenTransact batch: [WriteCommand], _ db: Database
     ) -> TransactionFailure? {
-        guard ledger.maySetAside(corrupt) else { return CommitFailure.failure(corrupt.cause) }
+        guard ledger.beginSetAside(of: corrupt) else { return CommitFailure.failure(corrupt.cause) }
         var lastFailure = CommitFailure.failure(corrupt.cause)
         for extent in JobLedger.Extent.ofCorruptJob {
             let command = WriteCommand(kind: .critical) { ledger, db in
@@ -329,7 +336,7 @@ final class GroupCommitWriter: @unchecked Sendable {
             guard let failure else { return transact(batch, db) }
             // A full disk says nothing about the job, so this attempt does not count.
             guard failure.kind == .permanent else {
-                ledger.maySetAsideAgain(corrupt)
+                ledger.forgetSetAside(of: corrupt)
                 return failure
             }
             lastFailure = failure

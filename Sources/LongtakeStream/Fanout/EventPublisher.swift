@@ -5,9 +5,9 @@ import Synchronization
 /// Brings new events from the store to the rings and to the event loops.
 ///
 /// If a notice carries its events and leaves no gap, they are published on the thread that gave the
-/// notice. Otherwise a task reads the events of all tenants that a client follows, and publishes them
-/// in the order of their positions. While that task runs, later notices only move its target, so
-/// everything is published in commit order.
+/// notice. Otherwise a task reads the events of all tenants that a client follows, and publishes
+/// them in the order of their positions. While that task runs, later notices only move its target,
+/// so everything is published in commit order.
 final class EventPublisher: Sendable {
     private let reader: LogReader
     private let shards: [StreamShard]
@@ -43,15 +43,16 @@ final class EventPublisher: Sendable {
         }
     }
 
-    /// A period of the hub has passed. If a read has failed, the reading task starts again.
+    /// Called by the hub once a period. If a read has failed, the reading task starts again.
     func tick() {
         if progress.withLock({ $0.retry() }) { startReading() }
     }
 
-    /// Encodes each event that somebody follows once, and posts it to the loops.
+    /// Encodes each event that has at least one follower, only once, and posts the frame to all
+    /// event loops.
     ///
-    /// It appends to the rings first. A stream registers before it reads. If it registers too late to
-    /// receive a frame, it finds the event in the ring.
+    /// It appends to the rings first. A stream registers before it reads. If it registers too late
+    /// to receive a frame, it finds the event in the ring.
     private func publish(_ events: [CommittedEvent], after previous: EventPosition) {
         var wanted = Set(rings.collecting(events))
         for shard in shards where wanted.count < events.count { wanted.formUnion(shard.followed(events)) }
@@ -63,10 +64,10 @@ final class EventPublisher: Sendable {
         for shard in shards { shard.post(frames) }
     }
 
-    /// Drops everything of the old history. The next page that a stream reads contains the new epoch, and
-    /// the stream is reset.
+    /// Drops everything of the old history. The next page that a stream reads contains the new
+    /// epoch, and the stream is reset.
     private func renewEpoch(from old: Epoch, to new: Epoch) {
-        // Another page of the old epoch may have been read first.
+        // Another call may already have changed the epoch.
         guard progress.withLock({ $0.renew(from: old, to: new) }) else { return }
         logger.notice(
             "the epoch of the database changed; open streams are reset",
@@ -103,7 +104,8 @@ final class EventPublisher: Sendable {
             readAllAgain()
             return progress.withLock { $0.published(through: round.target, in: round.epoch) }
         }
-        // A listener that registers after this reads a page with all events up to the target.
+        // The present tenants are enough: if a listener registers later, its first page contains
+        // all events up to the target.
         let tenants = shards.reduce(into: rings.tenants) { $0.formUnion($1.tenants) }
         var pages: [FeedPage] = []
         for tenant in tenants.sorted(by: { $0.description < $1.description }) {
@@ -116,7 +118,8 @@ final class EventPublisher: Sendable {
         guard end > previous else { throw JournalError.cannotRead("the log ends before an announced event") }
         let events = pages.flatMap(\.events).filter { $0.position <= end }.sorted { $0.position < $1.position }
         if !events.isEmpty { publish(events, after: previous) }
-        // Events of deleted jobs are missing from the pages. Their streams notice that when they read.
+        // Events of deleted jobs are missing from the pages. Their streams notice that when they
+        // read.
         if pages.contains(where: { $0.prunedThrough > previous }) { readAllAgain() }
         progress.withLock { $0.published(through: end, in: round.epoch) }
     }
@@ -159,7 +162,7 @@ struct TailProgress: Hashable, Sendable {
     /// - Returns: `false` if the epoch is not `old` any more, so that nothing changed.
     mutating func renew(from old: Epoch, to new: Epoch) -> Bool {
         guard epoch == old else { return false }
-        (epoch, newest, target) = (new, nil, .beforeFirst)
+        (epoch, newest, target, isPaused) = (new, nil, .beforeFirst, false)
         return true
     }
 

@@ -27,8 +27,8 @@ final class EventWaiter: LogListener, Sendable {
     }
 
     /// - Parameters:
-    ///   - isDraining: whether the daemon has already ended all waits. It is called on the loop, where
-    ///     that happens.
+    ///   - isDraining: whether the daemon has already ended all waits. It is called on the loop,
+    ///     where that happens.
     ///   - read: whether the event log already has the event.
     /// - Returns: the rest of `limit`.
     func wait(

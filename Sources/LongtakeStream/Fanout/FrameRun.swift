@@ -1,8 +1,8 @@
 import LongtakeCore
 import NIOCore
 
-/// Consecutive events of one log, on their way to its listeners on one event loop. The bytes of each
-/// wire form are built once and shared.
+/// Consecutive events of one log, on their way to its listeners on one event loop. The bytes of
+/// each wire form are built once and shared.
 final class FrameRun {
     let frames: [EventFrame]
     /// The offset right before the first event.
@@ -18,8 +18,8 @@ final class FrameRun {
     private let tenant: TenantName?
     private var cache: [(form: WireForm, bytes: ByteBuffer)] = []
 
-    /// - Parameter frames: at least one, in order. If an event is missing between them, or the epoch
-    ///   changes, the run contains only the events after that.
+    /// - Parameter frames: at least one, in order. If an event is missing between them, or the
+    ///   epoch changes, the run contains only the events after that.
     init(_ frames: [EventFrame], of log: LogKey) {
         let isFeed = log == .feed
         var start = frames.count - 1
@@ -36,8 +36,8 @@ final class FrameRun {
         tenant = !isFeed || self.frames.allSatisfy { $0.tenant == first.tenant } ? first.tenant : nil
     }
 
-    /// The bytes of all events, for streams without a filter; `nil` if some events belong to another
-    /// tenant.
+    /// The bytes of all events, for streams without a filter; `nil` if some events belong to
+    /// another tenant.
     func bytes(_ form: WireForm, of tenant: TenantName) -> ByteBuffer? {
         guard self.tenant == tenant else { return nil }
         if let cached = cache.first(where: { $0.form == form }) { return cached.bytes }

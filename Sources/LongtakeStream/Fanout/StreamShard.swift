@@ -14,8 +14,8 @@ protocol LogListener: AnyObject {
     func drain()
 }
 
-/// The part of the fan-out that belongs to one event loop: the listeners of each log, and the deadlines
-/// of the streams.
+/// The part of the fan-out that belongs to one event loop: the listeners of each log, and the
+/// deadlines of the streams.
 ///
 /// The publisher posts frames from its own thread. Everything else happens on the loop.
 final class StreamShard: Sendable {
@@ -35,7 +35,8 @@ final class StreamShard: Sendable {
     }
 
     private struct Table {
-        /// Ordered by registration number and not by address, so that a simulation can repeat the order.
+        /// Ordered by registration number and not by address, so that a simulation can repeat the
+        /// order.
         var listeners: [LogKey: [Int: any LogListener]] = [:]
         var lastNumber = 0
         /// The newest offset of each followed log that this loop has seen.
@@ -87,7 +88,8 @@ final class StreamShard: Sendable {
 
     // MARK: Listeners
 
-    /// From here on `listener` gets every event of the log that is published. So register first, then read.
+    /// From here on `listener` gets every event of the log that is published. So register first,
+    /// then read.
     /// - Returns: the registration's number on this loop, for ``unregister(_:from:of:)``.
     func register(_ listener: any LogListener, for log: LogKey, of tenant: TenantName) -> Int {
         table.value.lastNumber += 1

@@ -2,16 +2,17 @@ import LongtakeCore
 
 /// The deadlines of many entries with one timer: a ring of slots, one for each tick.
 ///
-/// The caller counts time in ticks. If the machine was suspended, the caller skips that time, and no
-/// deadline fires for it. At its tick the wheel returns an entry, and the owner decides whether the
-/// deadline still holds or has moved. So moving a deadline costs nothing.
+/// The caller counts time in ticks. If the machine was suspended, the caller skips that time, and
+/// no deadline fires for it. At its tick the wheel returns an entry, and the owner decides whether
+/// the deadline still holds or has moved. So moving a deadline costs nothing.
 struct TimingWheel<Entry> {
     private var slots: [[(tick: Int, entry: Entry)]]
     /// The current tick.
     private(set) var now = 0
     private(set) var count = 0
 
-    /// - Parameter slots: the ticks of one round. Entries that are further away stay for several rounds.
+    /// - Parameter slots: the ticks of one round. Entries that are further away stay for several
+    ///   rounds.
     init(slots: Int) {
         precondition(slots > 0, "a wheel has slots")
         self.slots = Array(repeating: [], count: slots)
@@ -38,14 +39,14 @@ struct TimingWheel<Entry> {
 
 /// Counts how many ticks a wheel advances when its timer fires.
 ///
-/// That is the elapsed time, except after a suspension of the machine. Then it is one tick, so that the
-/// suspension postpones all deadlines instead of firing them.
+/// That is the elapsed time, except after a suspension of the machine. Then it is one tick, so that
+/// the suspension postpones all deadlines instead of firing them.
 struct TickCounter: Hashable, Sendable {
     let tick: Duration
     /// A timer that is later than this was suspended.
     let pause: Duration
-    /// The rest of the elapsed time, for the next call. Without it, a loop that is always late would
-    /// postpone all deadlines.
+    /// The rest of the elapsed time, for the next call. Without it, a loop that is always late
+    /// would postpone all deadlines.
     private var rest: Duration = .zero
 
     init(tick: Duration, pause: Duration = Limits.pauseThreshold) {

@@ -4,8 +4,8 @@ public import NIOCore
 
 /// A message of the stream itself, in contrast to an event of the log.
 public enum ControlFrame: Sendable {
-    /// The first message. `job` is `nil` for the feed. `cursor` is the valid cursor of the client, and
-    /// `nil` if its cursor is invalid. `head` is the newest event of the log.
+    /// The first message. `job` is `nil` for the feed. `cursor` is the valid cursor of the client,
+    /// and `nil` if its cursor is invalid. `head` is the newest event of the log.
     case hello(job: JobID?, cursor: String?, head: String, heartbeatSeconds: Int, retryMilliseconds: Int)
     /// The cursor of the client is invalid, or became invalid because the epoch changed.
     case reset(reason: CursorRefusal, requested: String)
@@ -15,11 +15,11 @@ public enum ControlFrame: Sendable {
     case end(reason: StreamEnd, retryMilliseconds: Int)
     /// Keeps the connection open.
     case heartbeat
-    /// A heartbeat that a web page can see. The position is `nil` if the job does not wait in a queue or
-    /// its position is not known.
+    /// A heartbeat that a web page can see. The position is `nil` if the job does not wait in a
+    /// queue or its position is not known.
     case heartbeatEvent(queuePosition: Int?)
-    /// Moves the cursor of a client of the feed over events that its filter excludes. A block with only
-    /// an `id:` line sets the last event ID and dispatches no event (WHATWG HTML §9.2.6).
+    /// Moves the cursor of a client of the feed over events that its filter excludes. A block with
+    /// only an `id:` line sets the last event ID and dispatches no event (WHATWG HTML §9.2.6).
     case cursor(FeedID)
     /// A test event with its number, the number of all test events, and the time of the write.
     case diagnosticsEvent(Int, of: Int, at: Timestamp)

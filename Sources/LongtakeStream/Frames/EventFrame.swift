@@ -1,13 +1,14 @@
 public import LongtakeCore
 import NIOCore
 
-/// The bytes of an event for all clients, encoded once: the parts of one Server-Sent Events block in one
-/// immutable array.
+/// The bytes of an event for all clients, encoded once: the parts of one Server-Sent Events block
+/// in one immutable array.
 ///
 /// ```text
 /// id: 7f3a09c2-18\n | event: stage.progress\n | data: | {"id":…}\n | \n
 /// ```
-/// Every ``WireForm`` consists of slices of it. In the feed, the feed's own id replaces the first part.
+/// Every ``WireForm`` consists of slices of it. In the feed, the feed's own id replaces the first
+/// part.
 public struct EventFrame: Sendable {
     let id: EventID
     let job: JobID
@@ -17,7 +18,8 @@ public struct EventFrame: Sendable {
     let position: EventPosition
     /// The position of the previous event of the feed, as far as the publisher knows.
     let previous: EventPosition
-    /// Not a `ByteBuffer`, which rounds its memory up to a power of two. Thousands of frames are kept.
+    /// Not a `ByteBuffer`, which rounds its memory up to a power of two. Thousands of frames are
+    /// kept.
     private let bytes: [UInt8]
     private let idEnd: Int32
     private let dataStart: Int32

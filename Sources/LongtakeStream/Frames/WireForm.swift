@@ -12,14 +12,16 @@ public enum StreamFormat: Hashable, Sendable, CaseIterable {
     public var isServerSentEvents: Bool { self != .lines }
 }
 
-/// How a kind of connection delimits one write, such as a chunk of HTTP/1.1 or a message of a WebSocket.
+/// How a kind of connection delimits one write, such as a chunk of HTTP/1.1 or a message of a
+/// WebSocket.
 ///
 /// A framing is a type with static members only. So comparing two framings costs one comparison of
 /// pointers, and the fan-out frames an event once for all streams with the same framing.
 public protocol StreamFraming: Sendable {
     /// The largest number of bytes that the prefix and the suffix add.
     static var overhead: Int { get }
-    /// Writes what comes before `count` bytes of content. There is no framing if there is no content.
+    /// Writes what comes before `count` bytes of content. There is no framing if there is no
+    /// content.
     static func writePrefix(of count: Int, into buffer: inout ByteBuffer)
     /// Writes what comes after the content.
     static func writeSuffix(into buffer: inout ByteBuffer)

@@ -1,18 +1,18 @@
 import LongtakeCore
 import Synchronization
 
-/// The newest events of jobs that somebody watches, encoded. So many clients that reconnect together
-/// share one read of the event log.
+/// The newest events of jobs that somebody watches, encoded. So many clients that reconnect
+/// together share one read of the event log.
 ///
 /// A ring is made before the event log is read. It collects what is published from then on, and the
-/// page that was read is put in front of it. An event is in its ring before the event loops are asked
-/// who follows its job. So a ring always contains what its reader could miss.
+/// page that was read is put in front of it. An event is in its ring before the event loops are
+/// asked who follows its job. So a ring always contains what its reader could miss.
 ///
 /// All rings together have one capacity. Rings have two generations: those that were used since the
 /// last ``evictIdle()`` are young. Old ones are evicted first.
 final class FrameRings: Sendable {
-    /// Identifies one ring, so that a page that was read for an earlier ring of the job is not put into
-    /// a later one.
+    /// Identifies one ring, so that a page that was read for an earlier ring of the job is not put
+    /// into a later one.
     struct Token: Hashable, Sendable {
         fileprivate let number: Int
     }
@@ -112,8 +112,8 @@ final class FrameRings: Sendable {
         use(job) { $0.tenant == tenant ? $0.page(after: cursor) : nil } ?? nil
     }
 
-    /// The number of events between `cursor` and the first event of the ring; `nil` if none is missing
-    /// or the ring has no events.
+    /// The number of events between `cursor` and the first event of the ring; `nil` if none is
+    /// missing or the ring has no events.
     func missingEvents(of job: JobID, of tenant: TenantName, after cursor: EventSequence) -> Int? {
         use(job) { ring in
             guard ring.tenant == tenant, let first = ring.first, first > cursor else { return nil }
@@ -148,7 +148,8 @@ final class FrameRings: Sendable {
         }
     }
 
-    /// Collects published events. The final event of a job drops its ring, because no more events come.
+    /// Collects published events. The final event of a job drops its ring, because no more events
+    /// come.
     func append(_ frames: [EventFrame]) {
         for frame in frames {
             update(frame.job) { ring in
@@ -176,7 +177,8 @@ final class FrameRings: Sendable {
         }
     }
 
-    /// Changes a ring in its generation. So a ring that collects events but has no readers grows old.
+    /// Changes a ring in its generation. So a ring that collects events but has no readers grows
+    /// old.
     private func update(_ job: JobID, _ body: (inout FrameRing) -> Void) {
         state.withLock { state in
             let isYoung = state.young.rings[job] != nil
@@ -196,8 +198,8 @@ private struct FrameRing {
     /// Whether the ring is to be dropped.
     var isInvalid = false
     private var frames: [EventFrame] = []
-    /// The newest event. It is `nil` until a page that reached it was read. Until then the ring has no
-    /// pages.
+    /// The newest event. It is `nil` until a page that reached it was read. Until then the ring has
+    /// no pages.
     private var head: EventSequence?
     /// The epoch of the frames and of the head; `nil` while there are none.
     private var epoch: Epoch?
@@ -235,22 +237,22 @@ private struct FrameRing {
     /// The first event that a page can contain; `nil` if there is none.
     var first: EventSequence? { head == nil ? nil : frames.first?.sequence }
 
-    /// Merges a page with the collected events. The page may be older or newer than they are, because an
-    /// event can be read before it is published.
+    /// Merges a page with the collected events. The page may be older or newer than they are,
+    /// because an event can be read before it is published.
     /// - Returns: whether the ring remains valid.
     mutating func fill(_ page: FramePage) -> Bool {
         guard !page.isFinal, belongs(to: page.epoch) else { return false }
         let last = page.last ?? page.head
         guard let oldest = frames.first?.sequence, let newest = frames.last?.sequence else {
-            // If the ring knows a newer head, the page is old. If the page does not reach its head, it
-            // cannot make the ring complete.
+            // If the ring knows a newer head, the page is old. If the page does not reach its head,
+            // it cannot make the ring complete.
             guard last == page.head, head.map({ $0 <= last }) ?? true else { return head != nil }
             (frames, head) = (page.frames, last)
             countMemory()
             return true
         }
-        // If the page and the frames do not touch, the events between them are not yet published, or
-        // were trimmed.
+        // If the page and the frames do not touch, the events between them are not yet published,
+        // or were trimmed.
         guard oldest <= last.next, (page.frames.first?.sequence ?? last.next) <= newest.next else { return head != nil }
         let older = page.frames.prefix { $0.sequence < oldest }
         let newer = page.frames.drop { $0.sequence <= newest }

@@ -7,8 +7,8 @@ public final class LogReader: Sendable {
     private let journal: any Journal
     let rings: FrameRings
     let gate: ReadGate
-    /// Reads of the feed can be long, if a filter selects few events. They have a gate of their own, so
-    /// that only few of them can be ahead of a read of a job's log.
+    /// Reads of the feed can be long, if a filter selects few events. They have a gate of their
+    /// own, so that only few of them can be ahead of a read of a job's log.
     let feedGate = ReadGate(width: StreamLimits.feedReadsAtOnce)
     private let deadline = ReadDeadline()
     /// Waits for ``retryMilliseconds``.
@@ -51,22 +51,23 @@ public final class LogReader: Sendable {
     }
 
     /// The page after `cursor` from a ring; `nil` if the event log must be read.
-    /// - Parameter head: an event that the caller knows to exist. A ring may not contain it yet, because
-    ///   an event can be read before it is published.
+    /// - Parameter head: an event that the caller knows to exist. A ring may not contain it yet,
+    ///   because an event can be read before it is published.
     func cachedPage(
         of job: JobID, of tenant: TenantName, after cursor: EventSequence,
         expecting head: EventSequence = .beforeFirst
     ) -> FramePage? {
         guard let page = rings.page(of: job, of: tenant, after: cursor) else { return nil }
-        // Without this check, a caller that knows of more events would get the same empty page for ever.
+        // Without this check, a caller that knows of more events would get the same empty page for
+        // ever.
         return page.last == nil && page.head < head ? nil : page
     }
 
     /// The page after `cursor`; `nil` if the tenant has no such job.
     ///
-    /// The page contains every event after the cursor that was published before the call, or says that
-    /// more events follow. Committed events that are not yet published reach the listeners of the event
-    /// loops. So a stream registers there before it reads.
+    /// The page contains every event after the cursor that was published before the call, or says
+    /// that more events follow. Committed events that are not yet published reach the listeners of
+    /// the event loops. So a stream registers there before it reads.
     /// - Parameter head: an event that the caller knows to exist.
     public func page(
         of job: JobID, of tenant: TenantName, after cursor: EventSequence,
@@ -76,8 +77,8 @@ public final class LogReader: Sendable {
         while true {
             if let page = cachedPage(of: job, of: tenant, after: cursor, expecting: head) { return page }
             let (page, isOwn) = try await sharedPage(key, expecting: head)
-            // A read that another caller began may be older than this call. The ring that it filled is
-            // current. If there is no ring, read again.
+            // A read that another caller began may be older than this call. The ring that it filled
+            // is current. If there is no ring, read again.
             guard let page, !isOwn, !page.isComplete else { return page }
         }
     }
@@ -114,8 +115,8 @@ public final class LogReader: Sendable {
             }
             isOwn.withLock { $0 = isFirst }
             guard isFirst else { return }
-            // Unstructured, because the read serves all callers, and the first one may leave before it
-            // ends.
+            // Unstructured, because the read serves all callers, and the first one may leave before
+            // it ends.
             Task {
                 let result: Result<FramePage?, any Error>
                 do { result = .success(try await self.read(key, expecting: head)) } catch is Abandoned { return } catch
@@ -147,8 +148,8 @@ public final class LogReader: Sendable {
     private func read(_ key: Key, expecting head: EventSequence) async throws -> FramePage? {
         try await gate.pass(for: key.tenant) {
             try abandonUnlessWanted(key)
-            // While this read waited for its turn, another one may have filled the ring, perhaps without
-            // the oldest events.
+            // While this read waited for its turn, another one may have filled the ring, perhaps
+            // without the oldest events.
             if let page = cachedPage(of: key.job, of: key.tenant, after: key.after, expecting: head) { return page }
             let missing = rings.missingEvents(of: key.job, of: key.tenant, after: key.after)
             let token = rings.prepare(key.job, of: key.tenant)
@@ -172,8 +173,8 @@ public final class LogReader: Sendable {
         }
     }
 
-    /// Retries for ten seconds while the store has too many waiting reads, so that overload does not end
-    /// an open stream.
+    /// Retries for ten seconds while the store has too many waiting reads, so that overload does
+    /// not end an open stream.
     /// - Parameter checkWanted: throws if no caller is left.
     private func retryingOverload<Value>(
         _ checkWanted: () throws -> Void, _ read: () async throws -> Value

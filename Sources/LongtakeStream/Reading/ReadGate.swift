@@ -1,13 +1,13 @@
 import LongtakeCore
 import Synchronization
 
-/// Limits how many reads of streams run at the store at once. The others wait here, and tenants take
-/// turns (``TenantTurns``).
+/// Limits how many reads of streams run at the store at once. The others wait here, and tenants
+/// take turns (``TenantTurns``).
 ///
 /// The store schedules all reads fairly by itself. This gate keeps streams from filling the store's
-/// queue: if ten thousand clients reconnect together, each one looks for a page in memory again when its
-/// turn comes. The gate has no limit for waiting reads, because there are never more of them than
-/// streams. If the disk hangs, a read fails after ``Limits/readPeriods``.
+/// queue: if ten thousand clients reconnect together, each one looks for a page in memory again
+/// when its turn comes. The gate has no limit for waiting reads, because there are never more of
+/// them than streams. If the disk hangs, a read fails after ``Limits/readPeriods``.
 final class ReadGate: Sendable {
     private struct Waiter {
         /// The period in which the wait began.

@@ -1,7 +1,7 @@
 import LongtakeAPI
 
-/// The deadlines of a stream in ticks of its loop's wheel: the next heartbeat, the write timeout, the
-/// end.
+/// The deadlines of a stream in ticks of its loop's wheel: the next heartbeat, the write timeout,
+/// the end.
 struct StreamDeadlines: Hashable, Sendable {
     /// What is due.
     enum Due: Hashable, Sendable {

@@ -7,16 +7,17 @@ public protocol StreamSink: AnyObject {
     var framing: any StreamFraming.Type { get }
     /// Whether the connection can take more bytes without buffering them.
     var isWritable: Bool { get }
-    /// Writes bytes, which already have the ``framing``, after everything that was written before. If
-    /// there are none, flushes what is buffered.
-    /// - Returns: 0 if the kernel has taken all bytes. Otherwise the number of pieces that wait for the
-    ///   kernel. For each piece, the sink calls ``StreamSubscriber/pieceWritten()`` when the kernel has
-    ///   taken it or the connection has closed. If the sink finds the connection closed, it calls
-    ///   ``StreamSubscriber/connectionClosed()`` before it returns.
+    /// Writes bytes, which already have the ``framing``, after everything that was written before.
+    /// If there are none, flushes what is buffered.
+    /// - Returns: 0 if the kernel has taken all bytes. Otherwise the number of pieces that wait for
+    ///   the kernel. For each piece, the sink calls ``StreamSubscriber/pieceWritten()`` when the
+    ///   kernel has taken it or the connection has closed. If the sink finds the connection closed,
+    ///   it calls ``StreamSubscriber/connectionClosed()`` before it returns.
     func send(_ bytes: ByteBuffer) -> Int
     /// Ends the body cleanly.
     func finish(_ close: StreamClose)
-    /// Closes the connection in the middle of the body, so that the client sees an error and reconnects.
+    /// Closes the connection in the middle of the body, so that the client sees an error and
+    /// reconnects.
     func abort(_ close: StreamClose)
 }
 

@@ -17,8 +17,8 @@ public struct DiagnosticsPlan: Sendable {
     }
 }
 
-/// Sends test events that contain the time of their write. If they arrive together, something between
-/// daemon and client buffers them.
+/// Sends test events that contain the time of their write. If they arrive together, something
+/// between daemon and client buffers them.
 extension StreamSubscriber {
     func begin(_ plan: DiagnosticsPlan) { sendDiagnostic(1, of: plan, since: shard.loop.now) }
 

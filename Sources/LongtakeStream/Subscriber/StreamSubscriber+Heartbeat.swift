@@ -62,9 +62,9 @@ struct PositionRead {
 
 /// The queue position in heartbeats that are events.
 ///
-/// It costs one read per heartbeat. So the stream reads it only while the last event of the job says
-/// that the job may be queued, and the read takes its turn between those of other tenants. If the read
-/// fails or is late, the heartbeat has no position.
+/// It costs one read per heartbeat. So the stream reads it only while the last event of the job
+/// says that the job may be queued, and the read takes its turn between those of other tenants. If
+/// the read fails or is late, the heartbeat has no position.
 extension StreamSubscriber {
     /// A heartbeat waits for the read at most this long.
     private static let positionTimeout: Duration = .seconds(1)
@@ -78,7 +78,8 @@ extension StreamSubscriber {
         }
     }
 
-    /// Sends the heartbeat when the position is read. Until then the wheel calls again at each tick.
+    /// Sends the heartbeat when the position is read. Until then the wheel calls again at each
+    /// tick.
     private func readQueuePosition(of job: JobID) {
         if let positionRead {
             guard shard.now - positionRead.startedAt >= StreamShard.ticks(Self.positionTimeout) else { return }

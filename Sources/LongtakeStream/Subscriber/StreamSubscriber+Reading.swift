@@ -41,7 +41,8 @@ extension StreamSubscriber {
         }
     }
 
-    /// Runs one read in a task, because the store is asynchronous and the loop must not wait for it.
+    /// Runs one read in a task, because the store is asynchronous and the loop must not wait for
+    /// it.
     private func startReading<Value: Sendable>(
         _ read: @escaping @Sendable () async throws -> Value,
         then use: @escaping @Sendable (StreamSubscriber, Value) -> Void
@@ -72,7 +73,8 @@ extension StreamSubscriber {
         reading = nil
         guard sink != nil, state.phase == .replaying else { return }
         guard page.epoch == epoch else { return reset(to: page) }
-        // Events that the client has not read were removed. When it reconnects, it gets `stream.reset`.
+        // Events that the client has not read were removed. When it reconnects, it gets
+        // `stream.reset`.
         if page.prunedThrough > prunedThrough, state.cursor < LogOffset(page.prunedThrough) { return abort(.removed) }
         let reached = LogOffset(page.reached)
         send(page.events.map { EventFrame($0) }, upTo: reached)
@@ -109,7 +111,8 @@ extension StreamSubscriber {
         guard sink != nil, state.phase == .replaying else { return }
         guard let job else { return abort(.removed) }
         let head = job.lastEvent
-        // If the two reads disagree about the epoch, the client reconnects and the daemon reads again.
+        // If the two reads disagree about the epoch, the client reconnects and the daemon reads
+        // again.
         guard let old = epoch, head.epoch != old else { return abort(.unreadable) }
         let cursor = EventID(epoch: old, sequence: EventSequence(rawValue: state.cursor.rawValue))
         move(to: LogOffset(head.sequence), in: head.epoch)

@@ -4,8 +4,8 @@ import NIOCore
 
 /// One stream on the event loop of its connection. It performs what ``SubscriberState`` decides.
 ///
-/// It is neither a task nor a queue, but holds only a cursor. The watermark of the channel and the size
-/// of one page bound the bytes that wait for the client.
+/// It is neither a task nor a queue, but holds only a cursor. The watermark of the channel and the
+/// size of one page bound the bytes that wait for the client.
 public final class StreamSubscriber {
     let source: StreamSource
     let tenant: TenantName
@@ -94,8 +94,8 @@ public final class StreamSubscriber {
 
     /// The client has closed its sending side. It may still read, or it may have disconnected.
     ///
-    /// Only a write finds that out, because the kernel of a disconnected client answers with a reset. So
-    /// the stream sends a heartbeat now and another one a second later.
+    /// Only a write finds that out, because the kernel of a disconnected client answers with a
+    /// reset. So the stream sends a heartbeat now and another one a second later.
     public func inputClosed() {
         guard sink != nil else { return }
         send(heartbeatEvents ? .heartbeatEvent(queuePosition: nil) : .heartbeat)
@@ -151,8 +151,8 @@ public final class StreamSubscriber {
         if let last = frames.last { lastSentID = source.isFeed ? LogOffset(last.position) : offset }
     }
 
-    /// The cursor of the feed, if the client does not have it yet and would resume too early. The caller
-    /// sends it.
+    /// The cursor of the feed, if the client does not have it yet and would resume too early. The
+    /// caller sends it.
     func takeUnsentCursor() -> FeedID? {
         guard source.isFeed, let epoch, state.cursor > lastSentID else { return nil }
         lastSentID = state.cursor
@@ -200,8 +200,8 @@ public final class StreamSubscriber {
 
 extension StreamSubscriber: LogListener {
     func receive(_ run: FrameRun) {
-        // A run can be longer than a page if the loop was suspended. The stream then reads pages, so that
-        // the bytes that wait for the client are bounded.
+        // A run can be longer than a page if the loop was suspended. The stream then reads pages,
+        // so that the bytes that wait for the client are bounded.
         guard !run.isLong, run.epoch == epoch else { return gap(upTo: run.last, in: run.epoch) }
         switch state.select(after: run.previous, upTo: run.last) {
         case .none:

@@ -1,5 +1,5 @@
-/// The position of one stream in its log, as a value. It decides what the stream sends next, so that no
-/// event is missing and none is sent twice.
+/// The position of one stream in its log, as a value. It decides what the stream sends next, so
+/// that no event is missing and none is sent twice.
 ///
 /// ```text
 ///                 page(short, cursor = known head)
@@ -11,9 +11,9 @@
 ///    └─ behind ◄──────────────────────────────────────┘        final event sent, in any phase: ended
 ///       writable
 /// ```
-/// The stream is registered with its loop before its first read. So a committed event is in a page, or
-/// arrives in a run, or both. While the stream is replaying, runs only raise the known head, because the
-/// page in flight may be older than they are.
+/// The stream is registered with its loop before its first read. So a committed event is in a page,
+/// or arrives in a run, or both. While the stream is replaying, runs only raise the known head,
+/// because the page in flight may be older than they are.
 struct SubscriberState: Hashable, Sendable {
     enum Phase: Hashable, Sendable {
         /// A page is being read.
@@ -59,7 +59,8 @@ struct SubscriberState: Hashable, Sendable {
         knownHead = cursor
     }
 
-    /// A run of published events arrived. Send the selected ones, then call ``sent(upTo:isFinal:)``.
+    /// A run of published events arrived. Send the selected ones, then call
+    /// ``sent(upTo:isFinal:)``.
     mutating func select(after previous: LogOffset, upTo last: LogOffset) -> Selection {
         knownHead = max(knownHead, last)
         guard phase == .live, isWritable, previous <= cursor, cursor < last else { return .none }
@@ -95,8 +96,8 @@ struct SubscriberState: Hashable, Sendable {
 
     /// A page was read, and its events, if any, were sent.
     /// - Parameters:
-    ///   - last: the new cursor, which is the last event of the page or beyond it; `nil` if the cursor
-    ///     does not move.
+    ///   - last: the new cursor, which is the last event of the page or beyond it; `nil` if the
+    ///     cursor does not move.
     ///   - head: the head of the log in the same read.
     ///   - isFinal: whether the head is a final event.
     mutating func readPage(last: LogOffset?, head: LogOffset, isFinal: Bool) -> Action {
@@ -123,8 +124,8 @@ struct SubscriberState: Hashable, Sendable {
         return isWritable && phase == .behind ? readOrWait() : .nothing
     }
 
-    /// Compares the cursor with what the loop has seen, at every heartbeat. This is a second line of
-    /// defence: a live stream that misses an event reads the log.
+    /// Compares the cursor with what the loop has seen, at every heartbeat. This is a second line
+    /// of defence: a live stream that misses an event reads the log.
     mutating func compare(with head: LogOffset) -> Action {
         knownHead = max(knownHead, head)
         return deliveryEnded()

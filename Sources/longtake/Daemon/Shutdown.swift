@@ -25,8 +25,8 @@ struct Shutdown: Sendable {
 
     /// Performs the shutdown. A separate thread exits the process when the grace period is over.
     ///
-    /// When it returns, the database, the event loops and the request handlers have ended. This must
-    /// hold because `exit(3)` destroys globals, and a thread that still uses them can crash.
+    /// When it returns, the database, the event loops and the request handlers have ended. This
+    /// must hold because `exit(3)` destroys globals, and a thread that still uses them can crash.
     /// One crash in some thousand shutdowns is probably of this kind (docs/reliability.md, F1).
     /// - Throws: the error of the database or the event loops if they cannot be closed.
     func run() async throws {
@@ -93,8 +93,8 @@ struct Shutdown: Sendable {
 }
 
 /// Divides the grace period of a shutdown among its parts. Each part has a deadline, after which
-/// the shutdown no longer waits for it. Only the forced exit limits the end of the event loops. It is
-/// a pure value.
+/// the shutdown no longer waits for it. Only the forced exit limits the end of the event loops. It
+/// is a pure value.
 ///
 /// ```text
 /// 0 %       30 %        60 %        70 %          80 %       90 %       95 %     100 %

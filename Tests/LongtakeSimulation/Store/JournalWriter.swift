@@ -187,7 +187,7 @@ final class JournalWriter: Strand {
             switch policy.single(command.kind) {
             case .run: return begin([command], rest: Array(rest))
             case .fail(let error): command.fail(error)
-            case .giveUp(let failure): giveUp(command, failure)
+            case .failOrPark(let failure): failOrPark(command, failure)
             }
         }
         queue.finishBatch()
@@ -245,7 +245,7 @@ final class JournalWriter: Strand {
         let failure = TransactionFailure(kind, "no room")
         if let rest {
             if policy.mustBlock(after: failure) { block() }
-            giveUp(batch[0], failure)
+            failOrPark(batch[0], failure)
             return runSingly(rest)
         }
         switch policy.next(after: failure, ofBatchOf: batch.count) {
@@ -253,15 +253,15 @@ final class JournalWriter: Strand {
             block()
             runSingly(batch)
         case .runSingly: runSingly(batch)
-        case .giveUp:
-            giveUp(batch[0], failure)
+        case .failOrPark:
+            failOrPark(batch[0], failure)
             runSingly([])
         }
     }
 
-    private func giveUp(_ command: SimulatedCommand, _ failure: TransactionFailure) {
+    private func failOrPark(_ command: SimulatedCommand, _ failure: TransactionFailure) {
         let isExpired = command.deadline.map { time.now >= $0 } ?? false
-        switch policy.giveUp(command.kind, failure, isExpired: isExpired) {
+        switch policy.failOrPark(command.kind, failure, isExpired: isExpired) {
         case .fail(let error): command.fail(error)
         case .park(let milliseconds):
             watch.park(command)

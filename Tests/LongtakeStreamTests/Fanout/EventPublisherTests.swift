@@ -7,7 +7,8 @@ import Testing
 
 @testable import LongtakeStream
 
-/// A hub on a store whose events another process commits, so that notices only say how far the log is.
+/// A hub on a store whose events another process commits, so that notices only say how far the log
+/// is.
 @Suite("events that a notice only announces")
 struct EventPublisherTests {
     @Test("reach a stream of the job once, in order, with the final event")
@@ -195,6 +196,19 @@ struct EventPublisherTests {
         let starts = [progress.retry(), progress.retry()]
         #expect(starts == [true, false])
         #expect(progress.nextRound() == TailProgress.Round(epoch: Self.epoch, after: at(3), target: at(8)))
+    }
+
+    @Test("a new epoch is read at once, also after a failed read of the old one")
+    func newEpochAfterFailure() {
+        var progress = TailProgress(epoch: Self.epoch)
+        _ = progress.received(through: at(3))
+        _ = progress.advanced(to: at(4))
+        progress.readFailed()
+        #expect(progress.nextRound() == nil)
+        _ = progress.renew(from: Self.epoch, to: Epoch(rawValue: 2))
+        let starts = progress.advanced(to: at(7))
+        #expect(starts)
+        #expect(progress.nextRound() == TailProgress.Round(epoch: Epoch(rawValue: 2), after: nil, target: at(7)))
     }
 
     @Test("a new epoch starts without a known position, and a read of the old epoch does not count")

@@ -29,7 +29,8 @@ import Testing
     /// | read begins: 1     |                       |                 |
     /// |                    |                       | commit 2        |
     /// |                    | joins A's read        |                 |
-    /// | read ends          | gets A's page: 1      |                 |  2 was committed before B called
+    /// | read ends          | gets A's page: 1      |                 |  2 was committed before B
+    /// called
     @Test("a caller that joins an earlier read does not get its old page")
     func joiner() async throws {
         let journal = GatedJournal()
@@ -76,9 +77,11 @@ import Testing
     /// | reads 1, and the ring has it    |                         |
     /// |                                 | commit 2                |  not published yet
     /// | knows of 2 from another page    |                         |
-    /// | needs the page after 1          |                         |  the ring: empty, again and again
+    /// | needs the page after 1          |                         |  the ring: empty, again and
+    /// again
     ///
-    /// The simulation found this as a stack overflow. Fails if the ring ignores what the stream expects.
+    /// The simulation found this as a stack overflow. Fails if the ring ignores what the stream
+    /// expects.
     @Test("a ring gives no page that lacks an event which the caller expects")
     func behindTheRing() async throws {
         let journal = GatedJournal()

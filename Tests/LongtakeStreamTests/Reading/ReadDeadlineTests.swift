@@ -92,7 +92,8 @@ struct ReadDeadlineTests {
         #expect(try await page(2, reader)?.frames.count == 1)
     }
 
-    // Seen to hang with one gate for both, and to fail without the `tick` of `feedGate` in LogReader.
+    // Seen to hang with one gate for both, and to fail without the `tick` of `feedGate` in
+    // LogReader.
     @Test("of the feed does not delay reads of a job's log, and fails like them")
     func feed() async throws {
         let reader = try await reader(readsAtOnce: 1)

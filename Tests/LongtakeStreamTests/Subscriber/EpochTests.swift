@@ -7,7 +7,8 @@ import Testing
 
 @testable import LongtakeStream
 
-/// The history is replaced while streams are open: a restored backup, or a failover that lost its tail.
+/// The history is replaced while streams are open: a restored backup, or a failover that lost its
+/// tail.
 @Suite("a new epoch")
 struct EpochTests {
     @Test(

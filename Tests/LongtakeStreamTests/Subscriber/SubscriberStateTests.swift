@@ -206,8 +206,8 @@ import Testing
     }
 }
 
-/// A growing log, a mailbox that may drop frames, pages that show the log of the time of their read, and a
-/// connection that is not always writable.
+/// A growing log, a mailbox that may drop frames, pages that show the log of the time of their
+/// read, and a connection that is not always writable.
 private struct World {
     var state = SubscriberState(after: LogOffset(EventSequence.beforeFirst))
     var sent: [Int64] = []
