@@ -17,18 +17,18 @@ public enum Limits {
     /// The range of the setting `limits.queued_jobs_per_tenant`. Each queued job uses some
     /// kilobytes on the disk.
     public static let queuedJobsPerTenant = 1...1_000_000
-    /// The default of `limits.queued_jobs_per_tenant`. A longer queue takes hours to work off,
-    /// which is longer than a client waits.
+    /// The default of `limits.queued_jobs_per_tenant`. A longer queue takes hours to process.
+    /// Clients do not wait that long.
     public static let queuedJobsPerTenantDefault = 10_000
     /// The largest queue position that is counted. A client that is further behind only needs to
-    /// know that it is far behind, and counting on would cost a scan.
+    /// know that it is far behind, and counting further would need a scan.
     public static let queuePositionsCounted = 1_000
 
     // MARK: Reports and errors
 
     /// The UTF-8 bytes of the message of one report. Every reader of the job receives the message.
     public static let reportMessageBytes = 512
-    /// The bytes of the opaque part of a checkpoint, as JSON in UTF-8. Each report with a
+    /// The bytes of the opaque part of a stage's checkpoint, as JSON in UTF-8. Each report with a
     /// checkpoint rewrites it in the row of the stage.
     public static let checkpointBytes = 16_384
     /// The UTF-8 bytes of the `message` of an error.
@@ -45,13 +45,13 @@ public enum Limits {
     /// The fraction by which a delay varies in both directions, so that stages that fail together
     /// are not retried together.
     public static let retryJitter = 0.2
-    /// The longest delay before an attempt, with jitter. If a stored delay is longer, the wall
-    /// clock was set back before a restart, and the stage is due now.
+    /// The longest delay before an attempt, with jitter. If a stored due time is further in the
+    /// future than this, the wall clock was set back, and the retry is due at once.
     public static let maximumRetryWait: Duration = maximumRetryDelay * (1 + retryJitter)
     /// The longest time limit of an attempt, and the longest expected duration of a stage: one day.
     public static let maximumTimeLimitSeconds = 86_400.0
-    /// If a timer fires more than this late, the machine or the process was paused. Nothing has
-    /// timed out because of the pause.
+    /// If a timer fires more than this late, the machine or the process was paused. The time of the
+    /// pause does not count towards any timeout.
     public static let pauseThreshold: Duration = .seconds(2)
 
     // MARK: Simulation
@@ -74,12 +74,12 @@ public enum Limits {
     /// Jobs that the filter of one feed reader may name. Each one costs an index seek in every
     /// read.
     public static let feedJobs = 64
-    /// The length of the periods in which waits for reads are measured. A clock ticks once per
-    /// period, so a pause of the whole machine counts as one period at most.
+    /// The timeout of reads is counted in periods of this length. So a pause of the whole machine
+    /// adds one period at most.
     public static let readPeriod: Duration = .seconds(5)
-    /// The periods after which a read that still waits fails, which is after 15 to 20 s. If ten
-    /// thousand clients reconnect together, a slow machine needs half of that. Proxies time out
-    /// after 60 s.
+    /// A read that waits fails after this many periods, which is after 15 to 20 s. That is twice
+    /// the time that a slow machine needs when ten thousand clients reconnect together, and shorter
+    /// than the timeout of most proxies, which is 60 s.
     public static let readPeriods = 4
 
     // MARK: Writes

@@ -146,7 +146,7 @@ struct Fanout: AsyncParsableCommand {
         try await group.warmUp(within: 30 + 4 / rate)
         let (_, usage) = try await group.measure(seconds, server.meter)
         try await group.awaitLatestEvents(within: 15)
-        let delivery = try await group.read { $0.delivery }
+        let delivery = try await group.withRecorder { $0.delivery }
         try await group.close()
         try await server.stop()
         return FanoutResult(delivery: delivery, usage: server.meter.isEmpty ? nil : usage)

@@ -102,9 +102,9 @@ private struct IdleStreams {
         try await group.wait(60, for: "the first block of all streams") { $0.greetedCount == $0.watchers.count }
         _ = try await MemoryReading.settled(meter, within: 20)
         ProgressMessage.write("\(streams) idle streams for \(seconds) s")
-        let heartbeatsBefore = try await group.read { $0.heartbeats }
+        let heartbeatsBefore = try await group.withRecorder { $0.heartbeats }
         let (delivery, usage) = try await group.measure(seconds, meter)
-        let heartbeats = try await group.read { $0.heartbeats } - heartbeatsBefore
+        let heartbeats = try await group.withRecorder { $0.heartbeats } - heartbeatsBefore
         // Memory is read at the end, because opening many streams at once takes memory that the
         // server releases later.
         let opened = MemoryReading(meter)

@@ -148,7 +148,7 @@ private struct JobLoad {
         }
         let residentBytes = daemon.meter.residentBytes
         try await awaitLastEvents(submitted, group, client)
-        let delivery = try await group.read { $0.delivery }
+        let delivery = try await group.withRecorder { $0.delivery }
         try await group.close()
         try await daemon.stop()
         return Outcome(

@@ -120,22 +120,22 @@ private struct ResumeStorm {
         let (times, peak) = try await MemoryReading.peak(daemon.meter) {
             let reading = daemon.meter.read()
             let began = WallTime.microseconds()
-            try await group.read { $0.beginWindow() }
+            try await group.withRecorder { $0.beginWindow() }
             try await group.open(requests, port: daemon.port, over: spreadSeconds)
             let connected = WallTime.microseconds()
             try await group.wait(120, for: "the missed events of all clients") { [clients] in
                 $0.caughtUpCount == clients
             }
-            let caughtUp = try await group.read { $0.caughtUpAt }
+            let caughtUp = try await group.withRecorder { $0.caughtUpAt }
             let usage = daemon.meter.usage(since: reading)
             return (connected: connected - began, caughtUp: caughtUp - began, usage: usage)
         }
-        let replayed = try await group.read { $0.endWindow().events }
+        let replayed = try await group.withRecorder { $0.endWindow().events }
         try await group.awaitLatestEvents(within: 30)
         // The length of this sleep is the option `--rest`.
         try await Task.sleep(for: .seconds(restSeconds))
         let after = MemoryReading(daemon.meter)
-        let (delivery, catchUps) = try await group.read { ($0.delivery, $0.catchUps) }
+        let (delivery, catchUps) = try await group.withRecorder { ($0.delivery, $0.catchUps) }
         try await group.close()
         return Outcome(
             connectedSeconds: Double(times.connected) / 1e6, caughtUpSeconds: Double(times.caughtUp) / 1e6,

@@ -43,7 +43,7 @@ struct StuckReaderComparison: Sendable {
         let rests = readers.map { $0.readRestAndClose() }
         let resumed = try await resume(after: rests.map { $0.last ?? 0 }, daemon)
         try await group.awaitLatestEvents(within: 15)
-        let delivery = try await group.read { $0.delivery }
+        let delivery = try await group.withRecorder { $0.delivery }
         try await group.close()
         try await daemon.stop()
         return Outcome(
@@ -64,7 +64,7 @@ struct StuckReaderComparison: Sendable {
     ) async throws -> StuckReaderObservation {
         var observation = StuckReaderObservation(readers.map(\.address), memory: MemoryReading(daemon.meter))
         let (began, patience) = (ContinuousClock.now, Self.patienceSeconds(settings))
-        try await group.read { $0.beginWindow() }
+        try await group.withRecorder { $0.beginWindow() }
         while true {
             // The sampling interval. The kernel sends no signal when the daemon closes a connection
             // whose reader must not read.
@@ -75,7 +75,7 @@ struct StuckReaderComparison: Sendable {
             if observation.isOver, elapsed >= seconds { break }
             if elapsed > patience { break }
         }
-        observation.latencies = try await group.read { $0.endWindow().latencies }
+        observation.latencies = try await group.withRecorder { $0.endWindow().latencies }
         return observation
     }
 
@@ -87,7 +87,7 @@ struct StuckReaderComparison: Sendable {
         try await group.wait(60, for: "the missed events of the stuck readers") { [stuck] in
             $0.caughtUpCount == stuck
         }
-        let delivery = try await group.read { $0.delivery }
+        let delivery = try await group.withRecorder { $0.delivery }
         try await group.close()
         return delivery
     }

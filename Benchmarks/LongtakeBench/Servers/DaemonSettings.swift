@@ -71,8 +71,8 @@ struct DaemonSettings: Sendable {
     /// then so short that a step has always ended when the next report is allowed.
     private var isPacedByInterval: Bool { rate > 3 && rate <= Self.defaultReportsPerSecond }
 
-    /// Short enough for fewer than 1,000 reports, which is the limit of a stage, and fewer than
-    /// 3,600 steps.
+    /// Short enough for fewer than 1,000 reports, which is the limit of an attempt, and fewer
+    /// than 3,600 steps.
     private var stageSeconds: Double { isPacedByInterval ? 60 : min(jobSeconds, 800 / rate) }
 
     private var stepsPerStage: Int { isPacedByInterval ? 3_000 : max(1, Int((stageSeconds * rate).rounded())) }

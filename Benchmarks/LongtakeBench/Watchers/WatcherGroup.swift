@@ -21,7 +21,7 @@ final class WatcherGroup: Sendable {
     }
 
     /// Reads or changes the recorder on the event loop.
-    func read<Value: Sendable>(_ body: @escaping @Sendable (DeliveryRecorder) -> Value) async throws -> Value {
+    func withRecorder<Value: Sendable>(_ body: @escaping @Sendable (DeliveryRecorder) -> Value) async throws -> Value {
         let recorder = recorder
         return try await Self.loop.submit { body(recorder.value) }.get()
     }
@@ -44,21 +44,21 @@ final class WatcherGroup: Sendable {
     // MARK: Opening and closing
 
     /// Opens a stream for each request.
-    /// - Parameter spread: the connections begin evenly over this time in seconds; with 0 as fast
+    /// - Parameter rampUp: the connections begin evenly over this time in seconds; with 0 as fast
     ///   as the server accepts them.
     func open(
-        _ requests: [StreamRequest], port: Int, within seconds: Double = 60, over spread: Double = 0
+        _ requests: [StreamRequest], port: Int, within seconds: Double = 60, over rampUp: Double = 0
     ) async throws {
         try DescriptorLimit.check(sockets: requests.count)
         let server = try SocketAddress(ipAddress: "127.0.0.1", port: port)
         let opened = Self.loop.makePromise(of: Void.self)
-        let expiry = Self.loop.scheduleTask(in: .milliseconds(Int64((seconds + spread) * 1000))) {
-            let limit = seconds + spread
+        let expiry = Self.loop.scheduleTask(in: .milliseconds(Int64((seconds + rampUp) * 1000))) {
+            let limit = seconds + rampUp
             opened.fail(BenchFailure("not all of the \(requests.count) watchers connected within \(limit) s"))
         }
-        try await read { recorder in
+        try await withRecorder { recorder in
             WatcherConnector(
-                requests, at: server, recorder: recorder, loop: Self.loop, spread: .seconds(spread), opened: opened
+                requests, at: server, recorder: recorder, loop: Self.loop, rampUp: .seconds(rampUp), opened: opened
             ).connectMore()
         }
         try await opened.futureResult.get()
@@ -92,7 +92,7 @@ final class WatcherGroup: Sendable {
 
     /// Closes all streams, and waits until their connections are closed.
     func close(within seconds: Double = 30) async throws {
-        try await read { $0.closeAll() }
+        try await withRecorder { $0.closeAll() }
         try await wait(seconds, orThrow: BenchFailure("the watchers did not close within \(seconds) s")) { recorder in
             recorder.openCount == 0
         }
@@ -104,7 +104,7 @@ final class WatcherGroup: Sendable {
     /// events of its job.
     func warmUp(within seconds: Double) async throws {
         try await wait(seconds, for: "the first block of all streams") { $0.greetedCount == $0.watchers.count }
-        let targets = try await read { $0.heads.map { $0 + 2 } }
+        let targets = try await withRecorder { $0.heads.map { $0 + 2 } }
         try await wait(seconds, for: "two events of all jobs") { $0.countBehind(targets) == 0 }
     }
 
@@ -113,21 +113,21 @@ final class WatcherGroup: Sendable {
         _ seconds: Double, _ meter: ProcessMeter, eachSecond: @Sendable () -> Void = {}
     ) async throws -> (delivery: Delivery, usage: ProcessMeter.Usage) {
         let before = meter.read()
-        try await read { $0.beginWindow() }
+        try await withRecorder { $0.beginWindow() }
         let end = ContinuousClock.now + .seconds(seconds)
         while ContinuousClock.now < end {
             // The sleeps together are the window. Each of them is a sampling interval.
             try await Task.sleep(for: min(.seconds(1), end - .now))
             eachSecond()
         }
-        let delivery = try await read { $0.endWindow() }
+        let delivery = try await withRecorder { $0.endWindow() }
         return (delivery, meter.usage(since: before))
     }
 
     /// Waits until every watcher has the events that the most advanced watcher of its job has now.
     /// A watcher that does not receive them has lost events.
     func awaitLatestEvents(within seconds: Double) async throws {
-        let heads = try await read { $0.heads }
+        let heads = try await withRecorder { $0.heads }
         try await wait(seconds, for: "the last events of all watchers") { $0.countBehind(heads) == 0 }
     }
 }
@@ -138,7 +138,7 @@ private final class WatcherConnector {
     private let server: SocketAddress
     private let recorder: DeliveryRecorder
     private let loop: any EventLoop
-    private let spread: Duration
+    private let rampUp: Duration
     private let opened: EventLoopPromise<Void>
     private let began = ContinuousClock.now
     private var next = 0
@@ -151,23 +151,23 @@ private final class WatcherConnector {
     /// Small, so that a watcher costs little memory. An event has about 300 bytes.
     private static let readBytes = 4_096
 
-    /// - Parameter spread: the connections begin evenly over this time.
+    /// - Parameter rampUp: the connections begin evenly over this time.
     init(
         _ requests: [StreamRequest], at server: SocketAddress, recorder: DeliveryRecorder, loop: any EventLoop,
-        spread: Duration, opened: EventLoopPromise<Void>
+        rampUp: Duration, opened: EventLoopPromise<Void>
     ) {
         self.requests = requests
         self.server = server
         self.recorder = recorder
         self.loop = loop
-        self.spread = spread
+        self.rampUp = rampUp
         self.opened = opened
     }
 
     func connectMore() {
         recorder.reconnect = { [self] watcher in reconnect(watcher) }
         while next < requests.count, connecting < Self.maximumConnecting {
-            let wait = spread * next / requests.count - (ContinuousClock.now - began)
+            let wait = rampUp * next / requests.count - (ContinuousClock.now - began)
             guard wait <= .zero else { return connectMore(in: .milliseconds(1)) }
             connecting += 1
             next += 1

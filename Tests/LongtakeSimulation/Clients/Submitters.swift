@@ -68,7 +68,8 @@ final class Submitters: @unchecked Sendable {
             job.isInFlight = false
             guard boot.isAlive, let outcome else { return }
             guard let answer = outcome.job else {
-                return stage.verdict.fail(.acknowledged, "a submission with the same key and content is a conflict")
+                return stage.verdict.fail(
+                    .acknowledged, "a repeated submission with the same content is rejected as a conflict")
             }
             stage.trace.tell("acknowledged \(answer.id)")
             stage.verdict.check(
@@ -100,7 +101,7 @@ final class Submitters: @unchecked Sendable {
             let new = stage.book.jobs.filter { !old.contains($0.key) && $0.value.entries[0].event.tenant == tenant }
             stage.verdict.check(
                 queued + new.count + (inFlight[tenant] ?? 0) - 1 >= queuedJobsLimit, .honesty,
-                "\(tenant) is over the limit of queued jobs with only \(queued)")
+                "a submission of \(tenant) is rejected by the limit, but only \(queued) jobs are queued")
             return nil
         } catch {
             return nil
@@ -139,9 +140,10 @@ final class Submitters: @unchecked Sendable {
         Task { [self] in
             guard await answer(to: submission, at: boot) != nil, boot.isAlive else { return }
             let end = stage.book.jobs[origin]?.end
+            let state = end.map { "ended with \($0.rawValue)" } ?? "has not ended"
             stage.verdict.check(
                 tenant == job.tenant && (end == .jobFailed || end == .jobCanceled), .honesty,
-                "\(tenant) has retried \(origin) of \(job.tenant), whose final event is \(end?.rawValue ?? "missing")")
+                "the daemon accepts a retry by \(tenant) of \(origin) of \(job.tenant), which \(state)")
         }
     }
 
