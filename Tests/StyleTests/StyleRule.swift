@@ -59,6 +59,9 @@ struct StyleRule: Sendable {
         banned(
             ["Task.sleep", "Thread.sleep", "usleep("], in: { $0.path.hasPrefix("Tests/") && $0.module != "StyleTests" },
             because: "a test waits for what it waits for"),
+        banned(
+            [" Process()"], in: { $0.module != "StyleTests" },
+            because: "it reads beyond the buffer of readdir(3), so use posix_spawn(3)"),
         StyleRule(name: "an import follows the arrows") { file in
             guard file.isProgram, let allowed = ImportArrows.allowed[file.module] else { return [] }
             return file.imports.filter { !allowed.contains($0) }.map { "\(file.path): import \($0)" }
