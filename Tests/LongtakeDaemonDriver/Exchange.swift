@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Testing
 
 /// The head of a response, as received.
 package struct ResponseHead {
@@ -52,6 +53,9 @@ package struct Exchange {
 
     /// The body as a JSON object.
     package func object() throws -> [String: Any] { try JSON.object(body) }
+
+    /// A string member of that object.
+    package func text(_ name: String) throws -> String { try #require(try object()[name] as? String, "\(body)") }
 }
 
 extension Socket {
