@@ -24,8 +24,8 @@ OPTIMIZED = -c release --scratch-path $(RELEASE) $(BUILD_FLAGS)
 ASAN_OPTIONS ?= detect_leaks=0
 export ASAN_OPTIONS
 
-# The tests that start no daemon.
-FAST = ^(Longtake(Core|API|Storage|SQLite|Engine|Stream|HTTP|Simulation|Bench)Tests|StyleTests)\.
+# The tests that start no process of the daemon.
+FAST = ^(Longtake(Core|API|Storage|SQLite|Engine|Stream|HTTP|Route|Simulation|Bench)Tests|StyleTests)\.
 
 .DEFAULT_GOAL := help
 .PHONY: help run daemon build test test-fast test-clients soak mutations sanitize sanitized-tests sanitize-stop fuzz release bench install format lint dependencies
@@ -43,13 +43,16 @@ build: dependencies ## build everything, including the tests
 	$(SWIFT) build $(BUILD_FLAGS) $(DEBUG) --build-tests
 
 # At most 8 tests run at once. If all started together, their daemons would wait for the disk for longer
-# than a commit may take. The faults come last, for the same reason.
+# than a commit may take, and their clients would wait for the processor.
+FEW_AT_ONCE = SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8
+
+# The faults come last, because they use the disk.
 test: build ## build and run all tests
-	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 $(SWIFT) test $(DEBUG) --skip-build --skip LongtakeFaultTests
+	$(FEW_AT_ONCE) $(SWIFT) test $(DEBUG) --skip-build --skip LongtakeFaultTests
 	$(SWIFT) test $(DEBUG) --skip-build --filter LongtakeFaultTests
 
-test-fast: build ## build, and run the tests that need no daemon (less than a minute after the build)
-	$(SWIFT) test $(DEBUG) --skip-build --filter '$(FAST)'
+test-fast: build ## build, and run the tests that start no process of the daemon (about a minute after the build)
+	$(FEW_AT_ONCE) $(SWIFT) test $(DEBUG) --skip-build --filter '$(FAST)'
 
 # The three groups of faults run side by side. The faults of a group run one after the other, each for a thirteenth of the time.
 soak: build ## inject every fault of docs/reliability.md, with new seeds (SECONDS=600 SCHEDULES=20000)

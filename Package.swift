@@ -125,6 +125,14 @@ let package = Package(
                 api, core, testing, driver, "LongtakeHTTP", httpTypes, logging, nioCore, nioEmbedded, nioHTTP1,
             ],
             swiftSettings: strict),
+        // The routes, on the parts of the daemon over the memory store, in the process of the tests.
+        .testTarget(
+            name: "LongtakeRouteTests",
+            dependencies: [
+                core, testing, driver, "LongtakeEngine", "LongtakeHTTP", "longtake", argumentParser, logging, nioCore,
+                nioPosix,
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "LongtakeBenchTests", dependencies: [core, "longtake-bench", nioCore, nioEmbedded],
             swiftSettings: strict),

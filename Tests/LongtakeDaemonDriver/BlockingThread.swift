@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 import Synchronization
 
@@ -33,6 +34,26 @@ package func onOwnThread<Value: Sendable>(_ body: @escaping @Sendable () throws 
 /// Runs on the preferred executor of its task.
 @concurrent private func carryOut<Value: Sendable>(_ body: @Sendable () throws -> Value) async throws -> Value {
     try body()
+}
+
+/// Runs an async function from a thread that may block, such as that of ``onOwnThread(_:)``.
+package func blockingly<Value: Sendable>(_ body: @escaping @Sendable () async -> Value) -> Value {
+    let result = PendingValue<Value>()
+    // Unstructured, because its caller is a thread, which cannot await it.
+    Task {
+        let value = await body()
+        result.value.withLock { $0 = value }
+        result.isSet.signal()
+    }
+    result.isSet.wait()
+    guard let value = result.value.withLock({ $0 }) else { preconditionFailure("the task has set no value") }
+    return value
+}
+
+/// The result of a task for which a thread waits.
+private final class PendingValue<Value: Sendable>: Sendable {
+    let value = Mutex<Value?>(nil)
+    let isSet = DispatchSemaphore(value: 0)
 }
 
 /// Runs each job of a task on a new thread.

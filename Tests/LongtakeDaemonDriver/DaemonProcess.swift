@@ -4,7 +4,7 @@ import Synchronization
 
 /// A real `longtake serve` process with its own port and directory. It is killed when this object
 /// is deinitialised.
-package final class DaemonProcess: @unchecked Sendable {
+package final class DaemonProcess: TestDaemon, @unchecked Sendable {
     package let directory: String
     package let port: Int
     package private(set) var pid: pid_t = 0
@@ -156,13 +156,21 @@ package final class DaemonProcess: @unchecked Sendable {
 
     package var log: String { (try? String(contentsOfFile: directory + "/log", encoding: .utf8)) ?? "" }
 
-    package func connect(receiveBuffer: CInt? = nil) throws -> Socket {
+    package func connect(receiveBuffer: CInt?) throws -> Socket {
         guard isInNamespace else { return try Socket(port: port, receiveBuffer: receiveBuffer) }
         return try Namespace.inside(pid) { try Socket(port: port, receiveBuffer: receiveBuffer) }
     }
 
     /// The path of its Unix socket, for a daemon with its own network.
     package var unixSocket: String { directory + "/socket" }
+
+    /// Sends a request over the Unix socket.
+    /// - Returns: the head without the body.
+    package func headOverUnixSocket(_ path: String, _ more: String...) throws -> ResponseHead {
+        let socket = try Socket(path: unixSocket)
+        try socket.send(text("GET", path, more))
+        return try socket.readHead()
+    }
 
     // MARK: Leftovers
 

@@ -55,6 +55,17 @@ package final class EventReader {
         }
     }
 
+    /// Reads to a block with these bytes. A heartbeat may come without the queue position, or with
+    /// the previous one, so the expected block is not always the next one.
+    /// - Returns: whether it is among the next 20 blocks.
+    package func next(equalTo raw: String) throws -> Bool {
+        for _ in 1...20 {
+            guard let block = try next() else { return false }
+            if block.raw == raw { return true }
+        }
+        return false
+    }
+
     /// The body did not end in time.
     package struct Endless: Error {}
 

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Testing
 
 /// The head of a response, as received.
 package struct ResponseHead {
@@ -8,7 +9,7 @@ package struct ResponseHead {
     package let fields: [(name: String, value: String)]
 
     package init(_ bytes: [UInt8]) throws {
-        let lines = String(decoding: bytes, as: UTF8.self).components(separatedBy: "\r\n")
+        let lines = Self.lines(bytes)
         let parts = lines[0].split(separator: " ", maxSplits: 2)
         guard parts.count >= 2, let status = Int(parts[1]) else { throw Malformed.head(lines[0]) }
         version = String(parts[0])
@@ -17,6 +18,16 @@ package struct ResponseHead {
             let colon = line.firstIndex(of: ":") ?? line.endIndex
             return (String(line[..<colon]), String(line[colon...].dropFirst().drop { $0 == " " }))
         }
+    }
+
+    /// The lines between CR LF.
+    private static func lines(_ bytes: [UInt8]) -> [String] {
+        var (lines, start) = ([String](), 0)
+        while let end = bytes.end(of: [0x0d, 0x0a], from: start) {
+            lines.append(String(decoding: bytes[start..<(end - 2)], as: UTF8.self))
+            start = end
+        }
+        return lines + [String(decoding: bytes[start...], as: UTF8.self)]
     }
 
     package enum Malformed: Error {
@@ -42,6 +53,9 @@ package struct Exchange {
 
     /// The body as a JSON object.
     package func object() throws -> [String: Any] { try JSON.object(body) }
+
+    /// A string member of that object.
+    package func text(_ name: String) throws -> String { try #require(try object()[name] as? String, "\(body)") }
 }
 
 extension Socket {
@@ -132,20 +146,4 @@ package enum JSON {
 
     /// `null`, as opposed to a missing member.
     package struct Null {}
-}
-
-extension String {
-    fileprivate func components(separatedBy separator: String) -> [String] {
-        // This compares bytes, because the standard library treats CR LF as one character.
-        var lines: [String] = []
-        var line: [UInt8] = []
-        for byte in utf8 {
-            line.append(byte)
-            if line.suffix(2).elementsEqual(separator.utf8) {
-                lines.append(String(decoding: line.dropLast(2), as: UTF8.self))
-                line = []
-            }
-        }
-        return lines + [String(decoding: line, as: UTF8.self)]
-    }
 }

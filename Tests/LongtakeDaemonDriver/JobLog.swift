@@ -63,54 +63,6 @@ package struct JobLog {
     }
 }
 
-extension DaemonProcess {
-    /// The bytes of a request that submits a job.
-    package static func submission(
-        _ body: String = #"{"input":{"prompt":"a paper boat in the rain"}}"#, accept: String = "application/json"
-    ) -> String {
-        "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: \(accept)\r\n"
-            + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
-    }
-
-    /// Submits a job and returns its id.
-    package func submit(_ body: String = #"{"input":{"prompt":"a paper boat in the rain"}}"#) throws -> String {
-        let response = try connect().exchange(Self.submission(body))
-        try #require(response.status == 201, "\(response.body)")
-        return try #require(try response.object()["id"] as? String)
-    }
-
-    package func get(_ path: String, _ fields: String..., within seconds: Double = 30) throws -> Exchange {
-        let lines = fields.map { $0 + "\r\n" }.joined()
-        return try connect().exchange("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\(lines)\r\n", within: seconds)
-    }
-
-    /// Sends a request over the Unix socket.
-    /// - Returns: the head without the body.
-    package func headOverUnixSocket(_ path: String, _ fields: String...) throws -> ResponseHead {
-        let lines = fields.map { $0 + "\r\n" }.joined()
-        let socket = try Socket(path: unixSocket)
-        try socket.send("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\(lines)\r\n")
-        return try socket.readHead()
-    }
-
-    /// Opens a stream of a job's events.
-    package func follow(_ job: String, _ query: String = "", _ fields: String...) throws -> EventReader {
-        let lines = fields.map { $0 + "\r\n" }.joined()
-        return try EventReader(
-            connect(), "GET /v1/jobs/\(job)/events\(query) HTTP/1.1\r\nHost: localhost\r\n\(lines)\r\n")
-    }
-
-    /// Opens a stream of the events of all jobs.
-    package func feed(_ query: String = "", _ fields: String..., receiveBuffer: CInt? = nil) throws -> EventReader {
-        let lines = fields.map { $0 + "\r\n" }.joined()
-        return try EventReader(
-            connect(receiveBuffer: receiveBuffer), "GET /v1/events\(query) HTTP/1.1\r\nHost: localhost\r\n\(lines)\r\n")
-    }
-
-    /// Follows a job to its end.
-    package func wholeLog(of job: String) throws -> JobLog { JobLog(try follow(job).rest()) }
-}
-
 extension Tag {
     /// The test takes more than a few seconds.
     @Tag package static var slow: Self

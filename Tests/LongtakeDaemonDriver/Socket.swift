@@ -78,13 +78,20 @@ package final class Socket {
         return !buffer.isEmpty || poll(&wanted, 1, 0) > 0
     }
 
+    /// Waits until bytes can be read from one of the sockets.
+    /// - Returns: `false` if that did not happen in time.
+    package static func waitForBytes(on sockets: [Socket], within seconds: Double) -> Bool {
+        var wanted = sockets.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
+        return poll(&wanted, nfds_t(wanted.count), Deadline(seconds).milliseconds) > 0
+    }
+
     /// Reads up to and including `mark`, or to the end of the connection.
     package func read(through mark: String, within seconds: Double = 30) throws -> [UInt8] {
         let mark = Array(mark.utf8)
         let deadline = Deadline(seconds)
         var searched = 0
         while true {
-            if let end = buffer.firstRange(of: mark, from: searched) { return take(end) }
+            if let end = buffer.end(of: mark, from: searched) { return take(end) }
             searched = max(0, buffer.count - mark.count)
             guard try fill(deadline) else { return take(buffer.count) }
         }
@@ -140,13 +147,22 @@ package struct Deadline {
 }
 
 extension [UInt8] {
-    /// The index after the first occurrence of `mark`.
-    fileprivate func firstRange(of mark: [UInt8], from start: Int) -> Int? {
-        guard count >= mark.count, start <= count - mark.count else { return nil }
-        for index in start...(count - mark.count) where self[index] == mark[0] {
-            if self[index..<(index + mark.count)].elementsEqual(mark) { return index + mark.count }
+    /// The index after the first occurrence of `mark` that begins at `start` or later. A loop over
+    /// the elements would be slow in a debug build.
+    package func end(of mark: [UInt8], from start: Int = 0) -> Int? {
+        withUnsafeBytes { bytes in
+            mark.withUnsafeBytes { mark in
+                guard let base = bytes.baseAddress, let wanted = mark.baseAddress else { return nil }
+                var start = start
+                while start <= bytes.count - mark.count {
+                    let candidates = bytes.count - mark.count - start + 1
+                    guard let found = memchr(base + start, CInt(mark[0]), candidates) else { return nil }
+                    if memcmp(found, wanted, mark.count) == 0 { return UnsafeRawPointer(found) - base + mark.count }
+                    start = UnsafeRawPointer(found) - base + 1
+                }
+                return nil
+            }
         }
-        return nil
     }
 }
 

@@ -56,7 +56,7 @@ import Testing
             try Self.checkIdle(usage)
             // O7: the daemon still serves the connected client, and stores the job that it
             // acknowledges.
-            let answer = try first.exchange(DaemonProcess.submission())
+            let answer = try first.exchange(RequestText.submission())
             #expect(answer.status == 201)
             connections = []
             try Tool.run("/usr/bin/prlimit", "--pid=\(daemon.pid)", "--nofile=1024:")

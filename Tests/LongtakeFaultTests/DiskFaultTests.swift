@@ -80,10 +80,10 @@ extension FaultTests.Disks {
             // holds is that of the submission.
             let id = try daemon.submit()
             let canceling = Deadline(20)
-            while try daemon.post("/v1/jobs/\(id)/cancel", "", nil).status != 200 { try #require(!canceling.isOver) }
+            while try daemon.post("/v1/jobs/\(id)/cancel", within: 10).status != 200 { try #require(!canceling.isOver) }
             let (first, deadline) = try Self.hold(control, daemon, "held")
-            let queued = BlockingAnswer { try daemon.post("/v1/jobs", Self.body("queued"), nil, within: 20) }
-            let cancel = BlockingAnswer { try daemon.post("/v1/jobs/\(id)/cancel", "", nil, within: 20) }
+            let queued = BlockingAnswer { try daemon.post("/v1/jobs", Self.body("queued"), within: 20) }
+            let cancel = BlockingAnswer { try daemon.post("/v1/jobs/\(id)/cancel", within: 20) }
             // A successful write of the probe counts for one second.
             let probe = BlockingAnswer {
                 var answer = try daemon.get("/readyz", within: 20)
@@ -94,9 +94,9 @@ extension FaultTests.Disks {
                 #expect(answer.status == 503 && answer["retry-after"] != nil)
                 #expect(answer.body.contains("urn:longtake:problem:cannot-persist"))
             }
-            let refused = try daemon.post("/v1/jobs", Self.body("late"), nil)
+            let refused = try daemon.post("/v1/jobs", Self.body("late"), within: 10)
             #expect(refused.status == 503 && refused["retry-after"] != nil)
-            #expect(try daemon.post("/v1/jobs/\(id)/cancel", "", nil).status == 503)
+            #expect(try daemon.post("/v1/jobs/\(id)/cancel", within: 10).status == 503)
             #expect(try daemon.get("/v1/jobs/\(id)").status == 200)
             control[.holdSyncs] = 0
             #expect(try first.wait().status == 201, "the submission in the commit succeeds when the disk answers again")
@@ -124,18 +124,18 @@ extension FaultTests.Disks {
             #expect(answer.body.contains("outcome-unknown") && answer.body.contains("not known whether"))
             control[.holdSyncs] = 0
             while (try? daemon.get("/readyz", within: 1).status) != 200 { try #require(!deadline.isOver) }
-            let again = try daemon.post("/v1/jobs", Self.body("held"), "Idempotency-Key: one")
+            let again = try daemon.post("/v1/jobs", Self.body("held"), "Idempotency-Key: one", within: 10)
             #expect(again.status == 200 && again["idempotent-replayed"] == "true", "the commit succeeded later")
         }
     }
 
     /// Submits a job, and makes the disk hold its commit.
     private static func hold(
-        _ control: FaultControl, _ daemon: DaemonProcess, _ prompt: String, _ field: String? = nil
+        _ control: FaultControl, _ daemon: DaemonProcess, _ prompt: String, _ fields: String...
     ) throws -> (BlockingAnswer, Deadline) {
         let before = control[.held]
         control[.holdSyncs] = 1
-        let first = BlockingAnswer { try daemon.post("/v1/jobs", body(prompt), field, within: 45) }
+        let first = BlockingAnswer { try daemon.exchange("POST", "/v1/jobs", fields, body: body(prompt), within: 45) }
         let deadline = Deadline(60)
         while control[.held] == before { try #require(!deadline.isOver) }
         return (first, deadline)
@@ -156,7 +156,7 @@ extension FaultTests.Disks {
             while try site.daemon.get("/readyz").status != 503 {
                 try #require(!deadline.isOver, "readyz did not report the full disk within 20 s")
             }
-            let refused = try site.daemon.post("/v1/jobs", #"{"input":{"prompt":"no space"}}"#, nil)
+            let refused = try site.daemon.post("/v1/jobs", #"{"input":{"prompt":"no space"}}"#, within: 10)
             if refused.status != 503 || refused["retry-after"] == nil {
                 site.history.violated(.honesty, "a submission on a full disk got \(refused.status)")
             }

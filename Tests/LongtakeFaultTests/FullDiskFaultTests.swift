@@ -76,7 +76,7 @@ extension Campaign.Site {
 
     /// Checks that a submission gets 503 with `Retry-After`.
     fileprivate func expectRejection() {
-        let answer = try? daemon.post("/v1/jobs", #"{"input":{"prompt":"no space, round \#(round)"}}"#, nil)
+        let answer = try? daemon.post("/v1/jobs", #"{"input":{"prompt":"no space, round \#(round)"}}"#, within: 10)
         if answer?.status != 503 || answer?["retry-after"] == nil {
             history.violated(.honesty, "a submission on a full disk got \(answer?.status ?? 0)")
         }
@@ -85,12 +85,12 @@ extension Campaign.Site {
     /// Submits a job that takes longer than any round. Only the feed follows it.
     fileprivate func submitEndless() throws -> String {
         let body = #"{"input":{"prompt":"endless, round \#(round)"},"simulation":{"speed":0.5}}"#
-        return try #require(try daemon.post("/v1/jobs", body, nil).object()["id"] as? String)
+        return try #require(try daemon.post("/v1/jobs", body, within: 10).object()["id"] as? String)
     }
 
     /// Checks that a client can cancel the job while the disk is full.
     fileprivate func checkCancel(of job: String) throws {
-        let answer = try daemon.post("/v1/jobs/\(job)/cancel", "", nil, within: 20)
+        let answer = try daemon.post("/v1/jobs/\(job)/cancel", within: 20)
         if answer.status != 202, answer.status != 200 {
             history.violated(.honesty, "a cancel on a full disk got \(answer.status)")
         }

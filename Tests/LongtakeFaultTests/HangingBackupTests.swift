@@ -26,7 +26,7 @@ extension FaultTests.Disks {
                 #expect(answer.status == 503 && answer["retry-after"] != nil)
                 #expect(answer.body.contains("urn:longtake:problem:backups-unanswered"), "\(answer.body)")
             }
-            let begun = try daemon.post("/v1/backups", "", nil, within: 10)
+            let begun = try daemon.post("/v1/backups", within: 10)
             #expect(begun.status == 503, "a new request does not wait for the call that hangs")
             control[.holdBackups] = 0
             let recovery = Deadline(20)

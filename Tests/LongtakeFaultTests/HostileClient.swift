@@ -117,7 +117,7 @@ struct HostileClient {
     }
 
     private mutating func halfRequest() throws {
-        let whole = Array(DaemonProcess.submission(#"{"input":{"prompt":"half"}}"#).utf8)
+        let whole = Array(RequestText.submission(#"{"input":{"prompt":"half"}}"#).utf8)
         let socket = try connect()
         try? socket.send(Array(whole[..<generator.draw(1...(whole.count - 1))]))
         socket.finishSending()
@@ -158,7 +158,7 @@ struct HostileClient {
             let socket = try connect()
             let one =
                 generator.percent(50)
-                ? "GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\n\r\n" : DaemonProcess.submission("{}")
+                ? "GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\n\r\n" : RequestText.submission("{}")
             push(String(repeating: one, count: 300), socket)
             sockets.append(socket)
             injections += 1

@@ -22,7 +22,7 @@ extension FaultTests.Disks {
             for _ in 0..<Self.submissionCount { lines.append(try daemon.connect()) }
             disk[.syncDelay] = 10_000_000
             for (number, line) in lines.enumerated() {
-                try line.send(DaemonProcess.submission(#"{"input":{"prompt":"number \#(number)"}}"#))
+                try line.send(RequestText.submission(#"{"input":{"prompt":"number \#(number)"}}"#))
             }
             // Rejected submissions get their responses while the disk is busy, and so do requests
             // that do not write.

@@ -14,7 +14,7 @@ extension FaultTests.Disks {
             let id = try daemon.submit()
             control[.diskIsFull] = Int64(EDQUOT)
             try Self.eventually { try daemon.get("/readyz").status == 503 }
-            let refused = try daemon.post("/v1/jobs", #"{"input":{"prompt":"no space"}}"#, nil)
+            let refused = try daemon.post("/v1/jobs", #"{"input":{"prompt":"no space"}}"#, within: 10)
             #expect(refused.status == 503 && refused["retry-after"] != nil)
             #expect(try daemon.get("/v1/jobs/\(id)").status == 200)
             control[.diskIsFull] = 0
@@ -44,7 +44,7 @@ extension FaultTests.Disks {
             let spaceChecks = Deadline(3)
             while !spaceChecks.isOver { #expect(try daemon.get("/readyz").status == 503) }
             #expect(try daemon.get("/v1/jobs/\(id)").status == 200)
-            #expect(try daemon.post("/v1/jobs", #"{"input":{"prompt":"no space"}}"#, nil).status == 503)
+            #expect(try daemon.post("/v1/jobs", #"{"input":{"prompt":"no space"}}"#, within: 10).status == 503)
             control.calm()
             try Self.eventually { try daemon.get("/readyz").status == 200 }
             try Self.eventually { try daemon.get("/v1/jobs/\(id)").object()["state"] as? String == "succeeded" }

@@ -48,7 +48,7 @@ private struct ShutdownLoad {
         let waits = line("/v1/jobs/\(job) HTTP/1.1") + "Prefer: wait=50\r\n\r\n"
         let streams = line("/v1/jobs/\(job)/events HTTP/1.1") + "Accept: text/event-stream\r\n\r\n"
         let feeds = line("/v1/events?after=0 HTTP/1.1") + "Accept: text/event-stream\r\n\r\n"
-        let submissions = DaemonProcess.submission(#"{"input":{"prompt":"a paper boat in the rain"}}"#)
+        let submissions = RequestText.submission(#"{"input":{"prompt":"a paper boat in the rain"}}"#)
         sockets = try [waits, waits, streams, streams, feeds].map { request in
             let socket = try daemon.connect()
             try socket.send(request)

@@ -319,5 +319,9 @@ private actor SharedLedger {
         epoch.withLock { $0 = new }
     }
 
-    func close() { isClosed = true }
+    func close() {
+        isClosed = true
+        // Observers hold the parts of a daemon, and these hold the journal.
+        observers.withLock { $0 = [] }
+    }
 }

@@ -31,7 +31,7 @@ extension Daemon {
         let descriptors = DescriptorLimit.raise()
         let journal = try await openJournal()
         let backups = makeBackups(journal)
-        let engine = makeEngine(journal)
+        let engine = loaded.settings.makeEngine(journal, clock: journal.clock, logger: logger)
         // Not the shared group, because the shutdown has to stop it. Its descriptors are open from
         // here on, so that the connection limit takes them into account.
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
@@ -95,20 +95,6 @@ extension Daemon {
             journal: journal, retention: retention, clock: ContinuousClock(), wallClock: journal.clock, logger: logger)
     }
 
-    private func makeEngine(_ journal: SQLiteJournal) -> Engine {
-        let settings = loaded.settings
-        let interval = Duration.milliseconds(settings.reports.intervalMilliseconds)
-        return Engine(
-            configuration: EngineConfiguration(
-                workers: settings.workers, speed: settings.simulation.speed, reportInterval: interval),
-            store: journal,
-            runners: StageRunners([
-                .simulated: SimulatedRunner(
-                    speed: settings.simulation.speed, clock: ContinuousClock(), reportInterval: interval)
-            ]),
-            clock: ContinuousClock(), wallClock: journal.clock, logger: logger)
-    }
-
     private func loadKeys() throws -> ReloadableKeys {
         let settings = loaded.settings
         let keys = ReloadableKeys(path: settings.keysPath, mode: settings.auth.mode, clock: clock, logger: logger)
@@ -126,40 +112,18 @@ extension Daemon {
         _ loops: MultiThreadedEventLoopGroup, _ journal: SQLiteJournal, _ engine: Engine, _ backups: SQLiteBackups,
         _ keys: ReloadableKeys, _ descriptors: Int
     ) throws -> HTTPServer {
-        let settings = loaded.settings
+        var configuration = loaded.settings.serverConfiguration(keys.keys, keys.tickets)
         let budget = DescriptorLimit.budget(in: descriptors)
-        let maxAge = settings.stream.maxAgeSeconds
-        let begin = ContinuousClock.now
+        configuration.addresses = try listenAddresses()
+        configuration.maxStreams = min(configuration.maxStreams, budget.streams)
+        configuration.maxConnections = budget.connections
+        configuration.releaseMemory = OwnProcess.releaseMemory
+        configuration.abandonedAttempts = { engine.abandonedAttempts }
+        configuration.process = { [startedAt] in OwnProcess.usage(startedAt: startedAt) }
+        configuration.droppedLogLines = { [output] in output.dropped }
         return HTTPServer(
-            configuration: HTTPServerConfiguration(
-                addresses: try listenAddresses(), heartbeat: .seconds(settings.stream.heartbeatSeconds),
-                maxStreams: min(settings.stream.maxStreams, budget.streams),
-                maxConnections: budget.connections,
-                queues: settings.workers, maxAge: maxAge > 0 ? .seconds(maxAge) : nil,
-                access: accessConfiguration(keys), accessLog: settings.log.access,
-                maxStreamsPerKey: settings.stream.maxStreamsPerKey, version: DaemonVersion.text,
-                uptime: { .now - begin },
-                random: {
-                    var generator = SystemRandomNumberGenerator()
-                    return generator.next()
-                },
-                releaseMemory: OwnProcess.releaseMemory,
-                abandonedAttempts: { engine.abandonedAttempts },
-                process: { [startedAt] in OwnProcess.usage(startedAt: startedAt) },
-                droppedLogLines: { [output] in output.dropped }),
-            group: loops, journal: journal, backups: backups, catalog: loaded.catalog, clock: journal.clock,
-            logger: logger)
-    }
-
-    private func accessConfiguration(_ keys: ReloadableKeys) -> AccessConfiguration {
-        let settings = loaded.settings
-        return AccessConfiguration(
-            mode: settings.auth.mode, keys: keys.keys, tickets: keys.tickets,
-            requestsPerSecondPerKey: settings.limits.requestsPerSecondPerKey,
-            hosts: settings.http.allowedHosts + settings.http.hosts,
-            publicURL: PublicURL(settings.http.publicURL),
-            trustedProxies: TrustedProxies(settings.http.trustedProxies) ?? .none,
-            corsOrigins: settings.http.corsOrigins)
+            configuration: configuration, group: loops, journal: journal, backups: backups, catalog: loaded.catalog,
+            clock: journal.clock, logger: logger)
     }
 
     /// The inherited sockets, or else the addresses in the settings.
@@ -214,6 +178,49 @@ extension Daemon {
         if let setting { metadata["setting"] = "\(loaded.source(of: setting))" }
         logger.critical("\(message)", metadata: metadata)
         return ExitCode(1)
+    }
+}
+
+/// What the settings alone decide. Tests make the same parts on a store in memory.
+extension Settings {
+    /// Makes the engine with its runners.
+    func makeEngine(_ store: any WorkStore, clock: any WallClock, logger: Logger) -> Engine {
+        let interval = Duration.milliseconds(reports.intervalMilliseconds)
+        return Engine(
+            configuration: EngineConfiguration(
+                workers: workers, speed: simulation.speed, reportInterval: interval),
+            store: store,
+            runners: StageRunners([
+                .simulated: SimulatedRunner(
+                    speed: simulation.speed, clock: ContinuousClock(), reportInterval: interval)
+            ]),
+            clock: ContinuousClock(), wallClock: clock, logger: logger)
+    }
+
+    /// The configuration of the HTTP server without the part that depends on the process: its
+    /// addresses, its descriptors and its measurements.
+    func serverConfiguration(_ keys: KeyRing, _ tickets: TicketSigner) -> HTTPServerConfiguration {
+        let begin = ContinuousClock.now
+        return HTTPServerConfiguration(
+            addresses: [], heartbeat: .seconds(stream.heartbeatSeconds), maxStreams: stream.maxStreams,
+            queues: workers, maxAge: stream.maxAgeSeconds > 0 ? .seconds(stream.maxAgeSeconds) : nil,
+            access: accessConfiguration(keys, tickets), accessLog: log.access,
+            maxStreamsPerKey: stream.maxStreamsPerKey, version: DaemonVersion.text,
+            uptime: { .now - begin },
+            random: {
+                var generator = SystemRandomNumberGenerator()
+                return generator.next()
+            })
+    }
+
+    private func accessConfiguration(_ keys: KeyRing, _ tickets: TicketSigner) -> AccessConfiguration {
+        AccessConfiguration(
+            mode: auth.mode, keys: keys, tickets: tickets,
+            requestsPerSecondPerKey: limits.requestsPerSecondPerKey,
+            hosts: http.allowedHosts + http.hosts,
+            publicURL: PublicURL(http.publicURL),
+            trustedProxies: TrustedProxies(http.trustedProxies) ?? .none,
+            corsOrigins: http.corsOrigins)
     }
 }
 

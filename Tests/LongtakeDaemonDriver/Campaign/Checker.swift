@@ -99,7 +99,7 @@ package struct Checker {
     /// The idempotency key still returns the job.
     private func checkKey(_ id: String, _ job: History.Acknowledged) throws {
         guard let key = job.key else { return }
-        let answer = try daemon.post("/v1/jobs", job.body, "Idempotency-Key: \(key)")
+        let answer = try daemon.post("/v1/jobs", job.body, "Idempotency-Key: \(key)", within: 10)
         let job = try answer.object()["id"] as? String
         if answer.status != 200 || answer["idempotent-replayed"] == nil || job != id {
             history.violated(.acknowledged, "the key \(key) of \(id) returns \(answer.status): \(answer.body)")

@@ -72,21 +72,11 @@ package struct Submitter: Sendable {
     /// not close the connection.
     private func post(_ path: String, _ body: String, _ key: String?) -> Exchange? {
         do {
-            return try daemon.post(path, body, key.map { "Idempotency-Key: \($0)" }, within: silence)
+            let fields = key.map { ["Idempotency-Key: \($0)"] } ?? []
+            return try daemon.exchange("POST", path, fields, body: body, within: silence)
         } catch Socket.Failure.timedOut where !mayBeSilent {
             history.violated(.honesty, "\(path) was not answered in time")
         } catch {}
         return nil
-    }
-}
-
-extension DaemonProcess {
-    /// Sends one POST with JSON on a new connection.
-    package func post(_ path: String, _ body: String, _ field: String?, within seconds: Double = 10) throws -> Exchange
-    {
-        let extra = field.map { $0 + "\r\n" } ?? ""
-        return try connect().exchange(
-            "POST \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\(extra)Content-Length: \(body.utf8.count)\r\n\r\n\(body)",
-            within: seconds)
     }
 }

@@ -85,16 +85,3 @@ let okChunk = "18\r\n\(ok)\r\n"
 
 /// A complete submission inside another request. The daemon must never take it for a request.
 let smuggled = post(#"{"input":{"prompt":"smuggled"}}"#)
-
-extension DaemonProcess {
-    /// The number of jobs that were submitted to a daemon without workers. Each job is then one
-    /// event of the feed.
-    package func submissions() throws -> Int {
-        let list = try get("/v1/jobs?limit=1").object()
-        guard let position = (list["last_event_id"] as? String)?.split(separator: "g").last, let count = Int(position)
-        else { throw NoPosition() }
-        return count
-    }
-
-    private struct NoPosition: Error {}
-}

@@ -12,16 +12,14 @@ import Testing
         try await onOwnThread {
             let daemon = try DaemonProcess(
                 environment: ["LONGTAKE_AUTH_MODE=keys", "LONGTAKE_QUEUES_CPU_WORKERS=0"])
-            let many = try TestClient.make(daemon, tenant: "many").client
-            let one = try TestClient.make(daemon, tenant: "one").client
+            let many = try daemon.makeClient(tenant: "many")
+            let one = try daemon.makeClient(tenant: "one")
             for _ in 0..<Self.jobs { _ = try many.submit() }
             let job = try one.submit()
             let sockets = try (0..<Self.lists).map { _ in try daemon.connect() }
             let socket = try daemon.connect()
-            let request = "GET /v1/jobs?limit=\(Self.jobs) HTTP/1.1\r\nHost: localhost\r\n\(many.fields[0])\r\n\r\n"
-            for list in sockets { try list.send(request) }
-            let answer = try socket.exchange(
-                "GET /v1/jobs/\(job) HTTP/1.1\r\nHost: localhost\r\n\(one.fields[0])\r\n\r\n", within: 60)
+            for list in sockets { try list.send(many.text("GET", "/v1/jobs?limit=\(Self.jobs)")) }
+            let answer = try socket.exchange(one.text("GET", "/v1/jobs/\(job)"), within: 60)
             let before = sockets.count { $0.hasBytes }
             #expect(answer.status == 200)
             #expect(before < Self.lists * 2 / 3, "\(before) of \(Self.lists) lists were answered before the job")

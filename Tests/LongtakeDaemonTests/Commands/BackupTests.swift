@@ -13,7 +13,7 @@ import Testing
             let ids = try (0..<3).map { _ in try daemon.submit() }
             let reader = try daemon.follow(ids[0])
             while let block = try reader.next(), block.event != "stage.progress" {}
-            let begun = try Self.post(daemon)
+            let begun = try daemon.post("/v1/backups")
             #expect(begun.status == 202)
             let location = try #require(begun["location"])
             let backup = try Self.done(daemon, location)
@@ -43,24 +43,6 @@ import Testing
             let checked = try DaemonProcess.run(["check", "--data", other + "/data"])
             #expect(checked.status == 0, "\(checked.output)")
         }
-    }
-
-    @Test("returns 404 for an unknown backup and 405 for an unknown method")
-    func addresses() async throws {
-        try await onOwnThread {
-            let daemon = try DaemonProcess()
-            #expect(try daemon.get("/v1/backups").body == "{\"backups\":[]}\n")
-            for id in ["backup-20261121T114502123Z", "..%2Flongtake", "backup-x"] {
-                let answer = try daemon.get("/v1/backups/\(id)")
-                #expect(answer.status == 404, "\(answer.body)")
-            }
-            let delete = "DELETE /v1/backups HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
-            #expect(try daemon.connect().exchange(delete).status == 405)
-        }
-    }
-
-    private static func post(_ daemon: DaemonProcess) throws -> Exchange {
-        try daemon.connect().exchange("POST /v1/backups HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
     }
 
     private static func done(_ daemon: DaemonProcess, _ location: String) throws -> [String: Any] {

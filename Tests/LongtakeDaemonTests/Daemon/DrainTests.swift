@@ -102,4 +102,37 @@ import Testing
             #expect(log.types.last == "job.succeeded")
         }
     }
+
+    /// This test failed without the check of `isDraining` in EventWaiter and in JobWait.
+    @Test("during a shutdown, rejects jobs and streams, and answers all other requests without a wait")
+    func draining() async throws {
+        try await onOwnThread {
+            let daemon = try DaemonProcess(environment: DaemonProcess.drained)
+            let id = try daemon.submit()
+            // There are so many streams that ending them takes seconds, so the daemon still runs
+            // during the test.
+            let readers = try daemon.beginDrain(before: 200, of: id)
+
+            try daemon.checkRefusal(ofStreamsOf: id, reason: "draining", status: 503)
+            for accept in ["application/json", "text/event-stream"] {
+                let refused = try daemon.connect().exchange(RequestText.submission(accept: accept))
+                #expect(
+                    refused.status == 503 && refused["retry-after"] != nil,
+                    "the daemon rejects the request with Retry-After")
+            }
+            #expect(try daemon.get("/readyz").status == 503)
+            let tag = try #require(try daemon.get("/v1/jobs/\(id)")["etag"])
+            for (path, field, status) in [
+                ("/healthz", "", 200), ("/v1/jobs", "", 200), ("/v1/pipelines", "", 200), ("/v1/jobs/\(id)", "", 200),
+                ("/v1/jobs/\(id)", "Prefer: wait=50", 200),
+                ("/v1/jobs/\(id)", "Prefer: wait=50\r\nIf-None-Match: \(tag)", 304),
+                ("/v1/jobs/\(id)/events?after=1&wait=50", "Accept: application/json", 200),
+            ] {
+                let answer = try daemon.get(path, field.isEmpty ? "X-A: 1" : field, within: 10)
+                #expect(answer.status == status, "\(path) \(field)")
+            }
+            #expect(readers.contains { !$0.socket.hasBytes }, "all requests came during the shutdown")
+            #expect(daemon.wait(within: 40) == 0)
+        }
+    }
 }

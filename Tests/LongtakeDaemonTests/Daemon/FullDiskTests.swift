@@ -36,7 +36,7 @@ import Testing
             try Self.eventually { (try? daemon.get("/healthz").status) == 200 }
             #expect(try daemon.get("/readyz").status == 503)
             try daemon.wholeLog(of: running).checkWhole()
-            let refusedAgain = try daemon.connect().exchange(DaemonProcess.submission())
+            let refusedAgain = try daemon.connect().exchange(RequestText.submission())
             #expect(refusedAgain.status == 503)
 
             disk.makeRoom()
@@ -52,7 +52,7 @@ import Testing
         let body = "{\"input\":{\"prompt\":\"\(String(repeating: "x", count: 1_900))\"}}"
         let deadline = Deadline(60)
         while !deadline.isOver {
-            let answer = try daemon.connect().exchange(DaemonProcess.submission(body))
+            let answer = try daemon.connect().exchange(RequestText.submission(body))
             if answer.status != 201 { return answer }
         }
         return nil

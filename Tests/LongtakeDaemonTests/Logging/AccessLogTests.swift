@@ -30,7 +30,8 @@ import Testing
                     // The access log does not depend on the level.
                     "LONGTAKE_LOG_LEVEL=info",
                 ])
-            let (owner, id) = try TestClient.make(daemon, tenant: "acme")
+            let owner = try daemon.makeClient(tenant: "acme")
+            let id = try #require(owner.keyID)
             let list = try owner.get(
                 "/v1/jobs?limit=7", "X-Forwarded-For: 203.0.113.9, 198.51.100.7", "X-Request-Id: r-1")
             #expect(list["x-request-id"] == "r-1")

@@ -160,7 +160,7 @@ import Testing
     /// Waits for much less than the heartbeat of 300 s.
     private static func waitForNoStream(_ daemon: DaemonProcess, _ what: String) throws {
         let deadline = Deadline(20)
-        while try Exposition(daemon.get("/metrics").body)["longtake_streams_open"] != 0 {
+        while try daemon.metrics()["longtake_streams_open"] != 0 {
             try #require(!deadline.isOver, "\(what)")
         }
     }

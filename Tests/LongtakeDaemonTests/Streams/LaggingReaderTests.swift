@@ -122,16 +122,4 @@ import Testing
             #expect(daemon.wait(within: 40) == 0)
         }
     }
-
-    @Test("an NDJSON stream sends its head at once, even without events")
-    func quietLines() async throws {
-        try await onOwnThread {
-            // No heartbeat can cause the head to be sent.
-            let daemon = try DaemonProcess(
-                environment: ["LONGTAKE_QUEUES_CPU_WORKERS=0", "LONGTAKE_STREAM_HEARTBEAT_SECONDS=300"])
-            let id = try daemon.submit()
-            let reader = try daemon.follow(id, "?after=1", "Accept: application/x-ndjson")
-            #expect(reader.head.status == 200, "the head does not wait for the first line")
-        }
-    }
 }
