@@ -37,7 +37,11 @@ import Testing
             let daemon = try DaemonProcess("--speed", "100", environment: Self.busy + ["LONGTAKE_STREAM_MAX_STREAMS=2"])
             let stuck = try daemon.feed("?after=0", receiveBuffer: 4_096)
             let jobs = try (0..<30).map { _ in try daemon.submit() }
-            let logs = try jobs.map { try daemon.wholeLog(of: $0).lines }
+            let logs = try jobs.map { id in
+                let log = try daemon.wholeLog(of: id)
+                try log.checkWhole()
+                return log.lines
+            }
             // The write deadline is 10 seconds after the kernel accepted the last byte.
             #expect(stuck.socket.waitForCut(within: 25))
             let other = try daemon.feed("?after=0")
@@ -57,7 +61,9 @@ import Testing
             while seen.count < wanted, let block = try rest.next() {
                 if block.isLogged, let data = block.data { seen.append(data) }
             }
-            #expect(seen.count == wanted && Set(seen) == Set(logs.flatMap { $0 }))
+            let (all, once) = (Set(logs.flatMap { $0 }), Set(seen))
+            #expect(seen.count == wanted && once.count == wanted, "no event is duplicated")
+            #expect(once == all, "missing: \(all.subtracting(once)), unknown: \(once.subtracting(all))")
         }
     }
 
