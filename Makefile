@@ -13,13 +13,17 @@ SANITIZER ?=
 # For `make sanitize`: the number of shutdowns under load.
 STOPS     ?= 300
 
+# With BUILT=1 nothing is built: `.ci/run` sets it after its builds. SwiftPM compiles some dependencies again whenever the product changes.
+BUILT ?=
+COMPILE = $(if $(BUILT),@: built,$(SWIFT) build $(BUILD_FLAGS))
+
 # Each kind of build has its own folder.
 SCRATCH = .build$(if $(SANITIZER),-$(SANITIZER))
 RELEASE ?= .build
 # Every build checks the imports: if a target imports a module that Package.swift does not name for it, the build fails.
 BUILD_FLAGS = --explicit-target-dependency-import-check error
 DEBUG   = --scratch-path $(SCRATCH) $(if $(SANITIZER),--sanitize=$(SANITIZER))
-OPTIMIZED = -c release --scratch-path $(RELEASE) $(BUILD_FLAGS)
+OPTIMIZED = -c release --scratch-path $(RELEASE)
 # Leak detection is off, because a process that exits frees nothing.
 ASAN_OPTIONS ?= detect_leaks=0
 export ASAN_OPTIONS
@@ -37,10 +41,10 @@ run: daemon ## build the daemon and serve on http://127.0.0.1:8080 (ARGS="--spee
 	@exec $(SCRATCH)/debug/longtake serve --config $(CONFIG) $(ARGS)
 
 daemon: dependencies
-	@$(SWIFT) build $(BUILD_FLAGS) $(DEBUG) --product longtake
+	$(COMPILE) $(DEBUG) --product longtake
 
 build: dependencies ## build everything, including the tests
-	$(SWIFT) build $(BUILD_FLAGS) $(DEBUG) --build-tests
+	$(COMPILE) $(DEBUG) --build-tests
 
 # At most 8 tests run at once. If all started together, their daemons would wait for the disk for longer
 # than a commit may take, and their clients would wait for the processor.
@@ -92,8 +96,8 @@ test-clients: daemon ## run the programs of docs/clients.md with a real Chromium
 	.build/clients/bin/python Tests/Clients/clients.py $(SCRATCH)/debug/longtake $(ARGS)
 
 release: dependencies ## build the daemon and the load driver with optimization (RELEASE=.build names the folder)
-	$(SWIFT) build $(OPTIMIZED) --product longtake
-	$(SWIFT) build $(OPTIMIZED) --product longtake-bench
+	$(COMPILE) $(OPTIMIZED) --product longtake
+	$(COMPILE) $(OPTIMIZED) --product longtake-bench
 
 bench: release ## measure a release build on this machine (ARGS="fanout --peer nchan"; ARGS=--help lists the benchmarks)
 	$(RELEASE)/release/longtake-bench $(ARGS)
