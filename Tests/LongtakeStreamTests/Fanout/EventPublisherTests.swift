@@ -182,13 +182,19 @@ struct EventPublisherTests {
         #expect(late == .ignore)
     }
 
-    @Test("after a failed read the task ends, and the next period starts another one, not each notice")
-    func failure() {
+    /// Everything up to 3 is published, and the read of 4 has failed.
+    private func afterFailedRead() -> TailProgress {
         var progress = TailProgress(epoch: Self.epoch)
         _ = progress.received(through: at(3))
         _ = progress.advanced(to: at(4))
         progress.readFailed()
         #expect(progress.nextRound() == nil)
+        return progress
+    }
+
+    @Test("after a failed read the task ends, and the next period starts another one, not each notice")
+    func failure() {
+        var progress = afterFailedRead()
         let notices = [progress.received(through: at(5)), progress.received(through: at(7), after: at(6))]
         #expect(notices == [.leaveToReader, .leaveToReader])
         let announced = progress.advanced(to: at(8))
@@ -200,11 +206,7 @@ struct EventPublisherTests {
 
     @Test("a new epoch is read at once, also after a failed read of the old one")
     func newEpochAfterFailure() {
-        var progress = TailProgress(epoch: Self.epoch)
-        _ = progress.received(through: at(3))
-        _ = progress.advanced(to: at(4))
-        progress.readFailed()
-        #expect(progress.nextRound() == nil)
+        var progress = afterFailedRead()
         _ = progress.renew(from: Self.epoch, to: Epoch(rawValue: 2))
         let starts = progress.advanced(to: at(7))
         #expect(starts)
