@@ -32,7 +32,7 @@ export ASAN_OPTIONS
 FAST = ^(Longtake(Core|API|Storage|SQLite|Engine|Stream|HTTP|Route|Simulation|Bench)Tests|StyleTests)\.
 
 .DEFAULT_GOAL := help
-.PHONY: help run daemon build test test-fast test-clients soak mutations sanitize sanitized-tests sanitize-stop fuzz release bench install format lint dependencies
+.PHONY: driver smoke help run daemon build test test-fast test-clients soak mutations sanitize sanitized-tests sanitize-stop fuzz release bench install format lint dependencies
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -95,12 +95,19 @@ test-clients: daemon ## run the programs of docs/clients.md with a real Chromium
 	fi
 	.build/clients/bin/python Tests/Clients/clients.py $(SCRATCH)/debug/longtake $(ARGS)
 
-release: dependencies ## build the daemon and the load driver with optimization (RELEASE=.build names the folder)
+release: dependencies ## build the daemon with optimization (RELEASE=.build names the folder)
 	$(COMPILE) $(OPTIMIZED) --product longtake
+
+driver: dependencies
 	$(COMPILE) $(OPTIMIZED) --product longtake-bench
 
-bench: release ## measure a release build on this machine (ARGS="fanout --peer nchan"; ARGS=--help lists the benchmarks)
+bench: release driver ## measure a release build on this machine (ARGS="fanout --peer nchan"; ARGS=--help lists the benchmarks)
 	$(RELEASE)/release/longtake-bench $(ARGS)
+
+# The load driver is a debug build here, so its numbers mean nothing. This only shows that each benchmark works.
+smoke: release
+	$(SCRATCH)/debug/longtake-bench smoke --longtake $(RELEASE)/release/longtake
+	$(SCRATCH)/debug/longtake-bench journal --seconds 0.5 --rounds 2
 
 install: dependencies ## install a release build, its configuration and its systemd units (as root; PREFIX=/usr/local)
 	$(SWIFT) build $(BUILD_FLAGS) -c release --static-swift-stdlib --product longtake

@@ -50,8 +50,8 @@ struct TwoStepCommands {
     ) -> (JobFacts, ClaimID?, Judge)? {
         let jobs = submitters.acknowledged.compactMap { disk.durable.facts(of: $0.id) }
         let holder = disk.holder
-        let paused = disk.durable.queues(of: nil).filter(\.isPaused).map(\.name)
-        let ready = jobs.filter { $0.isReady && !paused.contains($0.stage.queue) }
+        // Also stages of a paused queue: their plan is the same as one made right before the pause.
+        let ready = jobs.filter(\.isReady)
         // Stages seldom wait for long.
         if !ready.isEmpty, !chance.isOne(in: 4) {
             let facts = chance.one(of: ready)
