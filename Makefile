@@ -32,13 +32,16 @@ export ASAN_OPTIONS
 FAST = ^(Longtake(Core|API|Storage|SQLite|Engine|Stream|HTTP|Route|Simulation|Bench)Tests|StyleTests)\.
 
 .DEFAULT_GOAL := help
-.PHONY: driver smoke help run daemon build test test-fast test-clients soak mutations sanitize sanitized-tests sanitize-stop fuzz release bench install format lint dependencies
+.PHONY: driver smoke help run demo ffmpeg daemon build test test-fast test-clients soak mutations sanitize sanitized-tests sanitize-stop fuzz release bench install format lint dependencies
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
 run: daemon ## build the daemon and serve on http://127.0.0.1:8080 (ARGS="--speed 20" adds flags)
 	@exec $(SCRATCH)/debug/longtake serve --config $(CONFIG) $(ARGS)
+
+demo: daemon ffmpeg ## make a real video with ffmpeg, and show its progress (ARGS='"a paper boat"' or ARGS="--image photo.jpg")
+	@python3 docs/examples/demo.py --daemon $(SCRATCH)/debug/longtake $(ARGS)
 
 daemon: dependencies
 	$(COMPILE) $(DEBUG) --product longtake
@@ -132,4 +135,15 @@ dependencies:
 		echo 'Longtake needs the headers of SQLite. Installing libsqlite3-dev with apt-get.'; \
 		if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
 		$$sudo apt-get update -q && $$sudo apt-get install -q -y libsqlite3-dev; \
+	fi
+
+# The demo pipelines run ffmpeg, which needs a font for the title card.
+ffmpeg:
+	@missing=''; \
+	command -v ffmpeg >/dev/null || missing=ffmpeg; \
+	ls /usr/share/fonts/*/*/* >/dev/null 2>&1 || missing="$$missing fonts-dejavu-core"; \
+	if [ -n "$$missing" ]; then \
+		echo "The demo needs ffmpeg and a font. Installing with apt-get: $$missing"; \
+		if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
+		$$sudo apt-get update -q && $$sudo apt-get install -q -y --no-install-recommends $$missing; \
 	fi

@@ -66,6 +66,12 @@ let package = Package(
         .target(
             name: "LongtakeSQLite", dependencies: [core, storage, grdb, grdbSQLite, logging],
             swiftSettings: strict + crashPoints),
+        // Content by its hash, in a directory.
+        .target(name: "LongtakeFiles", dependencies: [core, crypto, logging], swiftSettings: strict),
+        // fork, Landlock and what else a process needs between fork and exec, where Swift cannot run.
+        .target(name: "CLongtakeProcess"),
+        .target(
+            name: "LongtakeCommands", dependencies: [core, "CLongtakeProcess", logging], swiftSettings: strict),
         .target(name: "LongtakeEngine", dependencies: [core, logging], swiftSettings: strict),
         .target(name: "LongtakeStream", dependencies: [api, core, logging, nioCore], swiftSettings: strict),
         .target(
@@ -80,8 +86,8 @@ let package = Package(
         .executableTarget(
             name: "longtake",
             dependencies: [
-                core, "LongtakeSQLite", "LongtakeEngine", "LongtakeHTTP", "LongtakeStream",
-                argumentParser, logging, nioCore, nioPosix, yams,
+                core, "LongtakeSQLite", "LongtakeEngine", "LongtakeFiles", "LongtakeCommands", "LongtakeHTTP",
+                "LongtakeStream", argumentParser, logging, nioCore, nioPosix, yams,
             ],
             resources: [.embedInCode("pipelines.yaml")],
             swiftSettings: strict
@@ -95,7 +101,8 @@ let package = Package(
         ),
 
         // Test support: the in-memory journal, the conformance suite, gates and the manual clock. No product ships it.
-        .target(name: "LongtakeTesting", dependencies: [core], path: "Tests/LongtakeTesting", swiftSettings: strict),
+        .target(
+            name: "LongtakeTesting", dependencies: [core, crypto], path: "Tests/LongtakeTesting", swiftSettings: strict),
 
         // Test support: real daemons with their load and their readers, and a shim that is loaded into them to make their disk and
         // their clock fail.
@@ -112,6 +119,12 @@ let package = Package(
             dependencies: [core, storage, testing, "LongtakeSQLite", grdb, grdbSQLite, logging],
             swiftSettings: strict),
         .testTarget(
+            name: "LongtakeFilesTests", dependencies: [core, testing, "LongtakeFiles", logging], swiftSettings: strict),
+        .testTarget(
+            name: "LongtakeCommandsTests",
+            dependencies: [core, testing, "LongtakeCommands", "LongtakeFiles", logging, "longtake"],
+            swiftSettings: strict),
+        .testTarget(
             name: "LongtakeEngineTests", dependencies: [core, testing, "LongtakeEngine", logging], swiftSettings: strict
         ),
         .testTarget(
@@ -122,7 +135,8 @@ let package = Package(
         .testTarget(
             name: "LongtakeHTTPTests",
             dependencies: [
-                api, core, testing, driver, "LongtakeHTTP", httpTypes, logging, nioCore, nioEmbedded, nioHTTP1,
+                api, core, testing, driver, "LongtakeHTTP", "LongtakeStream", httpTypes, hummingbird, logging, nioCore,
+                nioEmbedded, nioHTTP1, nioPosix,
             ],
             swiftSettings: strict),
         // The routes, on the parts of the daemon over the memory store, in the process of the tests.
@@ -147,7 +161,8 @@ let package = Package(
             name: "LongtakeSimulationTests", dependencies: ["longtake-simulation"], exclude: ["seeds.txt"],
             swiftSettings: strict),
         .testTarget(
-            name: "LongtakeDaemonTests", dependencies: [driver, grdb, "longtake"], swiftSettings: strict),
+            name: "LongtakeDaemonTests", dependencies: [core, driver, "longtake", argumentParser, grdb],
+            swiftSettings: strict),
         .testTarget(
             name: "LongtakeFaultTests", dependencies: [driver, grdb, "longtake"],
             swiftSettings: strict),

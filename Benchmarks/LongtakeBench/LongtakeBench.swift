@@ -13,7 +13,7 @@ struct LongtakeBench: AsyncParsableCommand {
             """,
         subcommands: [
             Smoke.self, Fanout.self, Latency.self, Jobs.self, Storm.self, Idle.self, Submit.self, JournalCommand.self,
-            Growth.self,
+            Growth.self, Files.self, CommandStages.self,
             ConfigurationCommand.self, BareSenderCommand.self,
         ])
 

@@ -21,4 +21,15 @@ public struct APILinks: Hashable, Sendable {
 
     /// The link to a backup.
     public func backup(_ id: BackupID) -> String { "\(base)/v1/backups/\(id)" }
+
+    /// The link to an uploaded file.
+    public func file(_ id: FileID) -> String { "\(base)/v1/files/\(id)" }
+
+    /// The link to the bytes of an uploaded file.
+    public func content(of id: FileID) -> String { "\(file(id))/content" }
+
+    /// The link to the bytes of an artifact.
+    public func artifact(_ name: ArtifactName, of id: JobID) -> String {
+        "\(job(id))/artifacts/\(PercentEncoding.encode(name.description))"
+    }
 }

@@ -33,6 +33,11 @@ public enum Limits {
     public static let checkpointBytes = 16_384
     /// The UTF-8 bytes of the `message` of an error.
     public static let errorMessageBytes = 2_048
+    /// The UTF-8 bytes of the `detail` of an error: the end of what a command wrote to standard
+    /// error.
+    public static let errorDetailBytes = 2_048
+    /// The bytes of the output of one stage, as JSON in UTF-8. Later stages and the job show it.
+    public static let outputBytes = 65_536
 
     // MARK: Attempts
 
@@ -40,19 +45,57 @@ public enum Limits {
     public static let attempts = 3
     /// The delay before the second attempt. It doubles with each further attempt.
     public static let retryDelay: Duration = .seconds(2)
-    /// The longest delay before an attempt, without jitter.
+    /// The largest `retry.attempts` of a stage.
+    public static let maximumAttempts = 100
+    /// The largest `retry.delay_seconds` of a stage: one hour.
+    public static let maximumRetryDelaySeconds = 3_600.0
+    /// The longest delay before an attempt, without jitter. A stage whose `retry.delay_seconds` is
+    /// longer waits for that.
     public static let maximumRetryDelay: Duration = .seconds(60)
     /// The fraction by which a delay varies in both directions, so that stages that fail together
     /// are not retried together.
     public static let retryJitter = 0.2
-    /// The longest delay before an attempt, with jitter. If a stored due time is further in the
-    /// future than this, the wall clock was set back, and the retry is due at once.
+    /// The longest delay before an attempt that earlier versions stored, with jitter. They did not
+    /// store the delay itself. If such a due time is further in the future than this, the wall
+    /// clock was set back, and the retry is due at once.
     public static let maximumRetryWait: Duration = maximumRetryDelay * (1 + retryJitter)
     /// The longest time limit of an attempt, and the longest expected duration of a stage: one day.
     public static let maximumTimeLimitSeconds = 86_400.0
     /// If a timer fires more than this late, the machine or the process was paused. The time of the
     /// pause does not count towards any timeout.
     public static let pauseThreshold: Duration = .seconds(2)
+
+    // MARK: Commands and files
+
+    /// How long a command may take to end after `SIGTERM`, if its stage says nothing.
+    public static let commandGraceSeconds = 10.0
+    /// If a pipeline sets no time limit, an attempt may take this many times its expected duration.
+    public static let timeLimitFactor = 10.0
+    /// The shortest time limit of real work that is computed with ``timeLimitFactor``. The first
+    /// run of a model may download gigabytes.
+    public static let minimumWorkTimeLimitSeconds = 3_600.0
+    /// The longest `grace_seconds` of a stage. A shutdown waits for it.
+    public static let maximumCommandGraceSeconds = 600.0
+    /// A program and its arguments in `pipelines.yaml`. Each job stores them.
+    public static let commandArguments = 256
+    /// The UTF-8 bytes of the path of an artifact below its working directory.
+    public static let artifactPathBytes = 1_024
+    /// The UTF-8 bytes of a regular expression in `pipelines.yaml`.
+    public static let patternBytes = 1_024
+    /// The code points of a text that must match a pattern. Matching can take time that grows
+    /// with a power of the length.
+    public static let matchedCharacters = 1_024
+    /// The largest `maximum_megabytes` of a file: 1 TB.
+    public static let fileMegabytes = 1_000_000.0
+    /// Names of artifacts of one stage.
+    public static let artifactsPerStage = 256
+    /// How long an uploaded file is kept after its upload, at least.
+    public static let fileLifetime: Duration = .seconds(24 * 3600)
+    /// If a read has to renew a file, it renews it for this much longer. So repeated reads of a
+    /// file write once an hour.
+    public static let fileRenewalSlack: Duration = .seconds(3600)
+    /// Files of one page of a list.
+    public static let filesPerPage = 200
 
     // MARK: Simulation
 

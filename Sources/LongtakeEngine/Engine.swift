@@ -47,8 +47,8 @@ public final class Engine: Sendable {
         var dispatchers: [QueueName: Dispatcher] = [:]
         for (queue, workers) in configuration.workers where workers > 0 {
             dispatchers[queue] = Dispatcher(
-                queue: queue, workers: workers, store: store, clock: clock, wallClock: wallClock, worker: worker,
-                logger: logger)
+                queue: queue, workers: workers, store: store, mayClaim: { configuration.mayClaim(queue) }, clock: clock,
+                wallClock: wallClock, worker: worker, logger: logger)
         }
         self.dispatchers = dispatchers
     }
@@ -135,22 +135,28 @@ public struct EngineConfiguration: Sendable {
     public var stopGrace: Duration
     /// The source of the jitter of retries.
     public var randomness: any RandomNumberGenerator & Sendable
+    /// Whether stages of a queue may be claimed now (``DiskGate``). It is asked before each claim,
+    /// and again after at most five seconds while it says no.
+    public var mayClaim: @Sendable (QueueName) -> Bool
 
     /// Makes a configuration. The defaults are those of the daemon.
     public init(
         workers: [QueueName: Int] = Self.defaultWorkers, speed: Double = 1,
         reportInterval: Duration = EngineLimits.reportInterval, stopGrace: Duration = EngineLimits.runnerStopGrace,
-        randomness: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
+        randomness: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(),
+        mayClaim: @escaping @Sendable (QueueName) -> Bool = { _ in true }
     ) {
         self.workers = workers
         self.speed = speed
         self.reportInterval = reportInterval
         self.stopGrace = stopGrace
         self.randomness = randomness
+        self.mayClaim = mayClaim
     }
 
     /// Workers for the queues of the built-in pipelines.
     public static let defaultWorkers: [QueueName: Int] = [
-        QueueName(unchecked: "cpu"): 4, QueueName(unchecked: "gpu"): 2, QueueName(unchecked: "io"): 8,
+        QueueName(unchecked: "cpu"): 4, QueueName(unchecked: "ffmpeg"): 2, QueueName(unchecked: "gpu"): 2,
+        QueueName(unchecked: "io"): 8,
     ]
 }

@@ -12,16 +12,26 @@ public enum EngineLimits {
     /// reports per second.
     package static let reportIntervalMilliseconds = 10...60_000
 
+    /// The time between two checkpoints that are stored without a report. A crash loses at most
+    /// this much work of a stage that tells its checkpoints.
+    static let checkpointInterval: Duration = .seconds(10)
+
     // MARK: Attempts
 
     /// How long a runner may take to end after it was asked to stop. This is enough to end a child
     /// process or to flush a file, and short compared with the shortest time limit. After it, the
     /// attempt is abandoned and its worker is free.
     public static let runnerStopGrace: Duration = .seconds(10)
-    /// If a pipeline sets no time limit, an attempt may take this many times its expected duration.
-    static let timeLimitFactor = 10.0
-    /// The shortest time limit that is computed with ``timeLimitFactor``.
+    /// A command has its own grace period. After it, the runner has this time to kill the command,
+    /// to read the rest of its output, and to store what it has made. An attempt that is abandoned
+    /// earlier could run beside the next one. So this is more than a supervisor (30 s) and then the
+    /// daemon (15 s) try to kill, and it leaves a minute for storing.
+    package static let commandStopMargin: Duration = .seconds(105)
+    /// The shortest time limit of simulated work that is computed with ``Limits/timeLimitFactor``.
     static let minimumTimeLimitSeconds = 60.0
+    /// How long the worker of an interrupted stage waits before it returns the stage to its queue,
+    /// so that a full disk does not start the stage again and again. A stop ends the wait.
+    static let interruptionPause: Duration = .seconds(5)
 
     // MARK: Claims
 

@@ -14,15 +14,17 @@ public final class SQLiteJournal: Journal {
     let path: String
     private let pool: DatabasePool
     private let checkpoints: WALCheckpoints
-    private let configuration: SQLiteConfiguration
-    private let writer: GroupCommitWriter
-    private let reads: ReadQueue
+    let configuration: SQLiteConfiguration
+    let writer: GroupCommitWriter
+    let reads: ReadQueue
     /// The clock of all stored ages and due times (``WallClock/steady()``). Everything that
     /// compares with them must use this clock.
     public let clock: ContinuedClock
     private let pipelineTexts = PipelineTexts()
     private let setAside: SetAsideJobs
+    private let board: EstimateBoard?
     private let deletionObservers = Mutex<[@Sendable () -> Void]>([])
+    private let contentObservers = Mutex<[@Sendable () -> Void]>([])
     /// Held until the connections are closed. Releasing it lets the next daemon open the directory.
     private let lock: Mutex<DirectoryLock?>
     private let isClosing = Atomic(false)
@@ -30,8 +32,9 @@ public final class SQLiteJournal: Journal {
     private init(
         path: String, pool: DatabasePool, checkpoints: WALCheckpoints, configuration: SQLiteConfiguration,
         writer: GroupCommitWriter, lock: DirectoryLock, epoch: Epoch, boot: BootInfo, clock: ContinuedClock,
-        setAside: SetAsideJobs
+        setAside: SetAsideJobs, board: EstimateBoard?
     ) {
+        self.board = board
         self.setAside = setAside
         self.clock = clock
         self.path = path
@@ -109,7 +112,7 @@ public final class SQLiteJournal: Journal {
             let setAside = SetAsideJobs(logger: logger)
             let boot = try BootSequence(
                 pool: pool, clock: clock, reserve: reserve, queuedJobsPerTenant: configuration.queuedJobsPerTenant,
-                setAside: setAside)
+                setAside: setAside, workers: configuration.workers)
             let writer = GroupCommitWriter(
                 pool: pool, ledger: boot.ledger, checkpoints: checkpoints, reserve: reserve,
                 isRecovered: boot.recoveredStages != nil, logger: logger, onFatal: onFatal)
@@ -119,7 +122,8 @@ public final class SQLiteJournal: Journal {
                 epoch: boot.ledger.epoch,
                 boot: BootInfo(
                     number: boot.number, sqliteVersion: try SQLiteVersion.ofLibrary(pool),
-                    recoveredStages: boot.recoveredStages), clock: boot.ledger.clock, setAside: setAside)
+                    recoveredStages: boot.recoveredStages), clock: boot.ledger.clock, setAside: setAside,
+                board: boot.ledger.board)
         } catch let error as DatabaseError {
             throw StorageRefusal(reading: opening.path, failed: error)
         }
@@ -196,7 +200,9 @@ public final class SQLiteJournal: Journal {
     public func delete(_ job: JobID, of tenant: TenantName) async throws {
         // The writer calls this, not the caller: if the caller was told that the outcome is
         // unknown, the rows must still be removed.
-        let notify: @Sendable () -> Void = { [self] in for observer in deletionObservers.withLock({ $0 }) { observer() }
+        let notify: @Sendable () -> Void = { [self] in
+            for observer in deletionObservers.withLock({ $0 }) { observer() }
+            notifyOfUnusedContent()
         }
         try await writer.perform(as: .critical, for: configuration.cancelPatience, whenDurable: notify) {
             try $0.delete(job, of: tenant, $1)
@@ -204,7 +210,9 @@ public final class SQLiteJournal: Journal {
     }
 
     public func job(_ job: JobID, of tenant: TenantName) async throws -> Job? {
-        try await reads.read(for: tenant) { [epoch] in try JobReader(epoch: epoch).job(job, of: tenant, $0) }
+        try await reads.read(for: tenant) { [epoch, board] in
+            try JobReader(epoch: epoch, board: board).job(job, of: tenant, $0)
+        }
     }
 
     public func jobs(_ query: JobQuery) async throws -> JobPage {
@@ -305,6 +313,14 @@ public final class SQLiteJournal: Journal {
     func observeDeletions(_ observer: @escaping @Sendable () -> Void) {
         deletionObservers.withLock { $0.append(observer) }
     }
+
+    /// Calls `observer` on the writer after a change that may have left unused content, except for
+    /// changes of the pruner. It must be fast.
+    public func observeUnusedContent(_ observer: @escaping @Sendable () -> Void) {
+        contentObservers.withLock { $0.append(observer) }
+    }
+
+    @Sendable func notifyOfUnusedContent() { for observer in contentObservers.withLock({ $0 }) { observer() } }
 
     /// Runs a read that takes minutes. It keeps SQLite from restarting the WAL, so no checkpoint
     /// waits for it.

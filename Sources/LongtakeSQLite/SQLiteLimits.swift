@@ -8,6 +8,12 @@ public enum SQLiteLimits {
     static let corruptJobsSetAside = 16
     /// Stages whose delay is over that one claim makes claimable, which bounds its transaction.
     static let dueStagesPerClaim = 512
+    /// Expired files, and expired artifacts, that one transaction removes. Each costs a few seeks.
+    static let expiredRowsPerTransaction = 256
+
+    /// The time after which a boot deletes a row of the estimates that no run has changed. Without
+    /// this limit, the rows of removed pipelines would stay for ever.
+    static let estimateAge = Duration.seconds(90 * 86_400)
 
     // MARK: Reads
 

@@ -1,5 +1,5 @@
 public import LongtakeAPI
-import LongtakeCore
+public import LongtakeCore
 
 /// The settings of all streams.
 public struct StreamConfiguration: Sendable {
@@ -17,6 +17,8 @@ public struct StreamConfiguration: Sendable {
     public var maxAge: Duration?
     /// The links in job documents.
     public var links: APILinks
+    /// Says what the job of a snapshot waits for.
+    public var disk: DiskGate
     /// Draws 64 random bits, for the jitter of `retry:` and of ages.
     public var random: @Sendable () -> UInt64
     /// Returns free memory to the system. The hub calls it when a burst of opened and closed
@@ -37,7 +39,7 @@ public struct StreamConfiguration: Sendable {
     public init(
         heartbeat: Duration, maxStreams: Int, maxStreamsPerOwner: Int = .max,
         isAuthorized: @escaping @Sendable (StreamOwner) -> Bool = { _ in true }, maxAge: Duration?,
-        links: APILinks = APILinks(), random: @escaping @Sendable () -> UInt64,
+        links: APILinks = APILinks(), disk: DiskGate = .alwaysOpen, random: @escaping @Sendable () -> UInt64,
         releaseMemory: @escaping @Sendable () -> Void = {}
     ) {
         self.heartbeat = heartbeat
@@ -46,6 +48,7 @@ public struct StreamConfiguration: Sendable {
         self.isAuthorized = isAuthorized
         self.maxAge = maxAge
         self.links = links
+        self.disk = disk
         self.random = random
         self.releaseMemory = releaseMemory
     }

@@ -12,6 +12,8 @@ public struct StreamOpening: Sendable {
     /// The time without a write after which the stream sends a heartbeat; `nil` for
     /// ``StreamConfiguration/heartbeat``.
     public var heartbeat: Duration?
+    /// Whether the stream of a job also sends `job.estimate`.
+    public var estimates: Bool
     /// What the stream writes first, such as `stream.hello`.
     public var prelude: ByteBuffer
     /// The events that the request has already read. The stream sends them in one write with the
@@ -28,6 +30,8 @@ public struct StreamOpening: Sendable {
     public var prunedThrough: EventPosition
     /// The test events that the stream sends instead of an event log.
     public var diagnostics: DiagnosticsPlan?
+    /// The log of a stage that the stream sends instead of an event log.
+    public var stageLog: StageLogPlan?
     /// Whether the body ends after the events.
     public var isEnded: Bool
     /// The reason that the prelude gives for the end; `nil` if the body continues or ends with the
@@ -38,7 +42,7 @@ public struct StreamOpening: Sendable {
 
     public init(
         source: StreamSource, tenant: TenantName, format: StreamFormat, heartbeatEvents: Bool = false,
-        heartbeat: Duration? = nil,
+        heartbeat: Duration? = nil, estimates: Bool = false,
         prelude: ByteBuffer = ByteBuffer(), events: [EventFrame] = [], epoch: Epoch?, cursor: LogOffset,
         lastSentID: LogOffset? = nil,
         prunedThrough: EventPosition = .beforeFirst, isEnded: Bool = false, end: StreamEnd? = nil,
@@ -49,6 +53,7 @@ public struct StreamOpening: Sendable {
         self.format = format
         self.heartbeatEvents = heartbeatEvents
         self.heartbeat = heartbeat
+        self.estimates = estimates
         self.prelude = prelude
         self.events = events
         self.epoch = epoch
@@ -67,6 +72,8 @@ public enum StreamSource: Hashable, Sendable {
     case job(JobID)
     /// The events of all jobs that match a filter.
     case feed(FeedFilter)
+    /// The log of a stage, which is no event log.
+    case stageLog
     /// Test events, which are in no event log.
     case diagnostics
 
@@ -74,7 +81,7 @@ public enum StreamSource: Hashable, Sendable {
         switch self {
         case .job(let job): .job(job)
         case .feed: .feed
-        case .diagnostics: .nothing
+        case .stageLog, .diagnostics: .nothing
         }
     }
 

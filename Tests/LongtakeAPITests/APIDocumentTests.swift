@@ -20,15 +20,39 @@ struct APIDocumentTests {
         let id = BackupID(at: Timestamp(millisecondsSince1970: 0))
         try Self.roundTrip(
             BackupListDocument([Backup(id: id, state: .running, path: "/b", bytes: 1)]),
-            #"{"backups":[{"bytes":1,"error":null,"finished_at":null,"id":"\#(id)","path":"/b","started_at":"1970-01-01T00:00:00.000Z","state":"running"}]}"#
+            #"{"backups":[{"bytes":1,"error":null,"files_path":null,"finished_at":null,"id":"\#(id)","path":"/b","started_at":"1970-01-01T00:00:00.000Z","state":"running"}]}"#
         )
         let job = try #require(JobID("job_01kaf3v6m7k2x0r8q5h1n9c4t2"))
         try Self.roundTrip(
             TicketDocument(ticket: "t", jobs: [job], expiresAt: Timestamp(millisecondsSince1970: 0)),
             #"{"expires_at":"1970-01-01T00:00:00.000Z","jobs":["\#(job)"],"ticket":"t"}"#)
         try Self.roundTrip(TicketRequest(jobs: [job], ttlSeconds: 5), #"{"jobs":["\#(job)"],"ttl_seconds":5}"#)
-        try Self.roundTrip(StatusDocument.ready, #"{"status":"ready"}"#)
+        try Self.roundTrip(StatusDocument.ready(warnings: []), #"{"status":"ready","warnings":[]}"#)
         try Self.roundTrip(StatusDocument.healthy(version: "1"), #"{"status":"ok","version":"1"}"#)
+    }
+
+    @Test("show files and artifacts with their members in the documented order")
+    func files() throws {
+        let hash = ContentHash(bytes: [UInt8](repeating: 0xab, count: 32))
+        let content = Content(hash: hash, bytes: 5)
+        let time = Timestamp(millisecondsSince1970: 0)
+        let file = UploadedFile(content: content, type: "image/png", name: nil, createdAt: time, expiresAt: time)
+        let list = FileListDocument([file], next: file.id, links: APILinks(base: "https://x"))
+        #expect(
+            list.json
+                == #"{"files":[{"id":"sha-256:\#(hash)","bytes":5,"type":"image/png","name":null,"created_at":"\#(time)","expires_at":"\#(time)","urls":{"get":"https://x/v1/files/sha-256:\#(hash)","content":"https://x/v1/files/sha-256:\#(hash)/content"}}],"next":"sha-256:\#(hash)"}"#
+        )
+        #expect(try JSONText.decode(FileListDocument.self, from: list.json) == list)
+        let artifact = Artifact(
+            name: try #require(ArtifactName("a.png")), type: "image/png", content: content, role: .result)
+        let artifacts = ArtifactListDocument([
+            ArtifactRecord(artifact: artifact, stage: StageName(unchecked: "s"), createdAt: time)
+        ])
+        #expect(
+            artifacts.json
+                == #"{"artifacts":[{"stage":"s","name":"a.png","type":"image/png","bytes":5,"sha256":"\#(hash)","role":"result","created_at":"\#(time)"}]}"#
+        )
+        #expect(try JSONText.decode(ArtifactListDocument.self, from: artifacts.json) == artifacts)
     }
 
     @Test("show a pipeline without what only its runner needs")
@@ -40,7 +64,7 @@ struct APIDocumentTests {
         )
         try Self.roundTrip(
             PipelineListDocument(catalog),
-            #"{"default":"p","pipelines":[{"description":"d","input":{"fps":{"default":null,"description":null,"maximum":null,"minimum":null,"multiple_of":null,"required":false,"type":"integer"}},"name":"p","stages":[{"expected_seconds":1,"name":"s","queue":"q"}]}]}"#
+            #"{"default":"p","pipelines":[{"description":"d","input":{"fps":{"accept":null,"default":null,"description":null,"enum":null,"maximum":null,"maximum_megabytes":null,"minimum":null,"multiple_of":null,"pattern":null,"required":false,"type":"integer"}},"name":"p","stages":[{"expected_seconds":1,"name":"s","queue":"q"}]}]}"#
         )
     }
 
@@ -64,8 +88,12 @@ struct APIDocumentTests {
     func events() throws {
         let stage = StageName(unchecked: "s")
         let number = StageNumber(stage: stage, index: 1, of: 2)
-        let error = JobError(code: "c", message: "m", stage: stage)
+        let error = JobError(code: "c", message: "m", stage: stage, detail: "d")
+        let artifact = Artifact(
+            name: try #require(ArtifactName("é.png")), type: "image/png",
+            content: Content(hash: ContentHash(bytes: [UInt8](repeating: 1, count: 32)), bytes: 5), role: .preview)
         let changes: [JobEvent.Change] = [
+            .artifactCreated(artifact, stage: stage),
             .queued(pipeline: PipelineName(unchecked: "p"), stages: [stage], priority: .normal),
             .started(stage: stage), .stageStarted(number, attempt: 1, queue: QueueName(unchecked: "q")),
             .stageProgress(number, progress: Progress(0.5), message: "m"), .stageSucceeded(number, seconds: 1.5),
@@ -110,6 +138,14 @@ struct APIDocumentTests {
             StreamReset(reason: .ahead, requested: "\"/é"),
             #"{"type":"stream.reset","reason":"ahead","requested":"\"/é"}"#)
         try check(StreamEndMessage(reason: .maxAge), #"{"type":"stream.end","reason":"max_age"}"#)
+        try check(
+            StreamEstimate(
+                job: job, JobEstimate(eta: .init(p50: 12.04, p90: 20), queueWait: .init(p50: 0, p90: 0))),
+            #"{"type":"job.estimate","job":"\#(job)","eta_seconds":{"p50":12,"p90":20},"#
+                + #""queue_wait_seconds":{"p50":0,"p90":0}}"#)
+        try check(
+            StreamEstimate(job: job, nil),
+            #"{"type":"job.estimate","job":"\#(job)","eta_seconds":null,"queue_wait_seconds":null}"#)
         try check(StreamHeartbeat(queuePosition: nil), #"{"type":"stream.heartbeat"}"#)
         try check(StreamHeartbeat(queuePosition: 3), #"{"type":"stream.heartbeat","queue_position":3}"#)
         try check(

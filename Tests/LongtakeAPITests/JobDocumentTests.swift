@@ -18,22 +18,42 @@ struct JobDocumentTests {
             lastEvent: EventID(epoch: Epoch(rawValue: 1), sequence: EventSequence(rawValue: 1)))
     }
 
-    /// - Parameter position: the member `queue_position`, or nothing.
-    private static func json(_ position: String, base: String) throws -> String {
+    /// - Parameters:
+    ///   - position: the member `queue_position`, or nothing.
+    ///   - artifacts: the member `artifacts`, or nothing.
+    private static func json(_ position: String, artifacts: String = "", base: String) throws -> String {
         let path = "/v1/jobs/\(try #require(id))"
         return
-            #"{"id":"\#(try #require(id))","state":"queued","progress":0,"stage":null,"pipeline":"p","stages":[{"name":"s","queue":"q","state":"pending","progress":0,"attempt":0,"started_at":null,"finished_at":null}],\#(position)"input":null,"output":null,"error":null,"priority":0,"metadata":{"y":"\"","z":"1"},"cancel_requested":false,"retry_of":null,"created_at":"1970-01-01T00:00:00.000Z","started_at":null,"finished_at":null,"last_event_id":"00000001-1","links":{"self":"\#(base)\#(path)","events":"\#(base)\#(path)/events","cancel":"\#(base)\#(path)/cancel"}}"#
+            #"{"id":"\#(try #require(id))","state":"queued","progress":0,"stage":null,"pipeline":"p","stages":[{"name":"s","queue":"q","state":"pending","progress":0,"attempt":0,"started_at":null,"finished_at":null}],\#(position)"input":null,"output":null,"error":null,\#(artifacts)"priority":0,"metadata":{"y":"\"","z":"1"},"cancel_requested":false,"retry_of":null,"created_at":"1970-01-01T00:00:00.000Z","started_at":null,"finished_at":null,"last_event_id":"00000001-1","links":{"self":"\#(base)\#(path)","events":"\#(base)\#(path)/events","cancel":"\#(base)\#(path)/cancel"}}"#
     }
 
     @Test("contains every member in the documented order, and null without a value")
     func members() throws {
         let job = try Self.job()
         #expect(
-            JobDocument(job, links: APILinks()).json == (try Self.json(#""queue_position":null,"#, base: "")))
+            JobDocument(job, links: APILinks()).json
+                == (try Self.json(
+                    #""queue_position":null,"eta_seconds":null,"queue_wait_seconds":null,"waiting_for":null,"#,
+                    artifacts: #""artifacts":[],"#, base: "")))
         let base = "https://x.example.org/l"
         #expect(
             JobDocument(job, includesQueuePosition: false, links: APILinks(base: base)).json
                 == (try Self.json("", base: base)))
+    }
+
+    @Test("has the time left in tenths of a second")
+    func estimate() throws {
+        var job = try Self.job()
+        job.queuePosition = 2
+        job.estimate = JobEstimate(eta: .init(p50: 61.24, p90: 100), queueWait: .init(p50: 10, p90: 33.37))
+        let members =
+            #""queue_position":2,"eta_seconds":{"p50":61.2,"p90":100},"queue_wait_seconds":{"p50":10,"p90":33.4},"#
+            + #""waiting_for":"disk","#
+        let document = JobDocument(job, waitingFor: .disk, links: APILinks())
+        #expect(document.json == (try Self.json(members, artifacts: #""artifacts":[],"#, base: "")))
+        #expect(try JSONText.decode(JobDocument.self, from: document.json) == document)
+        let listed = JobDocument(job, includesQueuePosition: false, waitingFor: .disk, links: APILinks())
+        #expect(listed.json == (try Self.json("", base: "")), "lists leave it out")
     }
 
     @Test("decodes to the same document, with and without values")
@@ -51,10 +71,21 @@ struct JobDocumentTests {
         job.output = .object(["url": .string("x")])
         job.error = JobError(code: "stage_failed", message: "It failed.", stage: StageName(unchecked: "s"))
         job.retryOf = job.id
+        let artifact = Artifact(
+            name: try #require(ArtifactName("a b.png")), type: "image/png",
+            content: Content(hash: ContentHash(bytes: [UInt8](repeating: 1, count: 32)), bytes: 5), role: .preview)
+        job.artifacts = [
+            ArtifactRecord(
+                artifact: artifact, stage: StageName(unchecked: "s"), createdAt: Timestamp(millisecondsSince1970: 1))
+        ]
         job.startedAt = Timestamp(millisecondsSince1970: 1)
         job.finishedAt = Timestamp(millisecondsSince1970: 2)
         let document = JobDocument(job, ticket: "t", links: links)
         #expect(document.links.events.hasSuffix("/events?ticket=t"))
+        #expect(
+            document.json.contains(
+                #""artifacts":[{"name":"a b.png","type":"image/png","bytes":5,"role":"preview","url":"https://x.example.org/v1/jobs/\#(job.id)/artifacts/a%20b.png"}]"#
+            ))
         #expect(try JSONText.decode(JobDocument.self, from: document.json) == document)
         #expect(try JSONText.decode(JobDocument.self, from: try JSONText.encode(document)) == document)
     }

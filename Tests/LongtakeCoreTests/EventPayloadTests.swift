@@ -25,6 +25,14 @@ struct EventPayloadTests {
             #"{"progress":0.3125,"stage":"frames","index":4,"of":8,"stage_progress":0.42,"message":"frame 101 of 192"}"#
         ),
         (
+            .artifactCreated(
+                Artifact(
+                    name: ArtifactName(unchecked: "a \"b\".mp4"), type: "video/mp4",
+                    content: Content(hash: ContentHash(bytes: 0..<32), bytes: 9_120_344), role: .result),
+                stage: StageName(unchecked: "frames")),
+            #"{"progress":0.3125,"stage":"frames","name":"a \"b\".mp4","content_type":"video/mp4","bytes":9120344,"sha256":"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f","role":"result"}"#
+        ),
+        (
             .stageSucceeded(number, seconds: 12.5),
             #"{"progress":0.3125,"stage":"frames","index":4,"of":8,"duration_seconds":12.5}"#
         ),

@@ -17,7 +17,7 @@ package struct EventBlock: Hashable, Sendable {
             case "": comments.append(String(value))
             case "id": id = String(value)
             case "event": event = String(value)
-            case "data": data = String(value)
+            case "data": data = data.map { $0 + "\n" + value } ?? String(value)
             case "retry": retry = Int(value)
             default: comments.append("unknown field: " + line)
             }
@@ -25,7 +25,9 @@ package struct EventBlock: Hashable, Sendable {
     }
 
     /// Whether the block is an event of the event log, and not a message about the stream.
-    package var isLogged: Bool { event.map { !$0.hasPrefix("stream.") && $0 != "job.snapshot" } ?? false }
+    package var isLogged: Bool {
+        event.map { !$0.hasPrefix("stream.") && $0 != "job.snapshot" && $0 != "job.estimate" } ?? false
+    }
 }
 
 /// Reads a stream event by event.

@@ -16,13 +16,17 @@ struct EngineFixture: Sendable {
 
     /// - Parameter claims: the number of stages that can be claimed. After that, claims return
     ///   nothing.
-    init(workers: Int = 4, runner: ClosureRunner, claims: Int = .max) {
+    init(
+        workers: Int = 4, runner: ClosureRunner, claims: Int = .max,
+        mayClaim: @escaping @Sendable (QueueName) -> Bool = { _ in true }
+    ) {
         journal = MemoryJournal(clock: wall)
         flaky = FlakyJournal(journal, claims: claims)
         journal.observeEvents { [events] in events.add($0) }
         engine = Engine(
             configuration: EngineConfiguration(
-                workers: [Work.cpu: workers], reportInterval: .zero, randomness: SplitMix64(seed: 1)),
+                workers: [Work.cpu: workers], reportInterval: .zero, randomness: SplitMix64(seed: 1),
+                mayClaim: mayClaim),
             store: flaky, runners: StageRunners([.simulated: runner]), clock: clock, wallClock: wall,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
@@ -43,10 +47,14 @@ struct EngineFixture: Sendable {
 struct ClosureRunner: StageRunner {
     typealias Report = @Sendable (StageReport) async throws -> Void
     let body: @Sendable (Claim, Report) async throws -> JSONValue?
+    /// The results of a stage that succeeds.
+    var artifacts: [Artifact] = []
 
     init(_ body: @escaping @Sendable (Claim, Report) async throws -> JSONValue?) { self.body = body }
 
-    func run(_ claim: Claim, report: @escaping Report) async throws -> JSONValue? { try await body(claim, report) }
+    func run(_ claim: Claim, reports: StageReports) async throws -> StageResult {
+        StageResult(output: try await body(claim, { try await reports.report($0) }), artifacts: artifacts)
+    }
 }
 
 /// Records committed events and lets tests wait for them.

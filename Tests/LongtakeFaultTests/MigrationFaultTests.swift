@@ -30,6 +30,13 @@ extension FaultTests.Processes {
     private static func downgrade(_ path: String) throws {
         let database = try DatabaseQueue(path: path)
         try database.write { db in
+            if try db.tableExists("artifact") {
+                try db.execute(
+                    sql: """
+                        DROP TABLE file; DROP TABLE file_total; DROP TABLE input_file; DROP TABLE artifact;
+                        DROP TABLE unused_content; DROP INDEX stage_wait; ALTER TABLE stage DROP COLUMN delay;
+                        """)
+            }
             if try db.columns(in: "stage").contains(where: { $0.name == "holder" }) {
                 try db.execute(
                     sql: """
@@ -39,11 +46,17 @@ extension FaultTests.Processes {
                         ALTER TABLE stage DROP COLUMN output;
                         """)
             }
+            if try db.columns(in: "stage").contains(where: { $0.name == "silent_crashes" }) {
+                try db.execute(sql: "ALTER TABLE stage DROP COLUMN silent_crashes")
+            }
             try db.execute(
                 sql: """
                     DROP INDEX IF EXISTS event_by_type;
                     DROP INDEX IF EXISTS job_by_finish;
                     DROP TABLE IF EXISTS deletion;
+                    DROP TABLE IF EXISTS stage_history;
+                    DROP TABLE IF EXISTS queue_history;
+                    DROP TABLE IF EXISTS estimate_accuracy;
                     DROP TABLE queue;
                     CREATE TABLE queue (name TEXT PRIMARY KEY, virtual INTEGER NOT NULL) STRICT, WITHOUT ROWID;
                     DELETE FROM grdb_migrations WHERE identifier <> '1-jobs-and-log';

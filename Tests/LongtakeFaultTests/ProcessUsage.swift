@@ -52,6 +52,28 @@ struct ProcessUsage {
 enum Tool {
     struct Failure: Error { let status: CInt }
 
+    /// Whether the program can be executed.
+    static func exists(_ path: String) -> Bool { access(path, X_OK) == 0 }
+
+    /// Runs a program to its end.
+    /// - Returns: what it has written to its standard streams.
+    /// - Throws: ``Failure`` if it does not exit with 0.
+    static func output(_ command: String...) throws -> String {
+        let directory = try DaemonProcess.temporaryDirectory()
+        defer { DaemonProcess.remove(directory) }
+        let path = directory + "/out"
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, 1, path, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        let pid = try DaemonProcess.spawn(path: command[0], command, [], &actions)
+        var status: CInt = 0
+        guard waitpid(pid, &status, 0) == pid, status == 0 else { throw Failure(status: status) }
+        return try String(contentsOfFile: path, encoding: .utf8)
+    }
+
     static func run(_ command: String...) throws {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)

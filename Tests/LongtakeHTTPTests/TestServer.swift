@@ -25,7 +25,7 @@ extension HTTPServer {
 struct NoBackups: Backups {
     struct Failed: Error {}
 
-    func begin() async throws -> Backup { throw Failed() }
+    func begin(includingFiles: Bool) async throws -> Backup { throw Failed() }
     func backup(_ id: BackupID) async -> Backup? { nil }
     func backups() async -> [Backup] { [] }
 }

@@ -19,7 +19,10 @@ import Testing
 final class LocalDaemon: TestDaemon {
     let port: Int
     private let clock = SystemClock()
-    private let journal: MemoryJournal
+    let journal: MemoryJournal
+    /// The bytes of files and artifacts.
+    let files = MemoryFileStore()
+    let stageLogs = MemoryStageLogs()
     private let engine: Engine
     private let loops: MultiThreadedEventLoopGroup
     private let server: HTTPServer
@@ -65,6 +68,13 @@ final class LocalDaemon: TestDaemon {
         configuration.addresses = [.tcp(host: "127.0.0.1", port: 0)]
         configuration.abandonedAttempts = { engine.abandonedAttempts }
         configuration.process = { OwnProcess.usage(startedAt: startedAt) }
+        let files = files
+        configuration.files = files
+        configuration.stageLogs = stageLogs
+        configuration.uploadLimits = UploadLimits(fileBytes: 1 << 20, bytesPerTenant: 2 << 20)
+        configuration.space = SpaceGate(
+            SpaceBudget(floor: 1 << 30, maximum: 0), free: { () throws(FileStoreError) in try files.freeBytes },
+            used: { 0 })
         // Two, so that an event reaches streams of several loops.
         loops = MultiThreadedEventLoopGroup(numberOfThreads: 2)
         server = HTTPServer(

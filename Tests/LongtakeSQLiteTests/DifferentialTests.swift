@@ -23,9 +23,14 @@ struct DifferentialTests {
             switch random.below(14) {
             case 0, 1:
                 jobs += 1
-                let submission = Samples.submission(
+                var submission = Samples.submission(
                     jobs, tenant: ["anonymous", "b", "c"][random.below(3)], priority: random.below(3))
-                let (one, two) = (try await disk.submit(submission), try await memory.submit(submission))
+                if random.below(3) == 0 {
+                    let hash = Samples.content(random.below(6)).hash
+                    submission.files = [FileReference(field: "image", source: .file(FileID(hash)))]
+                }
+                let one = await answer { try await disk.submit(submission) }
+                let two = await answer { try await memory.submit(submission) }
                 #expect(one == two, "seed \(seed), step \(step)")
             case 2, 3:
                 let queue = [Samples.cpu, Samples.gpu][random.below(2)]
@@ -49,13 +54,22 @@ struct DifferentialTests {
             case 8 where !held.isEmpty:
                 let claim = held[random.below(held.count)]
                 let error = JobError(code: "stage_failed", message: "no", stage: claim.stage.name)
+                let results = [Samples.artifact("a", random.below(9), .result), Samples.artifact("c", step, .result)]
                 let outcomes: [StageOutcome] = [
-                    .succeeded(output: .integer(1)), .succeeded(output: nil), .retry(error: error, delay: .seconds(1)),
+                    .succeeded(output: .integer(1), artifacts: results), .succeeded(output: nil),
+                    .retry(error: error, delay: .seconds(1)),
                     .failed(error), .interrupted(.shutdown),
                 ]
                 let outcome = outcomes[random.below(outcomes.count)]
                 let one = await answer { try await disk.finish(claim, with: outcome) }
                 let two = await answer { try await memory.finish(claim, with: outcome) }
+                #expect(one == two, "seed \(seed), step \(step)")
+            case 9 where !held.isEmpty:
+                let claim = held[random.below(held.count)]
+                let role: Artifact.Role = [.preview, .intermediate][random.below(2)]
+                let artifact = Samples.artifact(["a", "b"][random.below(2)], random.below(9), role)
+                let one = await answer { try await disk.register(artifact, for: claim) }
+                let two = await answer { try await memory.register(artifact, for: claim) }
                 #expect(one == two, "seed \(seed), step \(step)")
             case 10 where jobs > 0:
                 let id = Samples.submission(1 + random.below(jobs)).id
@@ -75,6 +89,8 @@ struct DifferentialTests {
                 for journal in [disk, memory] as [any Journal] {
                     if isPause { try await journal.pause(queue) } else { try await journal.resume(queue) }
                 }
+            case 13:
+                try await compareFiles(disk, memory, clock, &random, "seed \(seed), step \(step)")
             default:
                 continue
             }
@@ -110,6 +126,36 @@ struct DifferentialTests {
         #expect(try disk.inspectWriter { try String.fetchAll($0, sql: "PRAGMA integrity_check") } == ["ok"])
         #expect(try disk.inspectWriter { try Row.fetchAll($0, sql: "PRAGMA foreign_key_check").count } == 0)
         try await disk.close()
+    }
+
+    /// Changes the files and the list of unused content in both journals.
+    private func compareFiles(
+        _ disk: SQLiteJournal, _ memory: MemoryJournal, _ clock: ManualClock, _ random: inout SplitMix, _ place: Comment
+    ) async throws {
+        let tenant = TenantName(unchecked: ["anonymous", "b"][random.below(2)])
+        let (number, action) = (random.below(6), random.below(5))
+        let (file, id) = (Samples.file(number, at: clock.now()), FileID(Samples.content(number).hash))
+        if action == 4 { clock.advance(by: .seconds(13 * 3600)) }
+        var answers: [String] = []
+        for journal in [disk, memory] as [any Journal] {
+            answers.append(
+                await answer {
+                    switch action {
+                    case 0, 1: "\(try await journal.add(file, of: tenant, limit: 400))"
+                    case 2: "\(try await journal.delete(id, of: tenant))"
+                    case 3: "\(String(describing: try await journal.file(id, of: tenant)))"
+                    default:
+                        "\(try await journal.removeExpired(intermediatesOfJobsEndedBefore: clock.steady()))"
+                    }
+                })
+            answers[answers.count - 1] += "\(try await journal.files(of: tenant, after: nil, limit: 9))"
+            let unused = try await journal.unusedContent(limit: 100)
+            // A store may list content that another row still uses.
+            for key in unused where try await !journal.isUsed(key) { answers[answers.count - 1] += " \(key)" }
+            try await journal.checked(unused)
+            answers[answers.count - 1] += "\(try await journal.usedContent(after: nil, limit: 100))"
+        }
+        #expect(answers[0] == answers[1], place)
     }
 
     private func answer<Value>(_ body: () async throws -> Value) async -> String {

@@ -96,6 +96,7 @@ extension ScratchDirectory {
     /// Changes a database into the version before holders and fences. A running stage has its
     /// holder's number as the token.
     static let withoutHolders = """
+        \(withoutFiles);
         ALTER TABLE stage RENAME COLUMN holder TO token; ALTER TABLE stage DROP COLUMN fence;
         ALTER TABLE stage DROP COLUMN checkpoint_data; ALTER TABLE stage DROP COLUMN output;
         DELETE FROM grdb_migrations WHERE identifier >= '7'

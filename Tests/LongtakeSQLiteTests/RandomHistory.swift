@@ -9,6 +9,7 @@ struct RandomHistory {
     private var random: SplitMix
     private var claims: [Claim] = []
     private(set) var jobs = 0
+    private var contents = 0
     /// Jobs whose submission got a response.
     private(set) var acknowledged: [(tenant: TenantName, id: JobID)] = []
 
@@ -47,11 +48,18 @@ struct RandomHistory {
             let share = Progress(Double(random.below(100)) / 100)
             _ = try await journal.report(
                 StageReport(progress: share, message: "on"), for: claims[random.below(claims.count)])
-        case 15... where !claims.isEmpty:
+        case 15...16 where !claims.isEmpty:
+            contents += 1
+            let claim = claims[random.below(claims.count)]
+            let roles: [Artifact.Role] = [.preview, .intermediate]
+            let artifact = Samples.artifact("\(claim.stage.name) \(random.below(2))", contents, roles[random.below(2)])
+            _ = try await journal.register(artifact, for: claim)
+        case 17... where !claims.isEmpty:
             let claim = claims.remove(at: random.below(claims.count))
             let error = JobError(code: "stage_failed", message: "no", stage: claim.stage.name)
             let outcomes: [StageOutcome] = [
-                .succeeded(output: .integer(1)), .succeeded(output: nil), .succeeded(output: nil),
+                .succeeded(output: .integer(1), artifacts: [Samples.artifact("\(claim.stage.name)", jobs, .result)]),
+                .succeeded(output: nil), .succeeded(output: nil),
                 .retry(error: error, delay: .seconds(2)), .failed(error), .interrupted(.shutdown),
             ]
             _ = try await journal.finish(claim, with: outcomes[random.below(outcomes.count)])

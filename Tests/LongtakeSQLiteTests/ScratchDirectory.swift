@@ -23,14 +23,16 @@ final class ScratchDirectory: Sendable {
     func open(
         _ clock: any WallClock = ManualClock(), lockWait: Duration = .seconds(1),
         cancelPatience: Duration = .seconds(5), queuedJobsPerTenant: Int = Limits.queuedJobsPerTenantDefault,
+        workers: [QueueName: Int]? = nil,
         logger: Logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
         onFatal: @escaping @Sendable (String) -> Void = { Issue.fatal($0) }
     ) async throws -> SQLiteJournal {
         try await SQLiteJournal.open(
             directory: path, clock: clock, logger: logger,
             configuration: SQLiteConfiguration(
-                readers: 2, lockWait: lockWait, cancelPatience: cancelPatience, queuedJobsPerTenant: queuedJobsPerTenant
-            ),
+                readers: 2, lockWait: lockWait, cancelPatience: cancelPatience,
+                queuedJobsPerTenant: queuedJobsPerTenant,
+                workers: workers),
             onFatal: onFatal)
     }
 

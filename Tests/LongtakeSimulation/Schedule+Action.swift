@@ -78,13 +78,15 @@ extension Schedule {
         stage.trace.tell("a worker uses a stale claim of \(claim.job)")
         let report = StageReport(progress: Progress(0.5), message: "stale")
         let isReport = chance.isOne(in: 2)
+        let artifact = Samples.artifact("stale", stage.nextContent(), .result)
         // Unstructured: no worker waits for it.
         Task { [stage] in
             if isReport {
                 _ = try await boot.journal.report(report, for: claim)
+                _ = try await boot.journal.register(artifact, for: claim)
             } else {
                 do {
-                    _ = try await boot.journal.finish(claim, with: .succeeded(output: nil))
+                    _ = try await boot.journal.finish(claim, with: .succeeded(output: nil, artifacts: [artifact]))
                 } catch JournalError.refused(let refusal) {
                     // A worker with this error would try another command. It must get `notOwner`
                     // instead, which says that the claim is lost.

@@ -12,6 +12,7 @@ final class Stagehand: @unchecked Sendable {
     var disturbances = 0
     /// Whether the disk works.
     var isDiskFine = { true }
+    private var contents = 0
     private var refusedAt: Duration = .seconds(-1_000)
 
     init(time: VirtualTime, printsTrace: Bool) {
@@ -19,6 +20,12 @@ final class Stagehand: @unchecked Sendable {
         trace = Trace(printsTrace: printsTrace, time: time)
         verdict = Verdict(trace: trace)
         book = LogBook(verdict: verdict, trace: trace)
+    }
+
+    /// The number of a new content, which no other artifact has.
+    func nextContent() -> Int {
+        contents += 1
+        return contents
     }
 
     /// The disk has rejected a command. Its caller may wait up to five seconds before its next try.

@@ -16,6 +16,8 @@ final class GatedJournal: JournalDouble {
     let prunedThrough = Mutex(EventPosition.beforeFirst)
     /// Reads of jobs wait for this signal, if there is one.
     let jobs = Mutex<Signal?>(nil)
+    /// The estimate of every job.
+    let estimate = Mutex<JobEstimate?>(nil)
     /// Reads of the feed wait for this signal, if there is one.
     let feed = Mutex<Signal?>(nil)
     /// The error of reads of the feed; `nil` if they succeed.
@@ -58,7 +60,9 @@ final class GatedJournal: JournalDouble {
     func job(_ job: JobID, of tenant: TenantName) async throws -> Job? {
         await jobs.withLock { $0 }?.wait()
         if let failure = failure.withLock({ $0 }) { throw failure }
-        return try await inner.job(job, of: tenant)
+        var job = try await inner.job(job, of: tenant)
+        job?.estimate = estimate.withLock { $0 }
+        return job
     }
     func events(_ query: FeedQuery) async throws -> FeedPage {
         feedReads.withLock { $0 += 1 }

@@ -60,11 +60,12 @@ final class Stage: Sendable {
     }
 
     func open(
-        after cursor: Int64, isFeed: Bool = false, prunedThrough: Int64 = 0, heartbeatEvents: Bool = false
+        after cursor: Int64, isFeed: Bool = false, prunedThrough: Int64 = 0, heartbeatEvents: Bool = false,
+        estimates: Bool = false
     ) async throws {
         let opening = StreamOpening(
             source: isFeed ? .feed(FeedFilter()) : .job(job), tenant: .anonymous, format: .events,
-            heartbeatEvents: heartbeatEvents, prelude: ByteBuffer(string: "hello\n"),
+            heartbeatEvents: heartbeatEvents, estimates: estimates, prelude: ByteBuffer(string: "hello\n"),
             epoch: Epoch(rawValue: 1), cursor: LogOffset(EventSequence(rawValue: cursor)),
             prunedThrough: EventPosition(rawValue: prunedThrough),
             slot: slot.withLock { slot in

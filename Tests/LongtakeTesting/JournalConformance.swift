@@ -25,36 +25,45 @@ public struct JournalConformance: Sendable {
         public let run: @Sendable (JournalConformance) async throws -> Void
     }
 
-    public static let all = [
-        Check(description: "numbers events from 1 without a gap") { try await $0.numbersEventsWithoutGaps() },
-        Check(description: "rejects stale claims") { try await $0.rejectsStaleClaims() },
-        Check(description: "notifies observers before it resumes callers") {
-            try await $0.notifiesObserversBeforeCallers()
-        },
-        Check(description: "returns the job of a known idempotency key") { try await $0.returnsTheJobOfAKnownKey() },
-        Check(description: "cancels a job although its stage succeeds later") {
-            try await $0.cancelsDespiteALaterSuccess()
-        },
-        Check(description: "delays a retry until it is due") { try await $0.delaysARetryUntilItIsDue() },
-        Check(description: "does not delay a retry when the clock is set back") {
-            try await $0.retriesWhenTheClockIsSetBack()
-        },
-        Check(description: "resumes an interrupted stage") { try await $0.resumesAnInterruptedStage() },
-        Check(description: "hands out stages fairly to tenants") { try await $0.claimsFairlyBetweenTenants() },
-        Check(description: "limits pages") { try await $0.limitsPages() },
-        Check(description: "lists jobs newest first, in stable pages") { try await $0.listsJobsInStablePages() },
-        Check(description: "reads the feed in commit order") { try await $0.readsTheFeedInCommitOrder() },
-        Check(description: "rejects calls after it is closed") { try await $0.rejectsCallsAfterClose() },
-        Check(description: "retries failed and canceled jobs") { try await $0.retriesJobs() },
-        Check(description: "returns the same retry for a repeated key") { try await $0.replaysARepeatedRetry() },
-        Check(description: "limits the queued jobs of a tenant") { try await $0.limitsQueuedJobs() },
-        Check(description: "deletes final jobs only") { try await $0.deletesFinalJobs() },
-        Check(description: "pauses and resumes queues") { try await $0.pausesQueues() },
-        Check(description: "delays due retries on a paused queue") { try await $0.delaysDueRetriesOnAPausedQueue() },
-        Check(description: "serves tenants in turn") { try await $0.servesTenantsInTurn() },
-        Check(description: "gives no credit to returning tenants") { try await $0.givesNoCreditToReturningTenants() },
-        Check(description: "cancels a job in any state, during any other call") { try await $0.cancelsAtAnyTime() },
-    ]
+    public static let all: [Check] =
+        [
+            Check(description: "numbers events from 1 without a gap") { try await $0.numbersEventsWithoutGaps() },
+            Check(description: "rejects stale claims") { try await $0.rejectsStaleClaims() },
+            Check(description: "notifies observers before it resumes callers") {
+                try await $0.notifiesObserversBeforeCallers()
+            },
+            Check(description: "returns the job of a known idempotency key") {
+                try await $0.returnsTheJobOfAKnownKey()
+            },
+            Check(description: "cancels a job although its stage succeeds later") {
+                try await $0.cancelsDespiteALaterSuccess()
+            },
+            Check(description: "delays a retry until it is due") { try await $0.delaysARetryUntilItIsDue() },
+            Check(description: "does not delay a retry when the clock is set back") {
+                try await $0.retriesWhenTheClockIsSetBack()
+            },
+            Check(description: "resumes an interrupted stage") { try await $0.resumesAnInterruptedStage() },
+            Check(description: "stores a checkpoint without an event") { try await $0.storesACheckpointAlone() },
+            Check(description: "fails a command stage in a crash loop") { try await $0.endsCrashLoops() },
+            Check(description: "hands out stages fairly to tenants") { try await $0.claimsFairlyBetweenTenants() },
+            Check(description: "limits pages") { try await $0.limitsPages() },
+            Check(description: "lists jobs newest first, in stable pages") { try await $0.listsJobsInStablePages() },
+            Check(description: "reads the feed in commit order") { try await $0.readsTheFeedInCommitOrder() },
+            Check(description: "rejects calls after it is closed") { try await $0.rejectsCallsAfterClose() },
+            Check(description: "retries failed and canceled jobs") { try await $0.retriesJobs() },
+            Check(description: "returns the same retry for a repeated key") { try await $0.replaysARepeatedRetry() },
+            Check(description: "limits the queued jobs of a tenant") { try await $0.limitsQueuedJobs() },
+            Check(description: "deletes final jobs only") { try await $0.deletesFinalJobs() },
+            Check(description: "pauses and resumes queues") { try await $0.pausesQueues() },
+            Check(description: "delays due retries on a paused queue") {
+                try await $0.delaysDueRetriesOnAPausedQueue()
+            },
+            Check(description: "serves tenants in turn") { try await $0.servesTenantsInTurn() },
+            Check(description: "gives no credit to returning tenants") {
+                try await $0.givesNoCreditToReturningTenants()
+            },
+            Check(description: "cancels a job in any state, during any other call") { try await $0.cancelsAtAnyTime() },
+        ] + ofArtifacts + ofFiles
 
     func expect(_ isKept: Bool, _ rule: String) throws {
         guard isKept else { throw Violation(description: rule) }
@@ -252,6 +261,23 @@ public struct JournalConformance: Sendable {
             page?.events.map(\.type) == [.jobInterrupted, .jobResumed], "the event log contains the interruption")
         let job = try await journal.job(first.job, of: .anonymous)
         try expect(job?.stages[0].progress == Progress(0.4), "a resumed stage has the progress of its checkpoint")
+        try await journal.close()
+    }
+
+    public func storesACheckpointAlone() async throws {
+        let journal = try await make(ManualClock())
+        _ = try await journal.submit(Samples.submission(1))
+        let first = try await claim(journal)
+        _ = try await journal.report(report(0.4), for: first)
+        let answer = try await journal.report(StageReport(checkpointOnly: .integer(7)), for: first)
+        try expect(answer == .goOn, "the claim is valid")
+        _ = try await journal.finish(first, with: .interrupted(.disk))
+        let second = try await claim(journal)
+        try expect(
+            second.attempt == 1 && second.checkpoint == Checkpoint(progress: Progress(0.4), data: .integer(7)),
+            "the checkpoint is stored, and the progress stays")
+        let page = try await journal.events(of: first.job, of: .anonymous, after: EventSequence(rawValue: 4), limit: 10)
+        try expect(page?.events.map(\.type) == [.jobInterrupted, .jobResumed], "there is no further event")
         try await journal.close()
     }
 

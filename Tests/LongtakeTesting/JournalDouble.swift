@@ -1,8 +1,8 @@
 public import LongtakeCore
 
 /// A store that forwards all calls to another one. Tests replace some of its functions.
-public protocol JournalDouble: JobStore, WorkStore, EventLog, QueueStore, Storage {
-    associatedtype Inner: JobStore, WorkStore, EventLog, QueueStore, Storage
+public protocol JournalDouble: JobStore, WorkStore, EventLog, QueueStore, FileRecords, Storage {
+    associatedtype Inner: JobStore, WorkStore, EventLog, QueueStore, FileRecords, Storage
     var inner: Inner { get }
 }
 
@@ -47,4 +47,33 @@ extension JournalDouble {
     public func resume(_ queue: QueueName) async throws { try await inner.resume(queue) }
     public func checkWritable() async throws { try await inner.checkWritable() }
     public func close() async throws { try await inner.close() }
+    public func register(_ artifact: Artifact, for claim: Claim) async throws -> ReportAnswer {
+        try await inner.register(artifact, for: claim)
+    }
+    public func add(
+        _ file: UploadedFile, of tenant: TenantName, limit: Int64
+    ) async throws -> (file: UploadedFile, isNew: Bool) {
+        try await inner.add(file, of: tenant, limit: limit)
+    }
+    public func file(_ id: FileID, of tenant: TenantName) async throws -> UploadedFile? {
+        try await inner.file(id, of: tenant)
+    }
+    public func files(of tenant: TenantName, after: FileID?, limit: Int) async throws -> [UploadedFile] {
+        try await inner.files(of: tenant, after: after, limit: limit)
+    }
+    public func delete(_ id: FileID, of tenant: TenantName) async throws { try await inner.delete(id, of: tenant) }
+    public func bytesOfFiles(of tenant: TenantName) async throws -> Int64 { try await inner.bytesOfFiles(of: tenant) }
+    public func artifacts(of job: JobID, of tenant: TenantName) async throws -> [ArtifactRecord]? {
+        try await inner.artifacts(of: job, of: tenant)
+    }
+    public func state(of job: JobID) async throws -> JobState? { try await inner.state(of: job) }
+    public func removeExpired(intermediatesOfJobsEndedBefore end: Timestamp) async throws -> Bool {
+        try await inner.removeExpired(intermediatesOfJobsEndedBefore: end)
+    }
+    public func unusedContent(limit: Int) async throws -> [ContentKey] { try await inner.unusedContent(limit: limit) }
+    public func isUsed(_ key: ContentKey) async throws -> Bool { try await inner.isUsed(key) }
+    public func checked(_ keys: [ContentKey]) async throws { try await inner.checked(keys) }
+    public func usedContent(after: ContentKey?, limit: Int) async throws -> [(key: ContentKey, bytes: Int64)] {
+        try await inner.usedContent(after: after, limit: limit)
+    }
 }

@@ -8,13 +8,14 @@ public final class MemoryBackups: Backups {
 
     public init(clock: any WallClock) { self.clock = clock }
 
-    public func begin() async throws -> Backup {
+    public func begin(includingFiles: Bool) async throws -> Backup {
         let time = clock.now()
         return state.withLock { backups in
             // Two backups within one millisecond would have the same id.
             let next = backups.first.map { max(time, $0.startedAt.advanced(by: .milliseconds(1))) } ?? time
             let backup = Backup(
-                id: BackupID(at: next), state: .done, path: "/dev/null", bytes: 0, finishedAt: next)
+                id: BackupID(at: next), state: .done, path: "/dev/null.db", includesFiles: includingFiles, bytes: 0,
+                finishedAt: next)
             backups.insert(backup, at: 0)
             return backup
         }

@@ -9,7 +9,7 @@ import Synchronization
 /// so another handle can commit in between.
 public final class MemoryJournal: Journal {
     public let holder: HolderID
-    private let shared: SharedLedger
+    let shared: SharedLedger
     private let schedule: any HandleSchedule
     private let batches = Mutex(0)
 
@@ -130,13 +130,15 @@ public final class MemoryJournal: Journal {
         try await change(claim, by: outcome.command)
     }
 
-    private func change(_ claim: Claim, by command: JobCommand) async throws -> JobState {
+    func change(_ claim: Claim, by command: JobCommand) async throws -> JobState {
         while true {
             let plan = try await shared.read { ledger, moment throws -> LedgerPlan in
                 guard !ledger.isGone(claim.holder), let facts = ledger.facts(of: claim.job) else {
                     throw JournalError.notOwner
                 }
-                return try LedgerPlan.work(command, by: claim.id, of: claim.holder, on: facts, at: moment)
+                let plan = try LedgerPlan.work(command, by: claim.id, of: claim.holder, on: facts, at: moment)
+                try plan.requireOwnNames { ledger.maker(of: $0, in: claim.job) }
+                return plan
             }
             let isDone = try await commit { ledger, _ in
                 // The check runs in the transaction of the write: a holder that was declared gone
@@ -188,7 +190,7 @@ public final class MemoryJournal: Journal {
     /// If the answer is lost, the batch may still commit later. So the handle settles the batch by
     /// its number. If the batch has committed, its result is valid. Otherwise it can never commit,
     /// and the handle tries a new batch.
-    private func commit<Value: Sendable>(
+    func commit<Value: Sendable>(
         _ body: @escaping @Sendable (inout MemoryLedger, ClockReading) throws -> Value
     ) async throws -> Value {
         while true {
@@ -265,7 +267,7 @@ public final class HostileSchedule: HandleSchedule {
 
 /// Executes one batch at a time, and notifies the observers before it returns to the caller. It is
 /// an actor, so the observers get the commits in order.
-private actor SharedLedger {
+actor SharedLedger {
     /// The author of a commit, and the position of the last event before it.
     struct Origin: Sendable {
         let author: HolderID

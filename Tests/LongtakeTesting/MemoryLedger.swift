@@ -4,7 +4,7 @@ package import LongtakeCore
 /// used. It is a value without locks and observers, and executes plans as every store does.
 package struct MemoryLedger: Sendable {
     package private(set) var epoch: Epoch
-    private var records: [JobID: MemoryRecord] = [:]
+    var records: [JobID: MemoryRecord] = [:]
     /// All jobs in the order of submission.
     private var order: [JobID] = []
     private var keys: [IdempotencyKey: (fingerprint: String, job: JobID)] = [:]
@@ -25,6 +25,9 @@ package struct MemoryLedger: Sendable {
     private var queuedJobs: [TenantName: Int] = [:]
     /// The number of stages of each queue that can be claimed, as the plans count them.
     private var readyStages: [QueueName: Int] = [:]
+
+    /// Uploaded files, and the content that may be unused.
+    var files = MemoryFiles()
 
     /// The limit of queued jobs for each tenant.
     private let queuedJobsLimit: Int
@@ -95,6 +98,7 @@ package struct MemoryLedger: Sendable {
         if let origin = submission.submission.retryOf {
             facts.origin = job(origin, of: tenant).map { .found($0.state) } ?? .missing
         }
+        if facts.knownFingerprint == nil { facts.content = content(of: submission.submission) }
         return facts
     }
 
@@ -113,6 +117,8 @@ package struct MemoryLedger: Sendable {
             return .stale
         }
         guard !plan.isEmpty else { return .done }
+        precondition(
+            (try? plan.requireOwnNames { maker(of: $0, in: id) }) != nil, "a plan takes a name of another stage")
         write(plan)
         return .done
     }
@@ -123,7 +129,8 @@ package struct MemoryLedger: Sendable {
         let new = submission.submission
         let key = new.idempotencyKey.map { IdempotencyKey(tenant: new.tenant, text: $0) }
         guard plan.preconditions.hold(for: records[new.id]?.facts, isPaused: paused.contains),
-            key.map({ keys[$0] == nil }) ?? true, queuedJobs[new.tenant] ?? 0 < queuedJobsLimit
+            key.map({ keys[$0] == nil }) ?? true, queuedJobs[new.tenant] ?? 0 < queuedJobsLimit,
+            hasContent(of: plan, for: new)
         else { return .stale }
         records[new.id] = MemoryRecord(new, number: order.count + 1, facts: submission.facts, createdAt: plan.at)
         order.append(new.id)
@@ -134,8 +141,10 @@ package struct MemoryLedger: Sendable {
 
     private mutating func write(_ plan: LedgerPlan) {
         let facts = plan.after
+        let content = records[facts.id]?.content ?? []
+        defer { files.mayBeUnused(content, of: facts.tenant, still: records[facts.id]?.content ?? []) }
         guard let events = records[facts.id]?.execute(plan, epoch: epoch, position: &position) else { return }
-        for (planned, event) in zip(plan.events, events) {
+        for (planned, event) in zip(plan.artifactEvents + Array(plan.events), events) {
             commit.add(event)
             changes.append(planned.event)
             feed.append(event)
@@ -197,7 +206,7 @@ package struct MemoryLedger: Sendable {
     ) throws -> ClaimResult {
         guard !gone.contains(holder) else { throw JournalError.notOwner }
         for id in waiting[queue] ?? [] {
-            guard let facts = records[id]?.facts, let due = facts.dueAt, Self.isOver(due, at: moment) else { continue }
+            guard let facts = records[id]?.facts, facts.isDue(at: moment) else { continue }
             _ = execute(.stageIsDue(facts, at: moment))
         }
         var claims: [Claim] = []
@@ -213,16 +222,11 @@ package struct MemoryLedger: Sendable {
         return ClaimResult(claims: claims, nextDue: due)
     }
 
-    /// Whether a due time has passed. If it is further away than the longest possible wait, the
-    /// clock was set back, and the time counts as passed.
-    private static func isOver(_ due: Timestamp, at moment: ClockReading) -> Bool {
-        due <= moment.steady || due > moment.steady.advanced(by: Limits.maximumRetryWait)
-    }
-
     /// Executes a command of a claim's holder.
     package mutating func change(_ claim: Claim, by command: JobCommand, at moment: ClockReading) throws -> JobState {
         guard !gone.contains(claim.holder), let facts = facts(of: claim.job) else { throw JournalError.notOwner }
         let plan = try LedgerPlan.work(command, by: claim.id, of: claim.holder, on: facts, at: moment)
+        try plan.requireOwnNames { maker(of: $0, in: claim.job) }
         _ = execute(plan)
         return plan.after.life.state
     }
@@ -260,6 +264,7 @@ package struct MemoryLedger: Sendable {
     package mutating func delete(_ job: JobID, of tenant: TenantName) throws {
         let facts = facts(of: job).flatMap { $0.tenant == tenant ? $0 : nil }
         try JobState.requireDeletable(facts?.life.state)
+        files.mayBeUnused(records[job]?.content ?? [], of: tenant)
         records[job] = nil
         keys = keys.filter { $0.value.job != job }
         deletedThrough[tenant] = max(
@@ -305,9 +310,14 @@ package struct MemoryLedger: Sendable {
 }
 
 extension MemoryLedger {
+    /// The state of a job of any tenant.
+    package func state(of job: JobID) -> JobState? { records[job]?.facts.life.state }
+
     package func job(_ job: JobID, of tenant: TenantName) -> Job? {
         guard let record = records[job], record.submission.tenant == tenant else { return nil }
-        return view(record)
+        var job = view(record)
+        job.artifacts = record.artifactRecords
+        return job
     }
 
     private func view(_ record: MemoryRecord) -> Job {

@@ -11,6 +11,11 @@ struct MemoryRecord: Sendable {
     private(set) var log: [CommittedEvent] = []
     private(set) var checkpoint: JSONValue?
     private(set) var outputs: [StageName: JSONValue] = [:]
+    private(set) var artifacts: [ArtifactName: MemoryArtifact] = [:]
+    /// The content of the references of the submission.
+    private(set) var inputFiles: [ResolvedReference] = []
+    /// When the job ended, on the steady clock.
+    private(set) var endedAt: Timestamp?
     private var stages: [Job.Stage]
     private var output: JSONValue?
     private var error: JobError?
@@ -36,7 +41,7 @@ struct MemoryRecord: Sendable {
     /// Executes a plan for this job, and returns its events.
     mutating func execute(_ plan: LedgerPlan, epoch: Epoch, position: inout Int64) -> [CommittedEvent] {
         var committed: [CommittedEvent] = []
-        for event in plan.events {
+        for event in plan.artifactEvents + Array(plan.events) {
             position += 1
             committed.append(
                 CommittedEvent(
@@ -51,6 +56,14 @@ struct MemoryRecord: Sendable {
         if plan.dropsCheckpoint || plan.rows == .nextStage { checkpoint = nil }
         if let data = plan.checkpoint { checkpoint = data }
         if let output = plan.stageOutput { outputs[before.stage.name] = output }
+        if plan.rows == .insert { inputFiles = plan.inputFiles }
+        if let end = plan.finishedAt { endedAt = end }
+        var sequence = plan.firstArtifactEvent.rawValue
+        for artifact in plan.artifacts {
+            let record = ArtifactRecord(artifact: artifact, stage: before.stage.name, createdAt: plan.at)
+            artifacts[artifact.name] = MemoryArtifact(record: record, stage: plan.artifactStage, sequence: sequence)
+            sequence += 1
+        }
         show(plan, before: before)
         return committed
     }
@@ -81,8 +94,21 @@ struct MemoryRecord: Sendable {
     func claim(for holder: HolderID, checkpoint: JSONValue?) -> Claim {
         Claim(
             facts, holder: holder, checkpointData: checkpoint, input: submission.input, outputs: outputs,
-            simulation: submission.simulation)
+            files: Dictionary(uniqueKeysWithValues: inputFiles.map { ($0.reference.field, $0.file) }),
+            artifacts: artifactRecords, simulation: submission.simulation, metadata: submission.metadata)
     }
+
+    /// Oldest first.
+    var artifactRecords: [ArtifactRecord] {
+        artifacts.values.sorted { $0.sequence < $1.sequence }.map(\.record)
+    }
+
+    /// The hashes of all content that the job uses.
+    var content: [Content] {
+        artifacts.values.map(\.record.artifact.content) + inputFiles.map(\.file.content)
+    }
+
+    mutating func removeArtifact(_ name: ArtifactName) { artifacts[name] = nil }
 
     mutating func renewEpoch(_ epoch: Epoch) { log = log.map { $0.renamed(to: epoch) } }
 
@@ -99,6 +125,15 @@ struct MemoryRecord: Sendable {
             startedAt: life.startedAt?.time, finishedAt: finishedAt,
             lastEvent: EventID(epoch: epoch, sequence: facts.head))
     }
+}
+
+/// An artifact of ``MemoryRecord``.
+struct MemoryArtifact: Sendable {
+    let record: ArtifactRecord
+    /// The index of the stage that made it.
+    let stage: Int
+    /// The number of its event.
+    let sequence: Int64
 }
 
 extension CommittedEvent {

@@ -106,7 +106,9 @@ struct StyleRule: Sendable {
     private static let types: Set<String> = ["struct", "enum", "class", "protocol", "actor"]
     private static let kinds: Set<String> = types.union(["func"])
     /// Files whose public functions are those of a protocol of the core, which says what they mean.
-    private static let implementations = ["SQLiteJournal.swift", "SimulatedRunner.swift"]
+    private static let implementations = [
+        "SQLiteJournal.swift", "SQLiteJournal+Files.swift", "SimulatedRunner.swift",
+    ]
     /// Members whose meaning is documented at their protocol.
     private static let witnesses = [
         "func < ", "func == ", "func encode(to", "func hash(into", "func writePrefix(of", "func writeSuffix(into",
@@ -154,6 +156,8 @@ enum ImportArrows {
         "LongtakeAPI": ["LongtakeCore"],
         "LongtakeStorage": ["LongtakeCore"],
         "LongtakeSQLite": system.union(["LongtakeCore", "LongtakeStorage", "GRDB", "GRDBSQLite", "Logging"]),
+        "LongtakeFiles": system.union(["LongtakeCore", "Crypto", "Logging"]),
+        "LongtakeCommands": system.union(["LongtakeCore", "CLongtakeProcess", "Logging"]),
         "LongtakeEngine": ["LongtakeCore", "Logging", "Synchronization"],
         "LongtakeStream": ["LongtakeAPI", "LongtakeCore", "Logging", "NIOCore", "Synchronization"],
         "LongtakeHTTP": system.union([

@@ -14,7 +14,7 @@ struct Smoke: AsyncParsableCommand {
     var directory: String?
 
     func run() async throws {
-        let measurements: [() async throws -> ResultDocument] = [
+        var measurements: [() async throws -> ResultDocument] = [
             { try await Fanout.parse(arguments("--watchers 40 --seconds 2 --rounds 1 --peer nio")).measure() },
             { try await Latency.parse(arguments("--jobs 5 --watchers 20 --seconds 2")).measure() },
             { try await Jobs.parse(arguments("--jobs 50 --rate 2 --seconds 3")).measure() },
@@ -25,8 +25,17 @@ struct Smoke: AsyncParsableCommand {
                     arguments("--connections 8 --against 1 --seconds 0.5 --rounds 1 --beside-sqlite")
                 ).measure()
             },
+            { try await Files.parse(arguments("--megabytes 4 --rounds 1 --slow 20 --seconds 1")).measure() },
             { try await Growth.parse(arguments("--jobs 1000 --rounds 1 --calls 10", hasDaemon: false)).measure() },
         ]
+        // A daemon that the user has started does not have the programs.
+        if daemon.url == nil {
+            measurements.append {
+                try await CommandStages.parse(
+                    arguments("--starts 3 --programs 1 --rate 20 --jobs 2 --watchers 4 --seconds 1 --rounds 1")
+                ).measure()
+            }
+        }
         var faults = 0
         for measure in measurements {
             let document = try await measure()

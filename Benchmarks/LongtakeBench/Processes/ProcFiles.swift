@@ -23,6 +23,11 @@ enum ProcessTable {
         return fields.count > 1 ? (Int(fields[1]) ?? 0) * pageBytes : 0
     }
 
+    /// The number of open descriptors; 0 if the process does not exist.
+    static func descriptors(of process: pid_t) -> Int {
+        (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd").count) ?? 0
+    }
+
     static let pageBytes = sysconf(Int32(_SC_PAGESIZE))
 
     /// The fields of /proc/PID/stat after the name: state, parent, … The name can contain spaces

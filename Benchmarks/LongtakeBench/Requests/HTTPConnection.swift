@@ -145,7 +145,7 @@ struct ResponseParser {
 
 /// The parts of a response's head that the driver needs. It creates no strings, because the driver
 /// shares the processors with the daemon.
-private struct ResponseHead {
+struct ResponseHead: Sendable {
     /// The length of the head, with the empty line.
     let bytes: Int
     let status: Int

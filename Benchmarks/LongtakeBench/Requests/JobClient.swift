@@ -72,6 +72,63 @@ struct JobClient: Sendable {
     }
 }
 
+extension JobClient {
+    /// Waits until all of these jobs have ended with success.
+    /// - Parameter pause: the time between two looks at a job.
+    func awaitSuccess(
+        of jobs: [SubmittedJob], within seconds: Double, pause: Duration = .milliseconds(200)
+    ) async throws -> [JobDocument] {
+        let connection = try await HTTPConnection.open(port: port, on: Self.group.next())
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        var documents: [JobDocument] = []
+        for job in jobs {
+            while true {
+                let document = try await connection.send(HTTPConnection.get("/v1/jobs/\(job.id)")).get()
+                    .document(JobDocument.self)
+                if document.state == .succeeded {
+                    documents.append(document)
+                    break
+                }
+                guard !document.state.isFinal, .now < deadline else {
+                    throw BenchFailure(
+                        "a job is \(document.state.rawValue) after \(seconds) s: \(document.error?.message ?? "no error")"
+                    )
+                }
+                // Polls, because a stream would change the processor time that is measured.
+                try await Task.sleep(for: pause)
+            }
+        }
+        try await connection.close()
+        return documents
+    }
+
+    /// The log of the stage `run`.
+    func log(of job: SubmittedJob) async throws -> String {
+        let connection = try await HTTPConnection.open(port: port, on: Self.group.next())
+        let request = "GET /v1/jobs/\(job.id)/log?stage=run HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/plain\r\n\r\n"
+        let response = try await connection.send(ByteBuffer(string: request)).get()
+        try await connection.close()
+        guard response.status == 200 else { throw BenchFailure("a log received status \(response.status)") }
+        return String(buffer: response.body)
+    }
+
+    /// Cancels a job, and waits until it has ended.
+    func cancel(_ job: SubmittedJob, within seconds: Double) async throws {
+        let connection = try await HTTPConnection.open(port: port, on: Self.group.next())
+        _ = try await connection.send(HTTPConnection.post("/v1/jobs/\(job.id)/cancel", "{}")).get()
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        while true {
+            let document = try await connection.send(HTTPConnection.get("/v1/jobs/\(job.id)")).get()
+                .document(JobDocument.self)
+            if document.state.isFinal { break }
+            guard .now < deadline else { throw BenchFailure("a canceled job was still running after \(seconds) s") }
+            // The end of a cancelled program is polled, as above.
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        try await connection.close()
+    }
+}
+
 /// A job that the driver has submitted.
 struct SubmittedJob: Sendable {
     let id: String

@@ -14,6 +14,19 @@ struct DaemonSettings: Sendable {
     var workers = 1
     /// The bytes of each report's message. An event is about 215 bytes longer.
     var messageBytes = 40
+    /// Each program has a pipeline of its own. Older daemons know no programs.
+    var programs: [Program] = []
+    /// The number of programs that run at once.
+    var programWorkers = 1
+
+    /// The command of a stage, which is called `run`. Its arguments contain no braces.
+    struct Program: Sendable {
+        /// The name of its pipeline.
+        let name: String
+        let command: [String]
+        /// Whether its lines on standard output are messages.
+        var isSpeaking = false
+    }
 
     static let rates = 0.1...50.0
     static let maximumJobSeconds = 3_000.0
@@ -34,9 +47,11 @@ struct DaemonSettings: Sendable {
             queues:
               bench: {workers: \(workers)}
               quiet: {workers: 0}
+            \(programs.isEmpty ? "" : "  programs: {workers: \(programWorkers)}")
             limits: {queued_jobs_per_tenant: 1000000}
             pipelines: pipelines.yaml
             log: {level: info, format: json}
+            \(programs.isEmpty ? "" : "commands: {sandbox: optional}")
             \(reports)
             """
     }
@@ -59,6 +74,7 @@ struct DaemonSettings: Sendable {
                 input: {prompt: {type: string, maximum: 4000}}
                 stages:
                   - {name: wait, queue: quiet, seconds: 60, steps: 1, message: waiting}
+            \(programs.map(\.pipelineYAML).joined(separator: "\n"))
 
             """
     }
@@ -97,6 +113,23 @@ struct DaemonSettings: Sendable {
         let rest = "still rolling and nobody has called cut "
         let padding = String(repeating: rest, count: max(0, messageBytes - 18) / rest.utf8.count + 1)
         return text + padding.prefix(max(0, messageBytes - 18))
+    }
+}
+
+extension DaemonSettings.Program {
+    fileprivate var pipelineYAML: String {
+        // In single quotes, YAML changes nothing but two single quotes.
+        let arguments = command.map {
+            "'" + $0.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''") + "'"
+        }
+        .joined(separator: ", ")
+        return """
+              \(name):
+                description: Runs a program.
+                input: {prompt: {type: string, maximum: 4000}}
+                stages:
+                  - {name: run, queue: programs, seconds: 60, \(isSpeaking ? "protocol: 1, " : "")command: [\(arguments)]}
+            """
     }
 }
 

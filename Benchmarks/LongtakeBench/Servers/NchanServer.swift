@@ -141,7 +141,7 @@ private final class NchanPublisher: Sendable {
 }
 
 /// Ports of the loopback address, for a server that cannot choose a free port itself.
-private enum FreePort {
+enum FreePort {
     /// - Returns: a port on which no server listens.
     static func find() throws -> Int {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)

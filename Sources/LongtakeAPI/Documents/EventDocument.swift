@@ -30,6 +30,15 @@ public struct EventDocument: Codable, Hashable, Sendable {
     public var reason: String?
     public var output: JSONValue?
     public var error: JobError?
+    /// The name of an artifact.
+    public var name: ArtifactName?
+    /// The media type of an artifact.
+    public var contentType: String?
+    /// The size of an artifact.
+    public var bytes: Int64?
+    /// The SHA-256 of an artifact.
+    public var sha256: ContentHash?
+    public var role: Artifact.Role?
     /// `true` for the last event of the job, otherwise missing.
     public var final: Bool?
 
@@ -38,7 +47,8 @@ public struct EventDocument: Codable, Hashable, Sendable {
 
     private enum CodingKeys: String, CodingKey {
         case id, type, job, at, progress, pipeline, stages, priority, stage, index, of, attempt, queue, message, reason
-        case output, error, final
+        case output, error, final, name, bytes, sha256, role
+        case contentType = "content_type"
         case sequence = "seq"
         case stageProgress = "stage_progress"
         case durationSeconds = "duration_seconds"

@@ -11,9 +11,17 @@ public struct JobDocument: Hashable, Sendable {
     public var stages: [StageDocument]
     /// Lists leave this member out, because counting costs one query per job.
     public var queuePosition: Nullable<Int>?
+    /// The time left and the wait for a worker. Lists leave both members out, because an estimate
+    /// costs queries too.
+    public var etaSeconds: Nullable<JobEstimate.Percentiles>?
+    public var queueWaitSeconds: Nullable<JobEstimate.Percentiles>?
+    /// What the stage waits for, other than a free worker. Lists leave this member out.
+    public var waitingFor: Nullable<WaitingReason>?
     public var input: JSONValue
     @Nullable public var output: JSONValue?
     @Nullable public var error: JobError?
+    /// Oldest first. Lists leave this member out, because jobs may have many artifacts.
+    public var artifacts: [JobArtifactDocument]?
     public var priority: Int
     public var metadata: [String: String]
     public var cancelRequested: Bool
@@ -25,9 +33,14 @@ public struct JobDocument: Hashable, Sendable {
     public var links: JobLinks
 
     /// - Parameters:
-    ///   - includesQueuePosition: whether the document has the member `queue_position`.
+    ///   - includesQueuePosition: whether the document has the members that lists leave out:
+    ///     `queue_position`, `eta_seconds`, `queue_wait_seconds`, `waiting_for` and `artifacts`.
+    ///   - waitingFor: what the stage waits for, other than a free worker (``DiskGate``).
     ///   - ticket: becomes part of the link to the events; `nil` for none.
-    public init(_ job: Job, includesQueuePosition: Bool = true, ticket: String? = nil, links: APILinks) {
+    public init(
+        _ job: Job, includesQueuePosition: Bool = true, waitingFor: WaitingReason? = nil, ticket: String? = nil,
+        links: APILinks
+    ) {
         id = job.id
         state = job.state
         progress = job.progress.value
@@ -35,9 +48,15 @@ public struct JobDocument: Hashable, Sendable {
         pipeline = job.pipeline
         stages = job.stages.map(StageDocument.init)
         queuePosition = includesQueuePosition ? Nullable(wrappedValue: job.queuePosition) : nil
+        etaSeconds = includesQueuePosition ? Nullable(wrappedValue: job.estimate?.eta.rounded) : nil
+        queueWaitSeconds = includesQueuePosition ? Nullable(wrappedValue: job.estimate?.queueWait.rounded) : nil
+        self.waitingFor = includesQueuePosition ? Nullable(wrappedValue: waitingFor) : nil
         input = job.input
         _output = Nullable(wrappedValue: job.output)
         _error = Nullable(wrappedValue: job.error)
+        artifacts =
+            includesQueuePosition
+            ? job.artifacts.map { JobArtifactDocument($0.artifact, of: job.id, links: links) } : nil
         priority = job.priority.rawValue
         metadata = job.metadata
         cancelRequested = job.cancelRequested
@@ -52,8 +71,12 @@ public struct JobDocument: Hashable, Sendable {
 
 extension JobDocument: Codable, JSONDocument {
     private enum CodingKeys: String, CodingKey {
-        case id, state, progress, stage, pipeline, stages, input, output, error, priority, metadata, links
+        case id, state, progress, stage, pipeline, stages, input, output, error, artifacts, priority, metadata
+        case links
         case queuePosition = "queue_position"
+        case etaSeconds = "eta_seconds"
+        case queueWaitSeconds = "queue_wait_seconds"
+        case waitingFor = "waiting_for"
         case cancelRequested = "cancel_requested"
         case retryOf = "retry_of"
         case createdAt = "created_at"
@@ -74,10 +97,19 @@ extension JobDocument: Codable, JSONDocument {
         for stage in stages { stage.write(into: &json) }
         json.endArray()
         if let queuePosition { json.member("queue_position", orNull: queuePosition.wrappedValue) }
+        if let etaSeconds { json.member("eta_seconds", orNull: etaSeconds.wrappedValue) }
+        if let queueWaitSeconds { json.member("queue_wait_seconds", orNull: queueWaitSeconds.wrappedValue) }
+        if let waitingFor { json.member("waiting_for", orNull: waitingFor.wrappedValue?.rawValue) }
         json.member("input", input)
         json.member("output", output ?? .null)
         json.name("error")
         if let error { error.write(into: &json) } else { json.null() }
+        if let artifacts {
+            json.name("artifacts")
+            json.beginArray()
+            for artifact in artifacts { artifact.write(into: &json) }
+            json.endArray()
+        }
         json.member("priority", Int64(priority))
         json.name("metadata")
         json.beginObject()
@@ -201,16 +233,6 @@ extension JobListDocument: Codable, JSONDocument {
     }
 }
 
-extension JobError {
-    fileprivate func write(into json: inout JSONWriter) {
-        json.beginObject()
-        json.member("code", code)
-        json.member("message", message)
-        json.member("stage", orNull: stage?.description)
-        json.endObject()
-    }
-}
-
 extension JSONWriter {
     fileprivate mutating func member(_ name: StaticString, orNull number: Int?) {
         self.name(name)
@@ -221,7 +243,7 @@ extension JSONWriter {
 extension KeyedDecodingContainer {
     /// Distinguishes a member that is `null` from one that is missing. The standard implementation
     /// returns `nil` for both.
-    func decodeIfPresent(_ type: Nullable<Int>.Type, forKey key: Key) throws -> Nullable<Int>? {
+    func decodeIfPresent<Value>(_ type: Nullable<Value>.Type, forKey key: Key) throws -> Nullable<Value>? {
         contains(key) ? try decode(type, forKey: key) : nil
     }
 }

@@ -6,6 +6,8 @@ public struct StatusDocument: Codable, Hashable, Sendable {
     public var status: String
     /// The version of the daemon, for `/healthz` only.
     public var version: String?
+    /// What an operator should know although the daemon is ready, in sentences; for `/readyz` only.
+    public var warnings: [String]?
 
     /// The response of `/healthz`.
     public static func healthy(version: String) -> StatusDocument {
@@ -13,7 +15,9 @@ public struct StatusDocument: Codable, Hashable, Sendable {
     }
 
     /// The response of `/readyz`.
-    public static let ready = StatusDocument(status: "ready", version: nil)
+    public static func ready(warnings: [String]) -> StatusDocument {
+        StatusDocument(status: "ready", warnings: warnings)
+    }
 }
 
 /// A queue in JSON.
@@ -45,6 +49,9 @@ public struct BackupDocument: Codable, Hashable, Sendable {
     public var id: BackupID
     public var state: Backup.State
     public var path: String
+    /// The directory with the content of files and artifacts; `null` if the backup does not include
+    /// it.
+    @Nullable public var filesPath: String?
     /// The size of the file; while the backup runs, the size so far.
     public var bytes: Int64
     @Nullable public var error: String?
@@ -55,12 +62,14 @@ public struct BackupDocument: Codable, Hashable, Sendable {
         case id, state, path, bytes, error
         case startedAt = "started_at"
         case finishedAt = "finished_at"
+        case filesPath = "files_path"
     }
 
     public init(_ backup: Backup) {
         id = backup.id
         state = backup.state
         path = backup.path
+        _filesPath = Nullable(wrappedValue: backup.includesFiles ? backup.filesPath : nil)
         bytes = backup.bytes
         _error = Nullable(wrappedValue: backup.error)
         startedAt = backup.startedAt

@@ -54,6 +54,9 @@ public enum ProblemType: String, CaseIterable, Hashable, Sendable {
     case unknownContentCoding = "unknown-content-coding"
     // Resources
     case noSuchJob = "no-such-job"
+    case noSuchFile = "no-such-file"
+    case noSuchArtifact = "no-such-artifact"
+    case artifactGone = "artifact-gone"
     case noSuchQueue = "no-such-queue"
     case noSuchBackup = "no-such-backup"
     case wrongState = "wrong-state"
@@ -63,6 +66,12 @@ public enum ProblemType: String, CaseIterable, Hashable, Sendable {
     case backupRunning = "backup-running"
     // Limits and failures
     case tooManyQueued = "too-many-queued"
+    case tooManyBytes = "too-many-bytes"
+    case tooManyUploads = "too-many-uploads"
+    case fileTooLarge = "file-too-large"
+    case digestMismatch = "digest-mismatch"
+    case uploadTooSlow = "upload-too-slow"
+    case diskFull = "disk-full"
     case tooManyStreams = "too-many-streams"
     case tooManyWaits = "too-many-waits"
     case overloaded

@@ -8,6 +8,8 @@ public enum StreamMessageType: String, CaseIterable, Hashable, Sendable {
     case snapshot = "job.snapshot"
     case end = "stream.end"
     case heartbeat = "stream.heartbeat"
+    case estimate = "job.estimate"
+    case log
     case diagnosticsEvent = "diagnostics.event"
     case diagnosticsEnd = "diagnostics.end"
 }

@@ -21,6 +21,13 @@ extension JobEvent {
             object.members(of: number)
             object.member("stage_progress", progress.value)
             object.member("message", message)
+        case .artifactCreated(let artifact, let stage):
+            object.member("stage", stage.description)
+            object.member("name", artifact.name.description)
+            object.member("content_type", artifact.type)
+            object.member("bytes", artifact.content.bytes)
+            object.member("sha256", artifact.content.hash.hex)
+            object.member("role", artifact.role.rawValue)
         case .stageSucceeded(let number, let seconds):
             object.members(of: number)
             object.member("duration_seconds", seconds)

@@ -18,6 +18,7 @@ public struct JobEvent: Hashable, Sendable {
         case started(stage: StageName)
         case stageStarted(StageNumber, attempt: Int, queue: QueueName)
         case stageProgress(StageNumber, progress: Progress, message: String)
+        case artifactCreated(Artifact, stage: StageName)
         case stageSucceeded(StageNumber, seconds: Double)
         /// `attempt` is the number of the next attempt, which begins after `delay`.
         case stageRetrying(stage: StageName, attempt: Int, delay: Duration, error: JobError)
@@ -49,11 +50,23 @@ public struct StageNumber: Hashable, Sendable {
 public enum InterruptionReason: String, Hashable, Sendable {
     /// The daemon shuts down.
     case shutdown
+    /// The disk is full, so the worker cannot store what the stage makes.
+    case disk
+}
+
+extension InterruptionReason {
+    /// The reason of the event with which the stage resumes.
+    var resumption: ResumptionReason {
+        switch self {
+        // The schema of the database has no further reason.
+        case .shutdown, .disk: .restart
+        }
+    }
 }
 
 /// Why a stage that now resumes was interrupted.
 public enum ResumptionReason: String, Hashable, Sendable {
-    /// The daemon shut down gracefully.
+    /// The daemon shut down gracefully, or its disk was full.
     case restart
     /// The daemon died while the stage ran.
     case crash
@@ -65,6 +78,7 @@ public enum EventType: String, Hashable, Sendable, CaseIterable {
     case jobStarted = "job.started"
     case stageStarted = "stage.started"
     case stageProgress = "stage.progress"
+    case artifactCreated = "artifact.created"
     case stageSucceeded = "stage.succeeded"
     case stageRetrying = "stage.retrying"
     case jobInterrupted = "job.interrupted"
@@ -90,6 +104,7 @@ extension JobEvent {
         case .started: .jobStarted
         case .stageStarted: .stageStarted
         case .stageProgress: .stageProgress
+        case .artifactCreated: .artifactCreated
         case .stageSucceeded: .stageSucceeded
         case .stageRetrying: .stageRetrying
         case .interrupted: .jobInterrupted

@@ -82,4 +82,7 @@ public enum CursorRefusal: String, Hashable, Sendable, CaseIterable {
     case pruned
     /// The text is not a cursor.
     case malformed
+    /// It belongs to an earlier attempt of the stage. Only offsets in the log of a stage can get
+    /// this reason.
+    case attempt
 }

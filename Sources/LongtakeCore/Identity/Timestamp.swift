@@ -16,9 +16,7 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
 
     /// This time plus `duration`, which is truncated to milliseconds.
     public func advanced(by duration: Duration) -> Timestamp {
-        let (seconds, attoseconds) = duration.components
-        return Timestamp(
-            millisecondsSince1970: millisecondsSince1970 + seconds * 1000 + attoseconds / 1_000_000_000_000_000)
+        Timestamp(millisecondsSince1970: millisecondsSince1970 + duration.wholeMilliseconds)
     }
 
     /// The time in RFC 3339, in UTC with milliseconds: `2026-11-20T12:00:00.118Z`. Correct for the
@@ -90,6 +88,14 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
         let seconds = days * 86_400 + numbers[3] * 3600 + numbers[4] * 60 + numbers[5]
         self.init(millisecondsSince1970: seconds * 1000 + numbers[6])
         guard description == text else { return nil }
+    }
+}
+
+extension Duration {
+    /// The duration in milliseconds, truncated.
+    package var wholeMilliseconds: Int64 {
+        let (seconds, attoseconds) = components
+        return seconds * 1000 + attoseconds / 1_000_000_000_000_000
     }
 }
 

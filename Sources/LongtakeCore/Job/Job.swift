@@ -12,6 +12,9 @@ public struct Job: Hashable, Sendable {
     /// The number of claims expected before this job on its queue, at most
     /// ``Limits/queuePositionsCounted``; `nil` if the job does not wait.
     public var queuePosition: Int?
+    /// When the job will end. No event has it, and it changes without one. `nil` in lists, and
+    /// while no estimate is honest (``Estimator/estimate(_:)``).
+    public var estimate: JobEstimate?
     public var input: JSONValue
     public var output: JSONValue?
     public var error: JobError?
@@ -26,6 +29,8 @@ public struct Job: Hashable, Sendable {
     public var finishedAt: Timestamp?
     /// The last event of the log.
     public var lastEvent: EventID
+    /// The artifacts, oldest first. Empty in lists.
+    public var artifacts: [ArtifactRecord]
 
     /// A stage of a job in its current state.
     public struct Stage: Hashable, Sendable {
@@ -55,11 +60,12 @@ public struct Job: Hashable, Sendable {
 
     public init(
         id: JobID, tenant: TenantName, pipeline: PipelineName, state: JobState, progress: Progress, stage: StageName?,
-        stages: [Stage], queuePosition: Int?, input: JSONValue, output: JSONValue?, error: JobError?,
+        stages: [Stage], queuePosition: Int?, estimate: JobEstimate? = nil, input: JSONValue, output: JSONValue?,
+        error: JobError?,
         priority: Priority,
         metadata: [String: String], simulation: Simulation? = nil, cancelRequested: Bool, retryOf: JobID?,
         createdAt: Timestamp, startedAt: Timestamp?,
-        finishedAt: Timestamp?, lastEvent: EventID
+        finishedAt: Timestamp?, lastEvent: EventID, artifacts: [ArtifactRecord] = []
     ) {
         self.id = id
         self.tenant = tenant
@@ -69,6 +75,7 @@ public struct Job: Hashable, Sendable {
         self.stage = stage
         self.stages = stages
         self.queuePosition = queuePosition
+        self.estimate = estimate
         self.input = input
         self.output = output
         self.error = error
@@ -81,6 +88,7 @@ public struct Job: Hashable, Sendable {
         self.startedAt = startedAt
         self.finishedAt = finishedAt
         self.lastEvent = lastEvent
+        self.artifacts = artifacts
     }
 }
 

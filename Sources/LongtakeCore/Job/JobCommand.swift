@@ -4,8 +4,10 @@ public enum JobCommand: Hashable, Sendable {
     case claim
     /// The worker reports its progress.
     case report(StageReport)
+    /// The worker has made an artifact that is visible before the stage ends.
+    case register(Artifact)
     /// The stage succeeded. The output of the last stage is the output of the job.
-    case succeed(output: JSONValue?)
+    case succeed(output: JSONValue?, artifacts: [Artifact] = [])
     /// The attempt failed, and the next attempt follows after `delay`.
     case retry(error: JobError, delay: Duration)
     /// The attempt failed, and there is no further attempt.
@@ -32,6 +34,10 @@ public enum JobRefusal: String, Error, Hashable, Sendable {
     case notFinal = "not_final"
     /// The job has neither failed nor been canceled, so it cannot be retried.
     case notRetryable = "not_retryable"
+    /// A kept job refers to the file, so it cannot be deleted.
+    case fileInUse = "file_in_use"
+    /// Another stage of the job has made an artifact with this name.
+    case artifactNameTaken = "artifact_name_taken"
 }
 
 /// A runner's report on the progress of its stage.
@@ -44,10 +50,21 @@ public struct StageReport: Hashable, Sendable {
     /// its runner gets the newest checkpoint. No event shows it. `nil` keeps the previous
     /// checkpoint.
     public let checkpoint: JSONValue?
+    /// Whether only the checkpoint is stored, without an event.
+    public let isCheckpointOnly: Bool
 
     public init(progress: Progress, message: String, checkpoint: JSONValue? = nil) {
         self.progress = progress
         self.message = message
         self.checkpoint = checkpoint
+        isCheckpointOnly = false
+    }
+
+    /// A checkpoint that is stored alone. The progress stays as it is, and no event is written.
+    public init(checkpointOnly checkpoint: JSONValue) {
+        progress = .none
+        message = ""
+        self.checkpoint = checkpoint
+        isCheckpointOnly = true
     }
 }

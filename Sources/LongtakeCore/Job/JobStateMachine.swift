@@ -3,6 +3,7 @@
 ///
 /// ```text
 ///              claim      report     succeed    retry      fail       interrupt  recover    cancel
+///                         register
 /// queued       executing  !executing !executing !executing !executing !executing ·          canceled
 /// waiting      executing  !executing !executing !executing !executing !executing ·          canceled
 /// retrying     executing  !executing !executing !executing !executing !executing ·          canceled
@@ -26,10 +27,13 @@ public struct JobStateMachine: Sendable {
     /// What follows from a command: the next life, and the events to append, in order.
     public struct Decision: Hashable, Sendable {
         public var life: JobLife
+        /// The results of a stage that succeeds. Their events come before ``events``.
+        public var artifacts: [JobEvent]
         public var events: UpToTwo<JobEvent>
 
-        public init(life: JobLife, events: UpToTwo<JobEvent> = UpToTwo()) {
+        public init(life: JobLife, artifacts: [JobEvent] = [], events: UpToTwo<JobEvent> = UpToTwo()) {
             self.life = life
+            self.artifacts = artifacts
             self.events = events
         }
     }
@@ -70,8 +74,12 @@ public struct JobStateMachine: Sendable {
             throw .alreadyClaimed
         case (.executing, .report(let report)):
             return advance(life, by: report)
-        case (.executing, .succeed(let output)):
-            return completeStage(life, output: output, at: moment)
+        case (.executing, .register(let artifact)):
+            return Decision(life: life, events: UpToTwo(created(artifact, in: life)))
+        case (.executing, .succeed(let output, let artifacts)):
+            var decision = completeStage(life, output: output, at: moment)
+            decision.artifacts = artifacts.map { created($0, in: life) }
+            return decision
         case (.executing, .retry(let error, let delay)):
             return retryStage(life, error: error, delay: delay)
         case (.executing, .fail(let error)):
@@ -87,7 +95,7 @@ public struct JobStateMachine: Sendable {
             life.phase = .canceling
             return Decision(life: life, events: UpToTwo(event(life, .cancelRequested(stage: stage(life).name))))
 
-        case (.canceling, .report):
+        case (.canceling, .report), (.canceling, .register):
             throw .canceling
         case (.canceling, .cancel):
             return Decision(life: life)
@@ -121,6 +129,7 @@ extension JobStateMachine {
     }
 
     private func advance(_ life: JobLife, by report: StageReport) -> Decision {
+        if report.isCheckpointOnly { return Decision(life: life) }
         var after = life
         after.stageProgress = max(life.stageProgress, report.progress)
         after.progress = progress(after)
@@ -150,6 +159,10 @@ extension JobStateMachine {
         return Decision(life: after, events: events)
     }
 
+    private func created(_ artifact: Artifact, in life: JobLife) -> JobEvent {
+        event(life, .artifactCreated(artifact, stage: stage(life).name))
+    }
+
     private func retryStage(_ life: JobLife, error: JobError, delay: Duration) -> Decision {
         var after = life
         after.phase = .retrying
@@ -161,7 +174,7 @@ extension JobStateMachine {
 
     private func interruptStage(_ life: JobLife, reason: InterruptionReason) -> Decision {
         var after = life
-        after.phase = .suspended(.restart)
+        after.phase = .suspended(reason.resumption)
         let change = JobEvent.Change.interrupted(reason: reason, stage: stage(life).name)
         return Decision(life: after, events: UpToTwo(event(after, change)))
     }

@@ -63,11 +63,17 @@ public struct JobFacts: Hashable, Sendable {
     /// When the next attempt of the current stage is due, on the steady clock; `nil` if the stage
     /// does not wait for a retry.
     public var dueAt: Timestamp?
+    /// The length of the wait that ends at ``dueAt``; `nil` if the stage does not wait for a retry,
+    /// or if an earlier version stored the due time.
+    public var delay: Duration?
+    /// The crashes in a row from which the current stage was recovered since it last wrote
+    /// something, for ``CrashLoop``. Always 0 for stages that are no commands.
+    public var silentCrashes: Int
 
     public init(
         id: JobID, tenant: TenantName, priority: Priority, pipeline: Pipeline, life: JobLife,
         head: EventSequence = .beforeFirst, lastAt: Timestamp, fence: Fence = .unclaimed, holder: HolderID? = nil,
-        dueAt: Timestamp? = nil
+        dueAt: Timestamp? = nil, delay: Duration? = nil, silentCrashes: Int = 0
     ) {
         self.id = id
         self.tenant = tenant
@@ -79,9 +85,20 @@ public struct JobFacts: Hashable, Sendable {
         self.fence = fence
         self.holder = holder
         self.dueAt = dueAt
+        self.delay = delay
+        self.silentCrashes = silentCrashes
     }
 
     public var stage: Stage { pipeline.stages[life.stageIndex] }
     /// Whether the current stage can be claimed now.
     public var isReady: Bool { life.stageState == .queued && dueAt == nil }
+
+    /// Whether the wait for the next attempt is over.
+    ///
+    /// If the due time is further away than the whole wait, the wall clock was set back before a
+    /// restart. Then the wait is over too.
+    public func isDue(at moment: ClockReading) -> Bool {
+        guard let dueAt else { return false }
+        return dueAt <= moment.steady || dueAt > moment.steady.advanced(by: delay ?? Limits.maximumRetryWait)
+    }
 }

@@ -25,15 +25,16 @@ extension LedgerPlan {
     }
 
     /// Plans the recovery of a stage whose holder was declared gone. The stage returns to its queue
-    /// with its checkpoint.
+    /// with its checkpoint, unless it is in a ``CrashLoop``. Then it fails.
     public static func recover(_ facts: JobFacts, at moment: ClockReading) throws(JournalError) -> LedgerPlan {
-        try plan(for: .recover, on: facts, at: moment)
+        try plan(for: CrashLoop.recovery(of: facts), on: facts, at: moment)
     }
 
     /// Plans that a stage can be claimed, because its retry is due. This appends no event.
     public static func stageIsDue(_ facts: JobFacts, at moment: ClockReading) -> LedgerPlan {
         var after = facts
         after.dueAt = nil
+        after.delay = nil
         var plan = LedgerPlan(
             preconditions: Preconditions(job: facts.id, state: .init(facts), openQueue: nil), at: moment.time,
             after: after)
@@ -44,7 +45,10 @@ extension LedgerPlan {
     }
 
     /// Plans a new job.
-    static func insert(_ submission: PreparedSubmission, at moment: ClockReading) -> LedgerPlan {
+    /// - Parameter files: the content of the references of the submission.
+    static func insert(
+        _ submission: PreparedSubmission, files: [ResolvedReference], at moment: ClockReading
+    ) -> LedgerPlan {
         var facts = submission.facts
         facts.head = facts.head.next
         facts.lastAt = moment.time
@@ -52,6 +56,7 @@ extension LedgerPlan {
         var plan = LedgerPlan(
             preconditions: Preconditions(job: facts.id, state: nil, openQueue: nil), at: moment.time, after: facts)
         plan.events = UpToTwo(submission.firstEvent)
+        plan.inputFiles = files
         plan.rows = .insert
         plan.queuedJobs = 1
         plan.entersReady = queue
@@ -74,12 +79,17 @@ extension LedgerPlan {
                 job: facts.id, state: .init(facts), openQueue: command == .claim ? facts.stage.queue : nil),
             at: moment.time, after: facts)
         plan.events = decision.events.mapped(PlannedEvent.init)
+        if !decision.artifacts.isEmpty { plan.artifactEvents = decision.artifacts.map(PlannedEvent.init) }
         plan.after.life = decision.life
         if !plan.events.isEmpty {
-            plan.after.head = EventSequence(rawValue: facts.head.rawValue + Int64(plan.events.count))
+            let count = plan.artifactEvents.count + plan.events.count
+            plan.after.head = EventSequence(rawValue: facts.head.rawValue + Int64(count))
             plan.after.lastAt = moment.time
         }
         plan.complete(command, from: facts, holder: holder, at: moment)
+        plan.after.silentCrashes = CrashLoop.crashes(after: command, on: facts)
+        plan.forgetsCrashes =
+            facts.silentCrashes > 0 && plan.after.silentCrashes == 0 && plan.rows != .update && plan.rows != .nextStage
         return plan
     }
 
@@ -94,11 +104,18 @@ extension LedgerPlan {
             rows = checkpoint == nil ? .none : .checkpoint
             return
         }
+        if case .register(let artifact) = command {
+            artifacts = [artifact]
+            rows = .artifacts
+            return
+        }
         guard after.life != before.life else { return }
+        // If the job was to be canceled, the success does not count and there are no artifacts.
+        if case .succeed(_, let results) = command, !artifactEvents.isEmpty { artifacts = results }
         if after.life.stageIndex > before.life.stageIndex {
             rows = .nextStage
             after.fence = .unclaimed
-            if case .succeed(let output) = command { stageOutput = output }
+            if case .succeed(let output, _) = command { stageOutput = output }
         } else {
             rows = .update
             dropsCheckpoint = after.life.attempt != before.life.attempt || after.life.phase == .retrying
@@ -110,8 +127,10 @@ extension LedgerPlan {
             after.fence = before.fence.next
         }
         after.dueAt = nil
+        after.delay = nil
         if case .retry(_, let delay) = command, after.life.phase == .retrying {
             after.dueAt = moment.steady.advanced(by: delay)
+            after.delay = delay
         }
         finishedAt = after.life.state.isFinal ? moment.steady : nil
         if before.life.state == .queued, after.life.state != .queued { queuedJobs = -1 }

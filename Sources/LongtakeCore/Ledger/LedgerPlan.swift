@@ -11,6 +11,8 @@
 /// allocated.
 public struct LedgerPlan: Hashable, Sendable {
     public internal(set) var preconditions: Preconditions
+    /// The events of the results of a stage that succeeds, which come before ``events``.
+    public internal(set) var artifactEvents: [PlannedEvent] = []
     /// The events to append to the log of the job, in order.
     public internal(set) var events = UpToTwo<PlannedEvent>()
     /// The wall-clock time: the `at` of the events, and of the times in the rows.
@@ -32,10 +34,17 @@ public struct LedgerPlan: Hashable, Sendable {
     /// The output of the stage that succeeds with this plan, for the later stages. The output of
     /// the last stage is the output of the job, and is in ``ending``.
     public internal(set) var stageOutput: JSONValue?
+    /// The artifacts to write, which the current stage has made.
+    public internal(set) var artifacts: [Artifact] = []
+    /// The content that the input of a new job refers to.
+    public internal(set) var inputFiles: [ResolvedReference] = []
     /// The opaque part of the checkpoint in a report.
     public internal(set) var checkpoint: JSONValue?
     /// Whether to delete the opaque checkpoint of the stage, because its attempt has ended.
     public internal(set) var dropsCheckpoint = false
+    /// Whether to set ``JobFacts/silentCrashes`` in the row of the current stage to 0, besides
+    /// ``rows``. True for the first report, checkpoint or artifact after a crash.
+    public internal(set) var forgetsCrashes = false
 
     /// The conditions that must hold when the store executes the plan.
     public struct Preconditions: Hashable, Sendable {
@@ -103,6 +112,8 @@ public struct LedgerPlan: Hashable, Sendable {
         case stageIsDue
         /// The opaque checkpoint in the row of the current stage.
         case checkpoint
+        /// The rows of ``LedgerPlan/artifacts``. With other rows they are written too.
+        case artifacts
     }
 
     /// The workers that a plan wakes.

@@ -29,6 +29,9 @@ public struct SubmissionFacts: Hashable, Sendable {
     public var origin: Origin?
     /// The number of queued jobs of the tenant.
     public var queuedJobs: Int
+    /// The content that the references of the submission name, by input field. A field without
+    /// content is missing.
+    public var content: [String: ReferencedContent] = [:]
 
     /// The job to retry, among the jobs of the tenant.
     public enum Origin: Hashable, Sendable {
@@ -55,8 +58,8 @@ public enum SubmissionJudgement: Hashable, Sendable {
     /// Checks the idempotency key first, so that a known key returns its job even if new jobs are
     /// rejected.
     /// - Parameter queuedJobsLimit: the limit of queued jobs per tenant.
-    /// - Throws: ``JournalError/noSuchJob`` or ``JournalError/refused(_:)`` for a retry, and
-    ///   ``JournalError/tooManyQueued``.
+    /// - Throws: ``JournalError/noSuchJob`` or ``JournalError/refused(_:)`` for a retry,
+    ///   ``JournalError/invalidReferences(_:)``, and ``JournalError/tooManyQueued``.
     public init(
         _ submission: PreparedSubmission, on facts: SubmissionFacts, queuedJobsLimit: Int, at moment: ClockReading
     ) throws(JournalError) {
@@ -71,8 +74,9 @@ public enum SubmissionJudgement: Hashable, Sendable {
         case .missing: throw .noSuchJob
         case .found(let state): guard state.isRetryable else { throw .refused(.notRetryable) }
         }
+        let files = try facts.resolve(submission.submission.files)
         guard facts.queuedJobs < queuedJobsLimit else { throw .tooManyQueued }
-        self = .create(.insert(submission, at: moment))
+        self = .create(.insert(submission, files: files, at: moment))
     }
 }
 

@@ -5,6 +5,11 @@ public struct InputField: Hashable, Sendable {
         case string, integer, number
         /// A width and a height, such as `1280x720`. The bounds apply to each side.
         case size
+        /// An uploaded file, or an artifact of another job.
+        case file
+
+        /// Whether a value has a magnitude, which can scale something.
+        var isNumeric: Bool { self == .integer || self == .number || self == .size }
     }
 
     public let kind: Kind
@@ -17,6 +22,15 @@ public struct InputField: Hashable, Sendable {
     public let maximum: Double?
     /// A number, or each side of a size, must be a multiple of this.
     public let multipleOf: Int?
+    /// The values that a string may have, which the key `enum` lists; `nil` for any.
+    public let choices: [String]?
+    /// A regular expression that a string must match as a whole; `nil` for none. Then a string has
+    /// at most ``Limits/matchedCharacters`` code points.
+    public let pattern: String?
+    /// The media types that a file may have; `nil` for all.
+    public let accept: [String]?
+    /// The largest size of a file in units of 1,000,000 bytes; `nil` for the limit of uploads.
+    public let maximumMegabytes: Double?
     /// A text for people.
     public let description: String?
 
@@ -28,7 +42,8 @@ public struct InputField: Hashable, Sendable {
             guard let text = value.text else { return "must be a string" }
             // Counts code points, as JSON Schema does. A single `Character` can have thousands of
             // them.
-            return range(Double(text.unicodeScalars.count)) ? nil : "must have \(bounds) characters"
+            guard range(Double(text.unicodeScalars.count)) else { return "must have \(bounds) characters" }
+            return problem(withText: text)
         case .integer:
             guard case .integer(let integer) = value else { return "must be a whole number" }
             return range(Double(integer)) ? multiple([integer]) : "must be \(bounds)"
@@ -40,7 +55,47 @@ public struct InputField: Hashable, Sendable {
             let sides = [size.width, size.height]
             return sides.allSatisfy { range(Double($0)) }
                 ? multiple(sides.map(Int64.init)) : "must have sides \(bounds)"
+        case .file:
+            switch FileReference.Source.parse(value) {
+            case .success: return nil
+            case .failure(let problem): return problem.detail
+            }
         }
+    }
+
+    /// Checks the value of a member of the input.
+    /// - Returns: the file that the value refers to; `nil` if the field is not a file.
+    /// - Throws: ``InvalidInput`` with a pointer below `/input`.
+    func check(_ value: JSONValue, named name: String) throws(InvalidInput) -> FileReference? {
+        guard kind == .file else {
+            guard let problem = problem(with: value) else { return nil }
+            throw InvalidInput(problems: [InputProblem(in: "/input", member: name, detail: problem)])
+        }
+        switch FileReference.Source.parse(value) {
+        case .success(let source):
+            return FileReference(
+                field: name, source: source, accept: accept ?? [],
+                maximumBytes: maximumMegabytes.map { Int64($0 * 1e6) })
+        case .failure(let problem):
+            let field = InputProblem(in: "/input", member: name, detail: problem.detail)
+            guard let member = problem.member else { throw InvalidInput(problems: [field]) }
+            throw InvalidInput(problems: [InputProblem(in: field.pointer, member: member, detail: problem.detail)])
+        }
+    }
+
+    private func problem(withText text: String) -> String? {
+        if let choices, !choices.contains(text) { return "must be one of \(choices.joined(separator: ", "))" }
+        guard let pattern else { return nil }
+        guard text.unicodeScalars.count <= Limits.matchedCharacters else {
+            return "must have at most \(Limits.matchedCharacters) characters"
+        }
+        let isMatch = (try? Self.regex(pattern)?.wholeMatch(in: text)) != nil
+        return isMatch ? nil : "must match \(pattern)"
+    }
+
+    /// The compiled pattern, which compares code points; `nil` if it is not valid.
+    static func regex(_ pattern: String) -> Regex<AnyRegexOutput>? {
+        (try? Regex(pattern))?.matchingSemantics(.unicodeScalar)
     }
 
     /// The number with which a value scales a duration or a number of steps. For a size it is the
@@ -68,44 +123,6 @@ public struct InputField: Hashable, Sendable {
     }
 
     private static func plain(_ value: Double) -> String { Int64(exactly: value).map(String.init) ?? String(value) }
-}
-
-extension InputField: Codable {
-    enum CodingKeys: String, CodingKey, CaseIterable {
-        case type, required, minimum, maximum, description
-        case `default`
-        case multipleOf = "multiple_of"
-    }
-
-    public init(from decoder: any Decoder) throws {
-        try decoder.refuseKeys(otherThan: CodingKeys.self)
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        kind = try container.decode(Kind.self, forKey: .type)
-        isRequired = try container.decodeIfPresent(Bool.self, forKey: .required) ?? false
-        defaultValue = try container.decodeIfPresent(JSONValue.self, forKey: .default)
-        minimum = try container.decodeIfPresent(Double.self, forKey: .minimum)
-        maximum = try container.decodeIfPresent(Double.self, forKey: .maximum)
-        multipleOf = try container.decodeIfPresent(Int.self, forKey: .multipleOf)
-        description = try container.decodeIfPresent(String.self, forKey: .description)
-        if let multipleOf, multipleOf < 1 {
-            throw DecodingError.dataCorruptedError(
-                forKey: .multipleOf, in: container, debugDescription: "must be at least 1")
-        }
-        if let defaultValue, let problem = problem(with: defaultValue) {
-            throw DecodingError.dataCorruptedError(forKey: .default, in: container, debugDescription: problem)
-        }
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(kind, forKey: .type)
-        try container.encode(isRequired, forKey: .required)
-        try container.encode(defaultValue, forKey: .default)
-        try container.encode(minimum, forKey: .minimum)
-        try container.encode(maximum, forKey: .maximum)
-        try container.encode(multipleOf, forKey: .multipleOf)
-        try container.encode(description, forKey: .description)
-    }
 }
 
 /// A width and a height in pixels, written `1280x720`.

@@ -22,19 +22,34 @@ public struct Stage: Hashable, Sendable, Codable {
     /// the expected duration.
     public let timeLimitSeconds: Double?
     public let work: Work
+    /// How often the stage is tried; `nil` for ``RetryRule/init(attempts:delaySeconds:)`` with its
+    /// defaults.
+    public let retry: RetryRule?
 
-    public init(name: StageName, queue: QueueName, expectedSeconds: Double, timeLimitSeconds: Double?, work: Work) {
+    public init(
+        name: StageName, queue: QueueName, expectedSeconds: Double, timeLimitSeconds: Double?, work: Work,
+        retry: RetryRule? = nil
+    ) {
         self.name = name
         self.queue = queue
         self.expectedSeconds = expectedSeconds
         self.timeLimitSeconds = timeLimitSeconds
         self.work = work
+        self.retry = retry
     }
 
     enum CodingKeys: String, CodingKey {
-        case name, queue, work
+        case name, queue, work, retry
         case expectedSeconds = "expected_seconds"
         case timeLimitSeconds = "time_limit_seconds"
+    }
+
+    /// The time limit of an attempt that is not simulated, in seconds of real time: the configured
+    /// one, or else ``Limits/timeLimitFactor`` times the expected duration and at least
+    /// ``Limits/minimumWorkTimeLimitSeconds``.
+    public var workTimeLimitSeconds: Double {
+        let usual = max(Limits.minimumWorkTimeLimitSeconds, Limits.timeLimitFactor * expectedSeconds)
+        return min(timeLimitSeconds ?? usual, Limits.maximumTimeLimitSeconds)
     }
 
     /// The work of the stage. The engine chooses the runner by its kind.
@@ -59,14 +74,6 @@ public struct Stage: Hashable, Sendable, Codable {
             }
         }
     }
-}
-
-/// The process of a command stage. No configuration produces it yet.
-public struct CommandWork: Hashable, Sendable, Codable {
-    /// The program and its arguments. The daemon uses no shell.
-    public let arguments: [String]
-
-    public init(arguments: [String]) { self.arguments = arguments }
 }
 
 /// The work of a simulated stage.

@@ -3,11 +3,37 @@ public struct PipelineCatalog: Hashable, Sendable {
     /// The pipeline of a submission that names none.
     public let defaultPipeline: PipelineName
     /// Sorted by name.
-    public let definitions: [PipelineDefinition]
+    public private(set) var definitions: [PipelineDefinition]
+
+    /// The name of a command stage, as `pipeline/stage`; `nil` if no stage is a command.
+    package var firstCommand: String? { commands.first.map { "\($0.pipeline)/\($0.stage.name)" } }
+
+    /// All command stages.
+    package var commands: [(pipeline: PipelineName, stage: StageDefinition, command: CommandDefinition)] {
+        definitions.flatMap { definition in
+            definition.stages.compactMap { stage in
+                guard case .command(let command) = stage.work else { return nil }
+                return (definition.name, stage, command)
+            }
+        }
+    }
 
     /// The definition with this name; `nil` if there is none.
     public func definition(named name: PipelineName) -> PipelineDefinition? {
         definitions.first { $0.name == name }
+    }
+
+    /// The catalog with the paths that begin with `./` resolved.
+    /// - Parameter folder: the absolute path of the folder of `pipelines.yaml`.
+    public func resolvingPaths(in folder: String) -> PipelineCatalog {
+        var catalog = self
+        for definition in catalog.definitions.indices {
+            for stage in catalog.definitions[definition].stages.indices {
+                guard case .command(let command) = catalog.definitions[definition].stages[stage].work else { continue }
+                catalog.definitions[definition].stages[stage].work = .command(command.resolvingPaths(in: folder))
+            }
+        }
+        return catalog
     }
 }
 
@@ -38,7 +64,7 @@ extension PipelineCatalog: Decodable {
             guard Set(stages.map(\.name)).count == stages.count else { throw refuse("must have different names") }
             for (index, stage) in stages.enumerated() {
                 let path = container.codingPath + [CodingKeys.stages, AnyCodingKey(stringValue: "\(index)")]
-                try stage.check(fields: input, path: path)
+                try stage.check(StagePlace(fields: input, earlier: stages[..<index], path: path))
             }
         }
     }

@@ -20,8 +20,12 @@ extension Simulation {
             simulation.speed = $0.double
             return $0.double.map(speeds.contains) ?? false
         }
-        let stages = pipeline.stages.map(\.name)
-        read(.failStage, "must be one of \(stages.map(\.description).joined(separator: ", "))") {
+        let stages = pipeline.stages.filter { $0.work.kind == .simulated }.map(\.name)
+        let rule =
+            stages.isEmpty
+            ? "is not possible, because the pipeline has no simulated stage"
+            : "must be one of \(stages.map(\.description).joined(separator: ", "))"
+        read(.failStage, rule) {
             simulation.failStage = $0.text.flatMap { StageName($0) }
             return simulation.failStage.map(stages.contains) ?? false
         }

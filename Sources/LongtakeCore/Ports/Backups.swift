@@ -1,8 +1,9 @@
 /// Makes backups of the whole journal while it is in use.
 public protocol Backups: Sendable {
     /// Begins a backup of the present durable state, and returns before it is complete.
+    /// - Parameter includingFiles: whether the content of files and artifacts is copied too.
     /// - Throws: ``BackupRunning`` if another backup runs; ``BackupsUnanswered``.
-    func begin() async throws -> Backup
+    func begin(includingFiles: Bool) async throws -> Backup
 
     /// `nil` if there is no such backup.
     /// - Throws: ``BackupsUnanswered``.
@@ -11,6 +12,16 @@ public protocol Backups: Sendable {
     /// All backups, the newest first.
     /// - Throws: ``BackupsUnanswered``.
     func backups() async throws -> [Backup]
+}
+
+extension Backup {
+    /// The directory with the content of files and artifacts, beside the file.
+    public var filesPath: String { Self.filesPath(of: path) }
+
+    /// The directory with the content of a backup that is the file at `path`.
+    public static func filesPath(of path: String) -> String {
+        (path.hasSuffix(".db") ? String(path.dropLast(3)) : path) + ".files"
+    }
 }
 
 /// The backup directory does not answer, because its disk hangs. No backup was begun.
@@ -63,6 +74,8 @@ public struct Backup: Hashable, Sendable {
     public var state: State
     /// The path of its file.
     public let path: String
+    /// Whether the content of files and artifacts is copied too, to ``filesPath``.
+    public let includesFiles: Bool
     /// The size of the file; while the backup runs, the size so far.
     public var bytes: Int64
     public var startedAt: Timestamp { id.startedAt }
@@ -71,13 +84,56 @@ public struct Backup: Hashable, Sendable {
     public var error: String?
 
     public init(
-        id: BackupID, state: State, path: String, bytes: Int64, finishedAt: Timestamp? = nil, error: String? = nil
+        id: BackupID, state: State, path: String, includesFiles: Bool = false, bytes: Int64,
+        finishedAt: Timestamp? = nil, error: String? = nil
     ) {
         self.id = id
         self.state = state
         self.path = path
+        self.includesFiles = includesFiles
         self.bytes = bytes
         self.finishedAt = finishedAt
         self.error = error
     }
+}
+
+// MARK: - The content of backups
+
+/// Copies the content that the rows of a backup refer to. Calls block their thread.
+public protocol ContentBackup: Sendable {
+    /// From here on no content is removed. Each call needs one ``endKeeping()``.
+    func beginKeeping()
+
+    /// Content may be removed again.
+    func endKeeping()
+
+    /// Copies the content into a directory, which is created, and syncs it.
+    /// - Parameter mayGoOn: asked for each content. If it says no, the call throws
+    ///   `CancellationError`.
+    func copy(_ rows: any ContentRows, to directory: String, while mayGoOn: () -> Bool) throws -> ContentBackupResult
+}
+
+/// Puts the content of a backup into a data directory. Calls block their thread.
+public protocol ContentRestore {
+    /// Adds the content that the rows refer to, and leaves other content alone.
+    func bringBack(_ rows: any ContentRows) throws -> ContentBackupResult
+
+    /// Keeps the content of the database that is about to be replaced.
+    func keepReplaced() throws
+
+    /// Moves what ``keepReplaced()`` has kept beside the replaced database.
+    func moveReplaced(to directory: String) throws
+}
+
+/// How much content was copied.
+public struct ContentBackupResult: Hashable, Sendable {
+    /// The content that is there now.
+    public var files = 0
+    /// Its bytes.
+    public var bytes: Int64 = 0
+    /// Content that rows refer to and that could not be copied, because it does not exist or has
+    /// another size.
+    public var missing = 0
+
+    public init() {}
 }

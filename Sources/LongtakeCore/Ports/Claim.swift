@@ -42,11 +42,19 @@ public struct Claim: Hashable, Sendable, Codable {
     public let input: JSONValue
     /// The outputs of the earlier stages of the job. A stage without output is missing.
     public let outputs: [StageName: JSONValue]
+    /// The content of the input fields of the type `file`.
+    public let files: [String: InputFile]
+    /// The artifacts of the job: those of its earlier stages, and those that this stage has
+    /// registered before.
+    public let artifacts: [ArtifactRecord]
     public let simulation: Simulation?
+    /// What a runner may need to know about the job besides its work.
+    public let context: JobContext
 
     public init(
         id: ClaimID, holder: HolderID, stage: Stage, attempt: Int, checkpoint: Checkpoint, input: JSONValue,
-        outputs: [StageName: JSONValue] = [:], simulation: Simulation?
+        outputs: [StageName: JSONValue] = [:], files: [String: InputFile] = [:], artifacts: [ArtifactRecord] = [],
+        simulation: Simulation?, context: JobContext = JobContext()
     ) {
         self.id = id
         self.holder = holder
@@ -55,11 +63,38 @@ public struct Claim: Hashable, Sendable, Codable {
         self.checkpoint = checkpoint
         self.input = input
         self.outputs = outputs
+        self.files = files
+        self.artifacts = artifacts
         self.simulation = simulation
+        self.context = context
     }
 
     public var job: JobID { id.job }
     public var stageIndex: Int { id.stageIndex }
+}
+
+/// The parts of a job that its runners pass on and do not interpret.
+public struct JobContext: Hashable, Sendable, Codable {
+    public let tenant: TenantName
+    public let pipeline: PipelineName?
+    /// The number of stages of the pipeline.
+    public let stageCount: Int
+    public let metadata: [String: String]
+
+    public init(
+        tenant: TenantName = .anonymous, pipeline: PipelineName? = nil, stageCount: Int = 1,
+        metadata: [String: String] = [:]
+    ) {
+        self.tenant = tenant
+        self.pipeline = pipeline
+        self.stageCount = stageCount
+        self.metadata = metadata
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case tenant, pipeline, metadata
+        case stageCount = "stage_count"
+    }
 }
 
 extension Claim {
@@ -67,13 +102,17 @@ extension Claim {
     /// - Parameter facts: the job after ``LedgerPlan/claim(by:on:at:)``.
     package init(
         _ facts: JobFacts, holder: HolderID, checkpointData: JSONValue?, input: JSONValue,
-        outputs: [StageName: JSONValue], simulation: Simulation?
+        outputs: [StageName: JSONValue], files: [String: InputFile] = [:], artifacts: [ArtifactRecord] = [],
+        simulation: Simulation?, metadata: [String: String] = [:]
     ) {
         self.init(
             id: ClaimID(job: facts.id, stageIndex: facts.life.stageIndex, fence: facts.fence), holder: holder,
             stage: facts.stage, attempt: facts.life.attempt,
             checkpoint: Checkpoint(progress: facts.life.stageProgress, data: checkpointData), input: input,
-            outputs: outputs, simulation: simulation)
+            outputs: outputs, files: files, artifacts: artifacts, simulation: simulation,
+            context: JobContext(
+                tenant: facts.tenant, pipeline: facts.pipeline.name, stageCount: facts.pipeline.stages.count,
+                metadata: metadata))
     }
 }
 
@@ -110,7 +149,8 @@ public enum LeaseAnswer: Hashable, Sendable {
 
 /// How a claim ends.
 public enum StageOutcome: Hashable, Sendable {
-    case succeeded(output: JSONValue?)
+    /// - Parameter artifacts: the results of the stage, which become visible with its success.
+    case succeeded(output: JSONValue?, artifacts: [Artifact] = [])
     /// The attempt failed. The next one may begin after `delay`.
     case retry(error: JobError, delay: Duration)
     case failed(JobError)
@@ -121,7 +161,7 @@ public enum StageOutcome: Hashable, Sendable {
     /// The command for the plan of this outcome.
     public var command: JobCommand {
         switch self {
-        case .succeeded(let output): .succeed(output: output)
+        case .succeeded(let output, let artifacts): .succeed(output: output, artifacts: artifacts)
         case .retry(let error, let delay): .retry(error: error, delay: delay)
         case .failed(let error): .fail(error)
         case .interrupted(let reason): .interrupt(reason)

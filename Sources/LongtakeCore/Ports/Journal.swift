@@ -9,7 +9,7 @@
 ///   commands resume.
 /// - Every write about a claimed stage names the claim, and has an effect only while the claim is
 ///   valid.
-public typealias Journal = JobStore & WorkStore & EventLog & QueueStore & Storage
+public typealias Journal = JobStore & WorkStore & EventLog & QueueStore & FileRecords & Storage
 
 /// Jobs, as clients submit, read, cancel and delete them.
 public protocol JobStore: Sendable {
@@ -17,7 +17,7 @@ public protocol JobStore: Sendable {
     ///
     /// A known idempotency key returns its job even if new jobs are rejected.
     /// - Throws: ``JournalError/overloaded`` if too many submissions wait,
-    ///   ``JournalError/tooManyQueued``; for a retry also ``JournalError/noSuchJob``, or
+    ///   ``JournalError/tooManyQueued``, ``JournalError/invalidReferences(_:)``; for a retry also ``JournalError/noSuchJob``, or
     ///   ``JournalError/refused(_:)`` with ``JobRefusal/notRetryable``.
     func submit(_ submission: Submission) async throws -> SubmissionOutcome
 
@@ -65,10 +65,16 @@ public protocol WorkStore: Sendable {
     /// flight at a time, and may drop others.
     func report(_ report: StageReport, for claim: Claim) async throws -> ReportAnswer
 
+    /// Stores an artifact that is visible before its stage ends, and its event. An artifact of the
+    /// same name and stage is replaced.
+    /// - Throws: ``JournalError/refused(_:)`` with ``JobRefusal/artifactNameTaken``.
+    func register(_ artifact: Artifact, for claim: Claim) async throws -> ReportAnswer
+
     /// Ends the claim. The call cannot be cancelled: the store retries until the end is committed
     /// or impossible.
     /// - Returns: the state of the job after that.
-    /// - Throws: ``JournalError/notOwner`` if the claim is no longer valid.
+    /// - Throws: ``JournalError/notOwner`` if the claim is no longer valid;
+    ///   ``JournalError/refused(_:)`` with ``JobRefusal/artifactNameTaken``.
     func finish(_ claim: Claim, with outcome: StageOutcome) async throws -> JobState
 
     /// Renews the lease of a holder, and so all of its claims. A store for one process writes
@@ -208,8 +214,14 @@ public enum JournalError: Error, Hashable, Sendable {
     case overloaded
     /// The tenant has reached its limit of queued jobs.
     case tooManyQueued
+    /// The files of the tenant would exceed their quota.
+    case tooManyBytes
+    /// The input of a submission refers to content that does not exist or does not fit.
+    case invalidReferences([InputProblem])
     /// The tenant has no such job.
     case noSuchJob
+    /// The tenant has no such file.
+    case noSuchFile
     /// The store cannot persist anything at present: the disk is full, or it failed before the
     /// commit. The text is for the operator and contains no path.
     case cannotPersist(String)

@@ -14,11 +14,13 @@ public struct Submission: Hashable, Sendable {
     /// The job that this one retries. It must belong to the same tenant, and have failed or been
     /// canceled.
     public var retryOf: JobID?
+    /// The content that the input refers to. It must exist, and is kept as long as the job.
+    public var files: [FileReference]
 
     public init(
         id: JobID, tenant: TenantName = .anonymous, pipeline: Pipeline, input: JSONValue, priority: Priority = .normal,
         metadata: [String: String] = [:], simulation: Simulation? = nil, idempotencyKey: String? = nil,
-        retryOf: JobID? = nil
+        retryOf: JobID? = nil, files: [FileReference] = []
     ) {
         self.id = id
         self.tenant = tenant
@@ -29,6 +31,7 @@ public struct Submission: Hashable, Sendable {
         self.simulation = simulation
         self.idempotencyKey = idempotencyKey
         self.retryOf = retryOf
+        self.files = files
     }
 
     /// A canonical text of the content of a submission. Another submission with the same

@@ -10,9 +10,7 @@ public struct StageRunners: Sendable {
     private struct NoRunner: StageRunner {
         let kind: Stage.Work.Kind
 
-        func run(
-            _ claim: Claim, report: @escaping @Sendable (StageReport) async throws -> Void
-        ) async throws -> JSONValue? {
+        func run(_ claim: Claim, reports: StageReports) async throws -> StageResult {
             throw StageFailure(
                 code: "no_runner", message: "this daemon has no runner for \(kind.rawValue) stages",
                 isRetryable: false)

@@ -11,6 +11,7 @@ final class Dispatcher: Sendable {
     private let queue: QueueName
     private let workers: Int
     private let store: any WorkStore
+    private let mayClaim: @Sendable () -> Bool
     private let clock: any Clock<Duration>
     private let wallClock: any WallClock
     private let worker: StageWorker
@@ -32,13 +33,16 @@ final class Dispatcher: Sendable {
         case stop
     }
 
+    /// - Parameter mayClaim: asked before each claim. If it says no, the dispatcher asks again
+    ///   after the delays that follow a failed claim.
     init(
-        queue: QueueName, workers: Int, store: any WorkStore, clock: any Clock<Duration>, wallClock: any WallClock,
-        worker: StageWorker, logger: Logger
+        queue: QueueName, workers: Int, store: any WorkStore, mayClaim: @escaping @Sendable () -> Bool,
+        clock: any Clock<Duration>, wallClock: any WallClock, worker: StageWorker, logger: Logger
     ) {
         self.queue = queue
         self.workers = workers
         self.store = store
+        self.mayClaim = mayClaim
         self.clock = clock
         self.wallClock = wallClock
         self.worker = worker
@@ -117,6 +121,11 @@ final class Dispatcher: Sendable {
     }
 
     private func claim(_ limit: Int) async {
+        // The gate has logged its reason.
+        guard mayClaim() else {
+            send.yield(.claimFailed(isFinal: false))
+            return
+        }
         do {
             send.yield(.claimed(try await store.claim(queue: queue, limit: limit, for: store.holder)))
         } catch JournalError.notOwner, JournalError.gone {

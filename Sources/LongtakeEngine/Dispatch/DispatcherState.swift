@@ -91,7 +91,7 @@ struct DispatcherState: Sendable {
         return setTimer(earliest(nextDue, dueSinceClaim)) + claimIfPossible()
     }
 
-    /// The claim failed.
+    /// The claim failed, or no stage may be claimed now.
     /// - Parameter isFinal: whether the journal is closed, so that all later claims would fail too.
     mutating func claimFailed(isFinal: Bool) -> [Action] {
         guard case .claiming = phase else { return endClaim() }

@@ -39,6 +39,14 @@ struct ReportPacer: Sendable {
         return true
     }
 
+    /// Whether to send something that is no report, such as a checkpoint alone. If so,
+    /// ``didSend()`` must follow.
+    mutating func shouldSendUncounted() -> Bool {
+        guard !isSending else { return false }
+        isSending = true
+        return true
+    }
+
     mutating func didSend() { isSending = false }
 
     /// The expected remaining time, divided by the remaining reports. An attempt without progress

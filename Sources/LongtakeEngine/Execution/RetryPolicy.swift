@@ -12,8 +12,9 @@ final class RetryPolicy: Sendable {
     /// The outcome to store; `nil` if nothing can be stored.
     func outcome(of end: AttemptEnd, for claim: Claim) -> StageOutcome? {
         switch end {
-        case .succeeded(let output): .succeeded(output: output)
+        case .succeeded(let result): .succeeded(output: result.output, artifacts: result.artifacts)
         case .stopped: .interrupted(.shutdown)
+        case .interrupted(let reason): .interrupted(reason)
         case .lost: nil
         case .failed(let failure): outcome(of: failure, for: claim)
         }
@@ -22,18 +23,19 @@ final class RetryPolicy: Sendable {
     private func outcome(of failure: StageFailure, for claim: Claim) -> StageOutcome {
         let error = JobError(
             code: failure.code, message: failure.message.truncated(toBytes: Limits.errorMessageBytes),
-            stage: claim.stage.name)
-        guard failure.isRetryable, claim.attempt < Limits.attempts else { return .failed(error) }
-        return .retry(error: error, delay: delay(afterAttempt: claim.attempt))
+            stage: claim.stage.name, detail: failure.detail?.truncated(toBytes: Limits.errorDetailBytes))
+        let rule = claim.stage.retry ?? RetryRule()
+        guard failure.isRetryable, claim.attempt < rule.attempts else { return .failed(error) }
+        return .retry(error: error, delay: delay(afterAttempt: claim.attempt, rule))
     }
 
     /// The delay doubles with each attempt and varies by ``Limits/retryJitter``. It is a whole
     /// number of milliseconds, because events show it in seconds with three decimals.
-    private func delay(afterAttempt attempt: Int) -> Duration {
+    private func delay(afterAttempt attempt: Int, _ rule: RetryRule) -> Duration {
         let jitter = randomness.withLock { generator in
             Double.random(in: -Limits.retryJitter...Limits.retryJitter, using: &generator)
         }
-        let seconds = Backoff.attempts.delay(afterFailures: attempt) / .seconds(1)
+        let seconds = Backoff(following: rule).delay(afterFailures: attempt) / .seconds(1)
         return .milliseconds(Int64((seconds * (1 + jitter) * 1000).rounded()))
     }
 }
@@ -47,8 +49,17 @@ struct Backoff: Hashable, Sendable {
     /// full.
     static let persisting = Backoff(
         first: EngineLimits.persistRetryDelay, maximum: EngineLimits.maximumPersistRetryDelay)
+
+    init(first: Duration, maximum: Duration) {
+        self.first = first
+        self.maximum = maximum
+    }
+
     /// Between two attempts of a stage.
-    static let attempts = Backoff(first: Limits.retryDelay, maximum: Limits.maximumRetryDelay)
+    init(following rule: RetryRule) {
+        first = .milliseconds(Int64((rule.delaySeconds * 1000).rounded()))
+        maximum = max(first, Limits.maximumRetryDelay)
+    }
 
     /// The delay after a number of consecutive failures, which is at least 1.
     func delay(afterFailures failures: Int) -> Duration {

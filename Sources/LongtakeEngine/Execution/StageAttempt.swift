@@ -118,8 +118,21 @@ final class StageAttempt: Sendable {
 
     private func runStage() async -> AttemptEnd {
         do {
-            let output = try await runner.run(claim, report: { try await self.reporter.report($0) })
-            return reporter.stop == .lost ? .lost : .succeeded(output: output)
+            let reports = StageReports(
+                report: { try await self.reporter.report($0) }, register: { try await self.reporter.register($0) },
+                admitPreview: { self.reporter.admitsPreview() },
+                storeDueCheckpoint: { await self.reporter.storeCheckpointIfDue() })
+            let result = try await runner.run(claim, reports: reports)
+            return reporter.stop == .lost ? .lost : .succeeded(result)
+        } catch let interruption as StageInterruption where reporter.stop == nil && !Task.isCancelled {
+            logger.warning(
+                "interrupted a stage, which returns to its queue", metadata: ["reason": "\(interruption.reason)"])
+            do {
+                try await clock.sleep(for: EngineLimits.interruptionPause)
+            } catch {
+                return end(with: error)
+            }
+            return reporter.stop == .lost ? .lost : .interrupted(interruption.reason)
         } catch {
             return end(with: error)
         }
@@ -143,10 +156,12 @@ final class StageAttempt: Sendable {
 
 /// How an attempt ended, before its result is stored.
 enum AttemptEnd: Sendable {
-    case succeeded(output: JSONValue?)
+    case succeeded(StageResult)
     case failed(StageFailure)
     /// It was stopped, because the daemon shuts down or because the job is to be canceled.
     case stopped
+    /// The runner cannot go on now, so the stage returns to its queue.
+    case interrupted(InterruptionReason)
     /// The claim is lost or the journal is closed, so no result can be stored.
     case lost
 }

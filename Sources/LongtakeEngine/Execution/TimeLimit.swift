@@ -36,11 +36,19 @@ struct TimeLimit: Sendable {
 
 extension Claim {
     /// The time limit of this attempt: the one in the pipeline, or else a multiple of the expected
-    /// time at the speed in force.
+    /// time. The speed in force applies to simulated work only.
     func timeLimit(atSpeed speed: Double) -> Duration {
+        guard case .simulated = stage.work else { return .seconds(stage.workTimeLimitSeconds) }
         let expected = stage.expectedSeconds / (simulation?.speed ?? speed)
-        let usual = max(EngineLimits.minimumTimeLimitSeconds, EngineLimits.timeLimitFactor * expected)
+        let usual = max(EngineLimits.minimumTimeLimitSeconds, Limits.timeLimitFactor * expected)
         let seconds = stage.timeLimitSeconds ?? usual
         return .seconds(min(seconds, Limits.maximumTimeLimitSeconds))
+    }
+
+    /// How long the runner may take to end after it was asked to stop.
+    /// - Parameter usual: the grace period of work that sets none of its own.
+    func stopGrace(usual: Duration) -> Duration {
+        guard case .command(let work) = stage.work else { return usual }
+        return .seconds(work.graceSeconds) + EngineLimits.commandStopMargin
     }
 }

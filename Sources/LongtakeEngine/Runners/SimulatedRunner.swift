@@ -22,9 +22,7 @@ public struct SimulatedRunner: StageRunner {
         self.reportInterval = reportInterval
     }
 
-    public func run(
-        _ claim: Claim, report: @escaping @Sendable (StageReport) async throws -> Void
-    ) async throws -> JSONValue? {
+    public func run(_ claim: Claim, reports: StageReports) async throws -> StageResult {
         guard case .simulated(let work) = claim.stage.work else {
             throw StageFailure(message: "the stage is not a simulated one", isRetryable: false)
         }
@@ -39,13 +37,13 @@ public struct SimulatedRunner: StageRunner {
             step = plan.step(after: step, notBefore: earliest)
             try await timeline.sleep(until: plan.end(of: step))
             let progress = Progress(Double(step) / Double(plan.steps))
-            try await report(StageReport(progress: progress, message: message.text(after: step)))
+            try await reports.report(StageReport(progress: progress, message: message.text(after: step)))
             // Measured after the report has returned, so that the engine also sees a full interval
             // between two reports.
             earliest = timeline.elapsed + reportInterval
             try failIfDue(plan, after: step, of: claim)
         }
-        return output(of: work)
+        return StageResult(output: output(of: work))
     }
 
     private func failIfDue(_ plan: SimulationPlan, after step: Int, of claim: Claim) throws {

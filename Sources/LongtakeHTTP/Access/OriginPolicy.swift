@@ -96,7 +96,7 @@ struct OriginPolicy: Sendable {
             let origin = head.headers.first(name: "origin"), allows(origin)
         else { return nil }
         return [
-            .accessControlAllowMethods: "GET, POST, DELETE",
+            .accessControlAllowMethods: "GET, HEAD, POST, PATCH, DELETE",
             .accessControlAllowHeaders: Self.accepted,
             // 10 minutes: a change of `http.cors_origins` reaches open pages after that time.
             .accessControlMaxAge: "600",
@@ -107,13 +107,17 @@ struct OriginPolicy: Sendable {
     /// tracing and HTTP libraries add (W3C Trace Context, W3C Baggage, Sentry). The daemon ignores
     /// the latter. If they were not listed, the browser would refuse the request.
     private static let accepted = [
-        "Accept", "Authorization", "Baggage", "Cache-Control", "Content-Type", "Idempotency-Key", "If-None-Match",
-        "Last-Event-ID", "Prefer", "Sentry-Trace", "Traceparent", "Tracestate", "X-Request-Id", "X-Requested-With",
+        "Accept", "Authorization", "Baggage", "Cache-Control", "Content-Disposition", "Content-Type",
+        "Idempotency-Key", "If-None-Match", "If-Range", "Last-Event-ID", "Prefer", "Range", "Repr-Digest",
+        "Sentry-Trace", "Traceparent", "Tracestate", "Upload-Complete", "Upload-Draft-Interop-Version",
+        "Upload-Length", "Upload-Offset", "X-Request-Id", "X-Requested-With",
     ].joined(separator: ", ")
 
     /// The response headers that a page may read in addition to those that Fetch always allows.
     private static let exposed = [
-        "ETag", "Idempotent-Replayed", "Link", "Location", "Preference-Applied", "Retry-After", "X-Request-Id",
+        "Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Idempotent-Replayed", "Link", "Location",
+        "Preference-Applied", "Repr-Digest", "Retry-After", "Upload-Complete", "Upload-Limit", "Upload-Offset",
+        "X-Request-Id",
     ].joined(separator: ", ")
 
     private func allows(_ origin: String) -> Bool { allowsAll || origins.contains(origin.lowercased()) }

@@ -56,6 +56,7 @@ extension ConnectionHandler {
                 handler.perform(handler.deadline.timerFired(at: handler.channel.eventLoop.now))
             }
         case .expired:
+            if let download { return checkDownload(download) }
             perform(state.deadlinePassed())
         }
     }

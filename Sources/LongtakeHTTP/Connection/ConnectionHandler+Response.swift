@@ -12,34 +12,42 @@ extension ConnectionHandler {
     /// the response to arrive.
     private static let lingering = TimeAmount.seconds(2)
 
-    func respond(to request: ConnectionState.BufferedRequest) {
-        isHTTP10 = request.head.version == .http1_0
+    func respond(to head: HTTPRequestHead, _ body: RequestBody) {
+        isHTTP10 = head.version == .http1_0
         let (service, loop) = (service, channel.eventLoop)
         let handler = NIOLoopBound(self, eventLoop: loop)
-        let exchange = service.exchange(request.head.headers, from: channel.remoteAddress)
+        let exchange = service.exchange(head.headers, from: channel.remoteAddress)
         self.exchange = exchange
-        record = service.accessLog.begin(request.head, exchange, at: arriving?.at ?? loop.now)
-        // A stream may run for hours and must not keep the headers of its request in memory.
-        arriving = nil
+        record = service.accessLog.begin(head, exchange, at: arriving?.at ?? loop.now)
+        // A stream may run for hours and must not keep the headers of its request in memory. The
+        // rest of an upload may still be refused.
+        if upload == nil {
+            arriving = nil
+        } else {
+            exchange.whenInformed { head in loop.execute { handler.value.inform(head) } }
+        }
         // The routes are asynchronous, the event loop is not. The task ends with its response, and
         // is cancelled with the connection.
         task = service.hub.tasks.start { [service] in
-            let response = await service.respond(to: request, exchange)
+            let response = await service.respond(to: head, body, exchange)
             loop.execute { handler.value.send(response) }
         }
     }
 
     private func send(_ prepared: RequestService.PreparedResponse) {
         (task, exchange) = (nil, nil)
-        guard context != nil else { return }
+        // Otherwise the connection has closed, or has refused the rest of an upload.
+        guard context != nil, state.answerBegins() else { return }
+        cutUpload()
         record?.status = prepared.response.status.code
-        if let opening = prepared.stream, !prepared.isHead {
+        if let opening = prepared.stream, !prepared.isHead, state.state == .responding {
             begin(opening, prepared.response)
         } else {
             if prepared.closesConnection { _ = state.drain() }
             guard prepared.stream == nil else { return sendStreamHead(prepared.response) }
             write(.head(head(prepared.response, length: prepared.length)))
-            guard !prepared.isHead, prepared.body.readableBytes > 0 else { return endResponse() }
+            guard !prepared.isHead, prepared.length > 0 else { return endResponse() }
+            if let file = prepared.file { return sendFile(file) }
             writeBody(prepared.body, prepared.reservation)
         }
     }
@@ -92,6 +100,12 @@ extension ConnectionHandler {
         // Writing the end delivers a pipelined request before it returns. So the state must change
         // first.
         let action = state.responseEnded()
+        if case .linger = action {
+            // The client still sends, so the end of the response is followed by a moment of
+            // reading.
+            writeEnd()
+            return linger()
+        }
         guard case .close = action else {
             perform(action)
             writeEnd()
@@ -164,9 +178,13 @@ extension ConnectionHandler {
         let body = problem.body
         var response = problem.response()
         let head = arriving?.head
-        let exchange = service.exchange(head?.headers ?? [:], from: channel.remoteAddress)
+        // The route of an upload already runs. It is cancelled, and its response is dropped.
+        let exchange = self.exchange ?? service.exchange(head?.headers ?? [:], from: channel.remoteAddress)
+        task?.cancel()
+        (task, self.exchange) = (nil, nil)
+        cutUpload()
         service.addCommonHeaders(to: &response, for: head?.headers.first(name: "origin"), exchange)
-        record = service.accessLog.begin(head, exchange, at: arriving?.at ?? channel.eventLoop.now)
+        record = record ?? service.accessLog.begin(head, exchange, at: arriving?.at ?? channel.eventLoop.now)
         record?.status = problem.status.code
         record?.bytes = body.readableBytes
         writeRecord(nil)
@@ -174,8 +192,14 @@ extension ConnectionHandler {
         below.write(NIOAny(HTTPServerResponsePart.head(responseHead)), promise: nil)
         below.write(NIOAny(HTTPServerResponsePart.body(.byteBuffer(body))), promise: nil)
         below.writeAndFlush(NIOAny(HTTPServerResponsePart.end(nil)), promise: nil)
-        // If unread bytes are left, a close resets the connection and the client may lose the
-        // response. So the daemon closes its sending side and reads the rest.
+        linger()
+    }
+
+    /// Closes the connection after a response to a request that is still arriving.
+    ///
+    /// If unread bytes are left, a close resets the connection and the client may lose the
+    /// response. So the daemon closes its sending side and reads the rest for a moment.
+    func linger() {
         channel.close(mode: .output, promise: nil)
         startDeadline(Self.lingering)
         byteHandler?.continueReading()

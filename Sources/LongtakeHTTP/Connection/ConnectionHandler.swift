@@ -30,6 +30,10 @@ final class ConnectionHandler: ChannelInboundHandler {
     var record: AccessRecord?
     var stream: StreamSubscriber?
     var socket: StreamSocket?
+    /// Set from the head of an upload to its response.
+    var upload: IncomingUpload?
+    /// Set while the response is a file.
+    var download: FileDownload?
     var isHTTP10 = false
     /// The head of the current request, and when it arrived.
     var arriving: (head: HTTPRequestHead, at: NIODeadline)?
@@ -71,10 +75,11 @@ final class ConnectionHandler: ChannelInboundHandler {
         writeRecord(.client)
         cancelDeadline()
         setIdle(false)
+        cutUpload()
         task?.cancel()
         stream?.connectionClosed()
         service.connections.remove(self)
-        (stream, socket, byteHandler, self.context) = (nil, nil, nil, nil)
+        (stream, socket, download, byteHandler, self.context) = (nil, nil, nil, nil, nil)
         context.fireChannelInactive()
     }
 
@@ -96,7 +101,7 @@ final class ConnectionHandler: ChannelInboundHandler {
             // The bytes of a pipelined request arrived during the previous response. Its deadline
             // starts here.
             perform(state.bytesArrived())
-            perform(state.headArrived(head))
+            perform(state.headArrived(head, isUpload: service.uploads.contain(head.method.rawValue, head.uri)))
         case .body(let bytes): perform(state.bodyArrived(bytes))
         case .end(let trailers): perform(state.endArrived(trailers))
         }
@@ -118,7 +123,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     /// - Returns: whether the parser gets the bytes.
     func bytesArrived() -> Bool {
         perform(state.bytesArrived())
-        return state.state != .refused && state.state != .closed
+        return !state.discardsBytes
     }
 
     func inputClosed() {
@@ -148,7 +153,13 @@ final class ConnectionHandler: ChannelInboundHandler {
             context?.flush()
         case .respond(let request):
             deadline.stop()
-            respond(to: request)
+            respond(to: request.head, RequestBody(buffer: request.body))
+        case .beginUpload(let head):
+            beginUpload(head)
+        case .takeBody(let bytes):
+            uploadArrived(bytes)
+        case .endUpload:
+            uploadEnded()
         case .refuse(let problem):
             refuse(problem)
         case .awaitNext:
@@ -156,6 +167,8 @@ final class ConnectionHandler: ChannelInboundHandler {
             startDeadline(TimeAmount(HTTPLimits.idleTimeout))
         case .probe:
             stream?.inputClosed()
+        case .linger:
+            linger()
         case .close:
             context?.close(promise: nil)
         }

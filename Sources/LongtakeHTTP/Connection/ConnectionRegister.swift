@@ -60,6 +60,9 @@ final class ConnectionRegister: Sendable {
 
     var count: Int { state.withLock { $0.entries.count } }
 
+    /// Whether the daemon shuts down.
+    var isDraining: Bool { state.withLock { $0.isDraining } }
+
     /// Makes all connections refuse further requests. Idle connections close now.
     func drain() {
         let entries = state.withLock { state in

@@ -5,6 +5,8 @@ import NIOHTTP1
 /// The state machine of an HTTP/1.x connection: one request at a time, each small and with a
 /// deadline.
 ///
+/// An upload is the exception: its route starts at the head and reads the body as it arrives.
+///
 /// ```text
 ///          bytes                end              response               ended, kept
 ///   idle ─────────► receiving ─────────► responding ────────► … ─────────────────────► idle
@@ -12,6 +14,12 @@ import NIOHTTP1
 ///    │ 60 s: close      │ 10 s, too large,   └─────────►│ streaming │ ended, kept ───► idle
 ///    ▼                  ▼ malformed                     └───────────┘ bytes ─────────► closed
 ///  closed ◄──────── refused (reads the rest for a moment, so that the response arrives)
+///
+///              head of an upload            end of the body
+///   receiving ──────────────────► uploading ───────────────► responding
+///                                  │     │ response
+///              too slow, malformed │     ▼              ended
+///                        refused ◄─┘  answering ────────────────► refused
 /// ```
 struct ConnectionState: Sendable {
     enum State: Hashable, Sendable {
@@ -19,6 +27,11 @@ struct ConnectionState: Sendable {
         case idle
         /// A request is arriving.
         case receiving
+        /// The routes handle the request while its body arrives.
+        case uploading
+        /// The response to an upload is being written before the end of the body. What still
+        /// arrives is discarded.
+        case answering
         /// The routes handle the request, or the response is being written.
         case responding
         /// The response is a stream.
@@ -42,6 +55,14 @@ struct ConnectionState: Sendable {
         case sendContinue
         /// Let the routes respond.
         case respond(BufferedRequest)
+        /// Let the route of an upload respond while the body arrives.
+        case beginUpload(HTTPRequestHead)
+        /// Give the route bytes of the body.
+        case takeBody(ByteBuffer)
+        /// Tell the route that the body is complete.
+        case endUpload
+        /// Close the sending side, and read the rest of the request for a moment.
+        case linger
         /// Respond with the problem and close.
         case refuse(Problem)
         /// Wait for the next request, at most for ``HTTPLimits/idleTimeout``.
@@ -59,6 +80,11 @@ struct ConnectionState: Sendable {
     /// parser; `nil` if that is unknown.
     private(set) var parserStops: Bool? = false
     private var isInputClosed = false
+    /// Whether the client waits for `100 Continue` before it sends the body of an upload.
+    private(set) var awaitsContinue = false
+
+    /// Whether the parser gets no more bytes.
+    var discardsBytes: Bool { state == .answering || state == .refused || state == .closed }
 
     mutating func bytesArrived() -> Action {
         switch state {
@@ -68,12 +94,13 @@ struct ConnectionState: Sendable {
         case .streaming:
             // No request can follow a stream, so the client's framing is wrong.
             return close()
-        case .receiving, .responding, .refused, .closed:
+        case .receiving, .uploading, .answering, .responding, .refused, .closed:
             return .nothing
         }
     }
 
-    mutating func headArrived(_ head: HTTPRequestHead) -> Action {
+    /// - Parameter isUpload: whether the route of the request reads the body as it arrives.
+    mutating func headArrived(_ head: HTTPRequestHead, isUpload: Bool = false) -> Action {
         guard state == .receiving || state == .idle else { return .nothing }
         state = .receiving
         // A server may ignore `Upgrade` (RFC 9110 §7.8). The parser stops after `Upgrade` and after
@@ -83,19 +110,37 @@ struct ConnectionState: Sendable {
         request = BufferedRequest(head: head, body: ByteBuffer())
         if Self.size(head.headers) + head.uri.utf8.count > HTTPLimits.requestHeadBytes { return refuse(.headTooLarge) }
         if let problem = RequestHeadRules.problem(with: head) { return refuse(problem) }
-        if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }),
+        if !isUpload, let length = head.headers.first(name: "content-length").flatMap({ Int($0) }),
             length > HTTPLimits.requestBodyBytes
         {
             return refuse(.bodyTooLarge)
         }
         // The expectation of an HTTP/1.0 client must be ignored (RFC 9110 §10.1.1).
         let expectations = head.headers["expect"]
-        guard !expectations.isEmpty, head.version != .http1_0 else { return .nothing }
-        return expectations.allSatisfy { $0.lowercased() == "100-continue" }
-            ? .sendContinue : refuse(.expectationFailed)
+        let isExpecting = !expectations.isEmpty && head.version != .http1_0
+        if isExpecting, !expectations.allSatisfy({ $0.lowercased() == "100-continue" }) {
+            return refuse(.expectationFailed)
+        }
+        guard isUpload else { return isExpecting ? .sendContinue : .nothing }
+        state = .uploading
+        awaitsContinue = isExpecting
+        request = nil
+        return .beginUpload(head)
+    }
+
+    /// The route of an upload wants the body.
+    mutating func bodyWanted() -> Action {
+        guard state == .uploading, awaitsContinue else { return .nothing }
+        awaitsContinue = false
+        return .sendContinue
     }
 
     mutating func bodyArrived(_ bytes: ByteBuffer) -> Action {
+        if state == .uploading {
+            // A client need not wait for `100 Continue` (RFC 9110 §10.1.1).
+            awaitsContinue = false
+            return .takeBody(bytes)
+        }
         guard state == .receiving, request != nil else { return .nothing }
         request?.body.writeImmutableBuffer(bytes)
         return (request?.body.readableBytes ?? 0) > HTTPLimits.requestBodyBytes ? refuse(.bodyTooLarge) : .nothing
@@ -103,8 +148,12 @@ struct ConnectionState: Sendable {
 
     /// - Parameter trailers: the fields after the body. They are ignored.
     mutating func endArrived(_ trailers: HTTPHeaders? = nil) -> Action {
-        guard state == .receiving, let request else { return .nothing }
+        guard state == .uploading || state == .receiving && request != nil else { return .nothing }
         if let trailers, Self.size(trailers) > HTTPLimits.requestHeadBytes { return refuse(.headTooLarge) }
+        guard let request else {
+            state = .responding
+            return .endUpload
+        }
         self.request = nil
         state = .responding
         return .respond(request)
@@ -113,12 +162,26 @@ struct ConnectionState: Sendable {
     /// The bytes are not HTTP.
     mutating func parsingFailed(_ problem: Problem) -> Action {
         switch state {
-        case .idle, .receiving: return refuse(problem)
+        case .idle, .receiving, .uploading: return refuse(problem)
         case .responding:
             isKept = false
             return .nothing
         case .streaming: return close()
-        case .refused, .closed: return .nothing
+        case .answering, .refused, .closed: return .nothing
+        }
+    }
+
+    /// The response is ready.
+    /// - Returns: whether it may be written.
+    mutating func answerBegins() -> Bool {
+        switch state {
+        case .responding: return true
+        case .uploading:
+            // Where the next request begins is only known at the end of this one.
+            state = .answering
+            isKept = false
+            return true
+        case .idle, .receiving, .answering, .streaming, .refused, .closed: return false
         }
     }
 
@@ -131,7 +194,11 @@ struct ConnectionState: Sendable {
 
     /// The last byte of the response is written.
     mutating func responseEnded() -> Action {
-        guard state == .responding || state == .streaming else { return .nothing }
+        if state == .answering, !isInputClosed {
+            state = .refused
+            return .linger
+        }
+        guard state == .responding || state == .streaming || state == .answering else { return .nothing }
         guard isKept else { return close() }
         state = .idle
         return .awaitNext
@@ -140,7 +207,7 @@ struct ConnectionState: Sendable {
     /// The client has sent a FIN. Either it has only closed its sending side and still reads, or it
     /// has closed the connection. Only a write reveals which.
     mutating func inputClosed() -> Action {
-        guard state == .responding || state == .streaming else { return close() }
+        guard state == .responding || state == .streaming || state == .answering else { return close() }
         isInputClosed = true
         isKept = false
         return state == .streaming ? .probe : .nothing
@@ -150,8 +217,9 @@ struct ConnectionState: Sendable {
     mutating func deadlinePassed() -> Action {
         switch state {
         // While responding, the deadline only applies to a body that the client does not read.
-        case .idle, .responding, .refused: return close()
+        case .idle, .answering, .responding, .refused: return close()
         case .receiving: return refuse(.requestTimeout)
+        case .uploading: return refuse(.uploadTooSlow)
         case .streaming, .closed: return .nothing
         }
     }

@@ -2,12 +2,16 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import LongtakeStream
+import NIOHTTP1
+import NIOHTTPTypesHTTP1
 import Synchronization
 
 /// The state of one request and its response, which the routes and the connection share. A route
 /// stores here the stream that becomes the body of the response.
 final class RequestExchange: Sendable {
     private let stream = Mutex<StreamOpening?>(nil)
+    private let file = Mutex<FileBody?>(nil)
+    private let interim = Mutex<(@Sendable (HTTPResponseHead) -> Void)?>(nil)
     private let input = Mutex(Input())
     private let facts = Mutex(Facts())
     let forwarding: Forwarding
@@ -70,6 +74,32 @@ final class RequestExchange: Sendable {
 
     /// Makes the body of the response a stream. The response keeps its status and headers.
     func become(_ opening: StreamOpening) { stream.withLock { $0 = opening } }
+
+    /// Makes the body of the response a part of a file. The response keeps its status and headers,
+    /// and gets the `Content-Length` of the part. For a `HEAD`, the file is closed unread. If the
+    /// route then throws, the file is closed too.
+    func become(_ body: FileBody) { file.withLock { $0 = body } }
+
+    /// Takes the file out, so that a second call returns `nil`.
+    func takeFile() -> FileBody? {
+        file.withLock { file in
+            defer { file = nil }
+            return file
+        }
+    }
+
+    /// Sends an interim response, such as `104 Upload Resumption Supported`. It has no effect on
+    /// routes that are not uploads, for clients of HTTP/1.0, and after the response.
+    /// - Parameter status: 102 to 199. The connection itself sends `100 Continue`.
+    func inform(_ status: HTTPResponse.Status, _ headers: HTTPFields) {
+        let head = HTTPResponseHead(
+            version: .http1_1, status: .init(statusCode: status.code, reasonPhrase: status.reasonPhrase),
+            headers: HTTPHeaders(headers))
+        interim.withLock { $0 }?(head)
+    }
+
+    /// - Parameter send: called for each interim response.
+    func whenInformed(_ send: @escaping @Sendable (HTTPResponseHead) -> Void) { interim.withLock { $0 = send } }
 
     /// Takes the stream out, so that a second call returns `nil`.
     func takeStream() -> StreamOpening? {

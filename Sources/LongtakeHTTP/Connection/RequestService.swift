@@ -14,6 +14,12 @@ final class RequestService: Sendable {
     let hub: StreamHub
     let connections: ConnectionRegister
     private let requests: RequestCounts
+    let transfers: TransferCounts
+    /// The requests whose bodies are not collected.
+    let uploads: UploadPaths
+    /// How long a client may not read a download.
+    let patience: DownloadPace.Patience
+    let uploadMemory = UploadMemory()
     private let responder: RouterResponder<DaemonRequestContext>
     private let origins: OriginPolicy
     private let trustedProxies: TrustedProxies
@@ -32,6 +38,8 @@ final class RequestService: Sendable {
         /// The value of `Content-Length`. For a `HEAD`, it is the length of the body of the `GET`.
         var length: Int
         var stream: StreamOpening?
+        /// The body, if it is a part of a file. Then ``body`` is empty.
+        var file: FileBody?
         var isHead: Bool
         var closesConnection: Bool
         /// The memory of a large body, reserved until the client has read the body.
@@ -40,7 +48,9 @@ final class RequestService: Sendable {
 
     init(
         responder: RouterResponder<DaemonRequestContext>, hub: StreamHub, connections: ConnectionRegister,
-        requests: RequestCounts, access: AccessConfiguration, accessLog: AccessLogMode, budget: ResponseBudget,
+        requests: RequestCounts, transfers: TransferCounts = TransferCounts(), uploads: UploadPaths,
+        access: AccessConfiguration, accessLog: AccessLogMode,
+        budget: ResponseBudget, patience: DownloadPace.Patience = DownloadPace.Patience(),
         clock: any WallClock,
         random: @escaping @Sendable () -> UInt64, logger: Logger
     ) {
@@ -48,6 +58,9 @@ final class RequestService: Sendable {
         self.hub = hub
         self.connections = connections
         self.requests = requests
+        self.transfers = transfers
+        self.uploads = uploads
+        self.patience = patience
         self.accessLog = AccessLog(accessLog, logger: logger)
         origins = OriginPolicy(access)
         trustedProxies = access.trustedProxies
@@ -58,57 +71,66 @@ final class RequestService: Sendable {
     }
 
     /// Responds to one request. Every error becomes a problem here.
+    /// - Parameter requestBody: complete, or the body of an upload that still arrives.
     func respond(
-        to buffered: ConnectionState.BufferedRequest, _ exchange: RequestExchange
+        to requestHead: HTTPRequestHead, _ requestBody: RequestBody, _ exchange: RequestExchange
     ) async -> PreparedResponse {
-        let isHead = buffered.head.method == .HEAD
+        let isHead = requestHead.method == .HEAD
         var logger = logger
         logger[metadataKey: "request_id"] = "\(exchange.requestID)"
         var (closesConnection, isAbandoned) = (false, false)
         var response: Response
         var body: ByteBuffer
         var reservation: ResponseBudget.Reservation?
+        var file: FileBody?
         do {
-            var head = try HTTPRequest(buffered.head, secure: false, splitCookie: false)
-            if isHead { head.method = .get }
+            var head = try HTTPRequest(requestHead, secure: false, splitCookie: false)
+            if isHead {
+                head.method = .get
+                // Only `GET` has ranges (RFC 9110 §14.2).
+                head.headerFields[.range] = nil
+            }
             guard RouteTable.methods.contains(head.method) else { throw Problem.unknownMethod }
-            if let refusal = origins.refusal(of: OriginPolicy.Source(buffered.head, exchange.forwarding)) {
+            if let refusal = origins.refusal(of: OriginPolicy.Source(requestHead, exchange.forwarding)) {
                 throw refusal
             }
-            if let headers = origins.preflight(buffered.head) {
+            if let headers = origins.preflight(requestHead) {
                 response = Response(status: .noContent, headers: headers)
             } else {
-                let request = Request(head: head, body: RequestBody(buffer: buffered.body))
+                let request = Request(head: head, body: requestBody)
                 let context = DaemonRequestContext(source: ExchangeSource(logger: logger, exchange: exchange))
                 response = try await responder.respond(to: request, context: context)
             }
             body = try await Self.collect(response.body)
+            file = exchange.takeFile()
             if !isHead {
                 // Always deliver the response to a write, even when the budget is used up.
                 reservation = try budget.reserve(
-                    body.readableBytes, for: exchange.account, mayRefuse: buffered.head.method == .GET)
+                    body.readableBytes, for: exchange.account, mayRefuse: requestHead.method == .GET)
             }
         } catch {
+            file = nil
             let problem = Problem(error)
             if problem.status == .internalServerError {
-                logger.error("request failed", metadata: ["path": "\(Self.path(buffered))", "error": "\(error)"])
+                logger.error("request failed", metadata: ["path": "\(Self.path(requestHead))", "error": "\(error)"])
             }
             (response, body) = (problem.response(), problem.body)
             closesConnection = problem.closesConnection
             isAbandoned = error is CancellationError
         }
         // The client has disconnected and gets no response, so the 503 is not counted as an error.
-        if !isAbandoned { requests.count(buffered.head.method.rawValue, status: response.status.code) }
-        addCommonHeaders(to: &response, for: buffered.head.headers.first(name: "origin"), exchange)
+        if !isAbandoned { requests.count(requestHead.method.rawValue, status: response.status.code) }
+        addCommonHeaders(to: &response, for: requestHead.headers.first(name: "origin"), exchange)
         logger.debug(
             "request",
             metadata: [
-                "method": "\(buffered.head.method)", "path": "\(Self.path(buffered))",
+                "method": "\(requestHead.method)", "path": "\(Self.path(requestHead))",
                 "status": "\(response.status.code)",
             ])
         return PreparedResponse(
-            response: response, body: body, length: body.readableBytes, stream: exchange.takeStream(), isHead: isHead,
-            closesConnection: closesConnection, reservation: reservation)
+            response: response, body: body, length: file.map { Int($0.length) } ?? body.readableBytes,
+            stream: exchange.takeStream(), file: file, isHead: isHead, closesConnection: closesConnection,
+            reservation: reservation)
     }
 
     /// Makes the exchange of a new request.
@@ -130,8 +152,8 @@ final class RequestService: Sendable {
     func count(refusal: Problem) { requests.count(nil, status: refusal.status.code) }
 
     /// The path without the query. The query may contain a ticket, which must not be logged.
-    private static func path(_ request: ConnectionState.BufferedRequest) -> Substring {
-        request.head.uri.prefix { $0 != "?" }
+    private static func path(_ head: HTTPRequestHead) -> Substring {
+        head.uri.prefix { $0 != "?" }
     }
 
     /// The `Date` of a response (RFC 9110 §6.6.1).

@@ -76,6 +76,24 @@ final class StreamSocket {
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &noLinger, socklen_t(MemoryLayout<linger>.size))
     }
 
+    /// Limits the bytes that the client may send before they are read (`TCP_WINDOW_CLAMP`, tcp(7)).
+    /// A Unix socket has no window, and its buffer is small.
+    func limitWindow(to bytes: CInt) {
+        guard let descriptor, channel.isActive else { return }
+        var bytes = bytes
+        // If this fails, the kernel chooses the limit.
+        setsockopt(descriptor, CInt(IPPROTO_TCP), TCP_WINDOW_CLAMP, &bytes, socklen_t(MemoryLayout<CInt>.size))
+    }
+
+    /// The bytes that the kernel has taken and the client has not acknowledged; 0 if there is no
+    /// socket.
+    var unacknowledgedBytes: Int {
+        guard let descriptor, channel.isActive else { return 0 }
+        var count: CInt = 0
+        // SIOCOUTQ (tcp(7), unix(7)) has the number of TIOCOUTQ.
+        return ioctl(descriptor, UInt(TIOCOUTQ), &count) == 0 ? Int(count) : 0
+    }
+
     /// Makes the promise of a write through the channel.
     /// - Parameter taken: called when the kernel has taken the bytes or the connection has closed.
     func promise(taken: @escaping () -> Void = {}) -> EventLoopPromise<Void> {

@@ -46,6 +46,8 @@ extension Problem {
             self = .unprocessable(invalid.problems)
         case let error as JournalError:
             self = Problem(error)
+        case let error as FileStoreError:
+            self = Problem(error)
         case is BackupsUnanswered:
             self = .unavailable(
                 .backupsUnanswered,
@@ -61,6 +63,18 @@ extension Problem {
             self = .unavailable(.canceled, "The connection closed before there was a response.")
         default:
             self = Problem(type: .internal, status: .internalServerError, title: "Internal error", detail: nil)
+        }
+    }
+
+    init(_ error: FileStoreError) {
+        switch error {
+        case .full: self = .diskFull
+        case .tooLarge:
+            self = Problem(
+                type: .fileTooLarge, status: .contentTooLarge, title: "File too large",
+                detail: "The content is larger than the limit.")
+        case .failed:
+            self = .unavailable(.unavailable, "The files could not be read or written. Try again later.")
         }
     }
 
@@ -83,8 +97,16 @@ extension Problem {
             self = .draining
         case .tooManyQueued:
             self = .tooManyQueued
+        case .tooManyBytes:
+            self = .tooManyBytes
+        case .invalidReferences(let problems):
+            self = .unprocessable(problems)
         case .noSuchJob:
             self = .noSuchJob
+        case .noSuchFile:
+            self = .noSuchFile
+        case .refused(.fileInUse):
+            self = .wrongState("A job refers to the file. Delete the job first, or wait until it is removed.")
         case .refused(.notFinal):
             self = .wrongState("Only a finished job can be deleted. Cancel the job first.")
         case .refused(.notRetryable):
@@ -116,6 +138,9 @@ extension Problem {
         type: .notFound, status: .notFound, title: "Not found", detail: "No route has this path.")
     static let noSuchJob = Problem(
         type: .noSuchJob, status: .notFound, title: "No such job", detail: "No job has this id.")
+
+    static let noSuchFile = Problem(
+        type: .noSuchFile, status: .notFound, title: "No such file", detail: "No file has this id.")
 
     static func badRequest(_ detail: String) -> Problem {
         Problem(type: .badRequest, status: .badRequest, title: "Bad request", detail: detail)
@@ -172,6 +197,10 @@ extension Problem {
         type: .requestTimeout, status: .requestTimeout, title: "Request timeout",
         detail: "The whole request must arrive within 10 seconds.", closesConnection: true)
 
+    static let uploadTooSlow = Problem(
+        type: .uploadTooSlow, status: .requestTimeout, title: "Upload too slow",
+        detail: "64 KiB of an upload must arrive in each 10 seconds.", closesConnection: true)
+
     static let malformedRequest = Problem(
         type: .malformedRequest, status: .badRequest, title: "Malformed request",
         detail: "This is not a valid HTTP/1.1 or HTTP/1.0 request.", closesConnection: true)
@@ -205,6 +234,10 @@ extension Problem {
     static let tooManyQueued = Problem(
         type: .tooManyQueued, status: .tooManyRequests, title: "Too many queued jobs",
         detail: "The limit of queued jobs is reached. Nothing was accepted.", headers: [.retryAfter: "10"])
+    static let tooManyBytes = Problem(
+        type: .tooManyBytes, status: .tooManyRequests, title: "Too many bytes",
+        detail: "The quota for uploaded files is reached. Delete files, or wait until older ones expire.",
+        headers: [.retryAfter: "60"])
     static let tooManyStreams = Problem(
         type: .tooManyStreams, status: .tooManyRequests, title: "Too many streams",
         detail: "The limit of open streams is reached.", headers: [.retryAfter: "5"])

@@ -72,16 +72,20 @@ enum MediaTypes {
     static let json = "application/json"
 }
 
-/// The entity tag of a job (RFC 9110 §8.8.3), which is the id of the last event in its log.
-///
-/// The tag is weak, because the `queue_position` of a job changes without an event.
+/// An entity tag (RFC 9110 §8.8.3).
 struct EntityTag: Hashable, Sendable, CustomStringConvertible {
     fileprivate let opaque: String
+    let isWeak: Bool
 
-    init(_ job: Job) { opaque = "\(job.lastEvent)" }
+    /// The tag of a job, which is the id of the last event in its log. It is weak, because the
+    /// `queue_position` of a job changes without an event.
+    init(_ job: Job) { (opaque, isWeak) = ("\(job.lastEvent)", true) }
+
+    /// The tag of some content, which is its SHA-256.
+    init(_ hash: ContentHash) { (opaque, isWeak) = (hash.hex, false) }
 
     /// The value of the `ETag` header.
-    var description: String { "W/\"\(opaque)\"" }
+    var description: String { (isWeak ? "W/" : "") + "\"\(opaque)\"" }
 }
 
 /// A request's `If-None-Match` header (RFC 9110 §13.1.2): the versions that the client already has.
@@ -253,6 +257,7 @@ extension HTTPField.Name {
     static let requestID = known("X-Request-Id")
     static let referrerPolicy = known("Referrer-Policy")
     static let crossOriginResourcePolicy = known("Cross-Origin-Resource-Policy")
+    static let reprDigest = known("Repr-Digest")
 
     private static func known(_ name: String) -> HTTPField.Name {
         guard let name = HTTPField.Name(name) else { preconditionFailure("“\(name)” is a field name") }

@@ -8,6 +8,7 @@ struct SubmissionBody: Sendable {
     let priority: Priority
     let metadata: [String: String]
     let simulation: Simulation?
+    let files: [FileReference]
 
     /// - Throws: ``Problem`` with 400 if the body is not JSON in UTF-8, and with 422 if it breaks a
     ///   rule.
@@ -21,7 +22,7 @@ struct SubmissionBody: Sendable {
         priority = Self.priority(members["priority"], &problems)
         metadata = Self.metadata(members["metadata"], &problems)
         let definition = Self.definition(members["pipeline"], catalog, &problems)
-        var planned: (pipeline: Pipeline, input: JSONValue)?
+        var planned: PipelineDefinition.Plan?
         if let definition {
             do throws(InvalidInput) {
                 planned = try definition.plan(members["input"] ?? .object([:]))
@@ -38,7 +39,7 @@ struct SubmissionBody: Sendable {
             }
         }
         guard let planned, problems.isEmpty else { throw .unprocessable(problems) }
-        (pipeline, input) = planned
+        (pipeline, input, files) = (planned.pipeline, planned.input, planned.files)
         self.simulation = simulation
     }
 

@@ -21,12 +21,16 @@ struct MetricsSnapshot: Sendable {
     /// `nil` if they could not be read. A missing value is better than a wrong one.
     var queues: [QueueStatus]?
     var process: ProcessUsage
+    var transfers = TransferCounts.Values()
+    var files = FileUsage()
     var droppedLogLines = 0
 
     /// The lines for Prometheus. Their names are part of the API, so existing names do not change.
     var text: String {
         var text = ""
-        for family in daemonFamilies + queueFamilies + eventFamilies + processFamilies { family.write(into: &text) }
+        for family in daemonFamilies + queueFamilies + eventFamilies + fileFamilies + processFamilies {
+            family.write(into: &text)
+        }
         return text
     }
 
@@ -100,6 +104,30 @@ struct MetricsSnapshot: Sendable {
                 "longtake_attempts_abandoned_total", .counter,
                 "Attempts that the daemon abandoned because their runner did not stop.",
                 Double(abandonedAttempts)),
+        ]
+    }
+
+    private var fileFamilies: [MetricFamily] {
+        [
+            MetricFamily("longtake_uploads_open", .gauge, "Uploads in progress.", Double(transfers.uploadsOpen)),
+            MetricFamily(
+                "longtake_upload_bytes_total", .counter,
+                "Bytes of files that clients have sent, also in uploads that failed.", Double(transfers.uploaded)),
+            MetricFamily(
+                "longtake_download_bytes_total", .counter, "Bytes of files and artifacts that were sent to clients.",
+                Double(transfers.downloaded)),
+            MetricFamily(
+                "longtake_files_bytes", .gauge,
+                "Bytes of stored files and artifacts. Too few until the count after a start has ended.",
+                samples: files.storedBytes.map { [.init(value: Double($0))] } ?? []),
+            MetricFamily(
+                "longtake_artifacts_created_total", .counter, "Registered artifacts.",
+                Double(commits.events[.artifactCreated] ?? 0)),
+            MetricFamily("longtake_commands_running", .gauge, "Commands that run.", Double(files.commands)),
+            MetricFamily(
+                "longtake_supervisors_lost_total", .counter,
+                "Supervisors that died before their command. The daemon then killed the command.",
+                Double(files.supervisorsLost)),
         ]
     }
 

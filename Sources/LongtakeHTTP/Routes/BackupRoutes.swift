@@ -12,15 +12,17 @@ struct BackupRoutes: Sendable {
     let links: APILinks
 
     func register(on routes: inout RouteTable) {
-        routes.add("/v1/backups", [.get: .needs(.admin, list), .post: .needs(.admin, begin)])
+        routes.add(
+            "/v1/backups", [.get: .needs(.admin, list), .post: .needs(.admin, begin, query: QueryNames("files"))])
         routes.add("/v1/backups/{id}", [.get: .needs(.admin, show)])
     }
 
     @Sendable private func begin(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         try request.requireAcceptsJSON()
+        let includesFiles = try Query(request).choice("files", of: ["true", "false"]) == "true"
         guard admission.isOpen else { throw Problem.draining }
         do {
-            let backup = try await backups.begin()
+            let backup = try await backups.begin(includingFiles: includesFiles)
             var response = try Response.json(sorted: BackupDocument(backup), status: .accepted)
             response.headers[.location] = links.backup(backup.id)
             return response

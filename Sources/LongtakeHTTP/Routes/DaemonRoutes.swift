@@ -7,12 +7,20 @@ struct DaemonRoutes: Sendable {
     let catalog: PipelineCatalog
     let admission: Admission
     let version: String
+    private let disk: DiskGate
+    private let warnings: [String]
     private let readinessProbe: ReadinessProbe<ContinuousClock>
 
-    init(journal: any Journal, catalog: PipelineCatalog, admission: Admission, version: String) {
+    /// - Parameter warnings: sentences that hold as long as the daemon runs.
+    init(
+        journal: any Journal, catalog: PipelineCatalog, admission: Admission, version: String, disk: DiskGate,
+        warnings: [String]
+    ) {
         self.catalog = catalog
         self.admission = admission
         self.version = version
+        self.disk = disk
+        self.warnings = warnings
         readinessProbe = ReadinessProbe(clock: ContinuousClock()) { try await journal.checkWritable() }
     }
 
@@ -27,7 +35,8 @@ struct DaemonRoutes: Sendable {
         try .json(sorted: StatusDocument.healthy(version: version))
     }
 
-    /// Responds with 200 if the daemon accepts new jobs and can persist them.
+    /// Responds with 200 if the daemon accepts new jobs and can persist them. On a disk below its
+    /// floor it does both, and only uploads and commands wait.
     @Sendable private func readiness(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         guard admission.isOpen else { throw Problem.draining }
         do {
@@ -35,7 +44,12 @@ struct DaemonRoutes: Sendable {
         } catch JournalError.cannotPersist(let reason) {
             throw Problem.unavailable(.cannotPersist, "The database cannot persist data at present: \(reason).")
         }
-        return try .json(sorted: StatusDocument.ready)
+        let diskWarnings =
+            disk.isBelowFloor
+            ? [
+                "The disk has less free space than storage.min_free_gigabytes. Uploads are rejected, and commands wait."
+            ] : []
+        return try .json(sorted: StatusDocument.ready(warnings: diskWarnings + warnings))
     }
 
     @Sendable private func pipelines(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {

@@ -14,7 +14,8 @@ struct EventRoutes: Sendable {
     }
 
     /// The parameters of all representations. Those of another representation have no effect.
-    private static let query = QueryNames("format", "heartbeat", "heartbeat_seconds", "limit", "wait").withCursor
+    private static let query = QueryNames("estimate", "format", "heartbeat", "heartbeat_seconds", "limit", "wait")
+        .withCursor
 
     @Sendable private func events(_ request: Request, _ context: DaemonRequestContext) async throws -> Response {
         let query = Query(request)

@@ -11,6 +11,7 @@ struct JobActionRoutes: Sendable {
     /// Closed while the daemon shuts down.
     let admission: Admission
     let random: @Sendable () -> UInt64
+    let disk: DiskGate
     /// Builds the links in responses.
     let links: APILinks
 
@@ -24,7 +25,7 @@ struct JobActionRoutes: Sendable {
         guard let job = try await journal.cancel(try context.jobID(), of: context.caller.tenant) else {
             throw Problem.noSuchJob
         }
-        return .json(JobDocument(job, links: links), status: job.state.isFinal ? .ok : .accepted)
+        return .json(document(job), status: job.state.isFinal ? .ok : .accepted)
     }
 
     /// ``JobRoutes`` registers this handler with the other methods of its path.
@@ -56,10 +57,14 @@ struct JobActionRoutes: Sendable {
 
     private func response(to outcome: SubmissionOutcome) throws -> Response {
         guard let job = outcome.job else { throw Problem.keyConflict }
-        var response = Response.json(JobDocument(job, links: links), status: outcome.isReplay ? .ok : .created)
+        var response = Response.json(document(job), status: outcome.isReplay ? .ok : .created)
         response.headers[.location] = links.job(job.id)
         if outcome.isReplay { response.headers[.idempotentReplayed] = "true" }
         return response
+    }
+
+    private func document(_ job: Job) -> JobDocument {
+        JobDocument(job, waitingFor: disk.reason(for: job), links: links)
     }
 
     /// Plans the old job with the current configuration, which may contain the fix for its failure.
@@ -69,14 +74,16 @@ struct JobActionRoutes: Sendable {
         }
         var generator = ClosureGenerator(random: random)
         do {
-            let (pipeline, input) = try definition.plan(old.input)
+            let plan = try definition.plan(old.input)
             let simulation = try old.simulation.map {
-                try Simulation.parse(try JSONText.decode(JSONValue.self, from: try JSONText.encode($0)), for: pipeline)
+                try Simulation.parse(
+                    try JSONText.decode(JSONValue.self, from: try JSONText.encode($0)), for: plan.pipeline)
             }
             return Submission(
-                id: JobID(at: clock.now(), using: &generator), tenant: old.tenant, pipeline: pipeline, input: input,
+                id: JobID(at: clock.now(), using: &generator), tenant: old.tenant, pipeline: plan.pipeline,
+                input: plan.input,
                 priority: old.priority, metadata: old.metadata, simulation: simulation, idempotencyKey: key,
-                retryOf: old.id)
+                retryOf: old.id, files: plan.files)
         } catch let error as InvalidInput {
             throw Problem.outdated(error.problems)
         }

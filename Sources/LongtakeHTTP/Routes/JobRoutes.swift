@@ -15,6 +15,7 @@ struct JobRoutes: Sendable {
     /// Closed while the daemon shuts down.
     let admission: Admission
     let random: @Sendable () -> UInt64
+    let disk: DiskGate
     /// Builds the links in responses.
     let links: APILinks
     /// Handles `DELETE` for a job.
@@ -26,7 +27,8 @@ struct JobRoutes: Sendable {
             [
                 .get: .needs(.read, list, query: QueryNames("state", "pipeline", "limit", "cursor")),
                 .post: .needs(
-                    .submit, submit, query: QueryNames("format", "heartbeat", "heartbeat_seconds", "ticket_ttl_seconds")
+                    .submit, submit,
+                    query: QueryNames("estimate", "format", "heartbeat", "heartbeat_seconds", "ticket_ttl_seconds")
                 ),
             ])
         routes.add(
@@ -59,8 +61,8 @@ struct JobRoutes: Sendable {
         let outcome = try await journal.submit(
             Submission(
                 id: JobID(at: clock.now(), using: &generator), tenant: context.caller.tenant, pipeline: body.pipeline,
-                input: body.input,
-                priority: body.priority, metadata: body.metadata, simulation: body.simulation, idempotencyKey: key))
+                input: body.input, priority: body.priority, metadata: body.metadata, simulation: body.simulation,
+                idempotencyKey: key, files: body.files))
         guard let job = outcome.job else { throw Problem.keyConflict }
         var response: Response
         if isStreamed {
@@ -151,7 +153,8 @@ struct JobRoutes: Sendable {
     private func show(
         _ job: Job, _ applied: String?, status: HTTPResponse.Status = .ok, ticket: String? = nil
     ) -> Response {
-        var response = Response.json(JobDocument(job, ticket: ticket, links: links), status: status)
+        let document = JobDocument(job, waitingFor: disk.reason(for: job), ticket: ticket, links: links)
+        var response = Response.json(document, status: status)
         response.headers[.eTag] = "\(EntityTag(job))"
         response.headers[.preferenceApplied] = applied
         return response

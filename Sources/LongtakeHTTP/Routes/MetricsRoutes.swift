@@ -19,6 +19,8 @@ struct MetricsRoutes: Sendable {
     /// The number of workers of each configured queue.
     let workers: [QueueName: Int]
     let abandonedAttempts: @Sendable () -> Int
+    let transfers: TransferCounts
+    let files: @Sendable () -> FileUsage
     let process: @Sendable () -> ProcessUsage
     let droppedLogLines: @Sendable () -> Int
 
@@ -34,7 +36,7 @@ struct MetricsRoutes: Sendable {
             requests: requests.values, commits: commits.values,
             unreadableJobs: journal.unreadableJobs, abandonedAttempts: abandonedAttempts(), workers: workers,
             queues: await queues(context),
-            process: process(), droppedLogLines: droppedLogLines())
+            process: process(), transfers: transfers.values, files: files(), droppedLogLines: droppedLogLines())
         return Response(
             status: .ok, headers: [.contentType: Self.mediaType, .cacheControl: "no-store"],
             body: .init(byteBuffer: ByteBuffer(string: snapshot.text)))

@@ -18,6 +18,8 @@ struct RouteTable {
         /// The accepted query parameters. `nil` for any, as with probes, whose URLs other programs
         /// choose.
         let query: QueryNames?
+        /// Whether the route is called before the body of the request arrives.
+        var isUpload = false
         let handler: Handler
 
         static func needs(
@@ -26,6 +28,16 @@ struct RouteTable {
             Route(
                 right: right, acceptsTicket: orTicket, query: orTicket ? query.adding("ticket") : query,
                 handler: handler)
+        }
+
+        /// A route that reads the body of the request as it arrives, in buffers of any size and for
+        /// as long as the client takes. All other routes get the whole body, which is small.
+        ///
+        /// If the client has announced `Expect: 100-continue`, it sends the body only when the
+        /// route reads the first buffer. If the route responds before the end of the body, the
+        /// connection closes after the response.
+        static func upload(_ right: Right, _ handler: @escaping Handler, query: QueryNames = QueryNames()) -> Route {
+            Route(right: right, acceptsTicket: false, query: query, isUpload: true, handler: handler)
         }
 
         static func open(_ handler: @escaping Handler) -> Route {
@@ -44,6 +56,8 @@ struct RouteTable {
     let router: Router<DaemonRequestContext>
     let access: AccessControl
     private(set) var entries: [Entry] = []
+    /// The routes that read the body of the request as it arrives.
+    private(set) var uploads = UploadPaths()
 
     init(router: Router<DaemonRequestContext>, access: AccessControl) {
         self.router = router
@@ -60,6 +74,7 @@ struct RouteTable {
         let allowed = (names + ["OPTIONS"]).sorted().joined(separator: ", ")
         for method in Self.methods {
             if let route = routes[method] {
+                if route.isUpload { uploads.add(method, path) }
                 entries.append(Entry(path: path, method: method, right: route.right, query: route.query))
                 router.on(RouterPath(path), method: method, use: named(path, guarded(route)))
             } else if method == .options {

@@ -19,7 +19,7 @@ struct StreamOpener: Sendable {
         guard let slot = try takeSlot(caller, options, exchange) else { return response }
         var opening = StreamOpening(
             source: .job(job), tenant: caller.tenant, format: options.format, heartbeatEvents: options.heartbeatEvents,
-            heartbeat: options.heartbeatSeconds.map { .seconds($0) }, epoch: nil,
+            heartbeat: options.heartbeatSeconds.map { .seconds($0) }, estimates: options.estimates, epoch: nil,
             cursor: LogOffset(EventSequence.beforeFirst), slot: slot)
         let isOpen = try await reading(for: options, exchange) { try await begin(&opening, of: job, at: cursor) }
         guard let isOpen else { return response }
@@ -100,6 +100,32 @@ struct StreamOpener: Sendable {
         return response
     }
 
+    /// Opens a stream of the log of a stage.
+    /// - Parameter cursor: the offset that the client has, as it sent it.
+    func open(
+        _ follower: StageLogFollower, for caller: Caller, cursor: String?, options: StreamOptions,
+        in exchange: RequestExchange
+    ) async throws -> Response {
+        let response = Response(status: .ok, headers: Self.headers(options.format))
+        guard let slot = try takeSlot(caller, options, exchange) else { return response }
+        guard let start = try await reading(for: options, exchange, { try await follower.start(after: cursor) })
+        else { return response }
+        guard !start.isComplete else { return Response(status: .noContent) }
+        var opening = StreamOpening(
+            source: .stageLog, tenant: caller.tenant, format: options.format, heartbeatEvents: options.heartbeatEvents,
+            heartbeat: options.heartbeatSeconds.map { .seconds($0) }, epoch: nil,
+            cursor: LogOffset(EventPosition.beforeFirst), slot: slot)
+        opening.stageLog = start.plan
+        hello(
+            &opening, job: follower.job, cursor: start.refusal == nil ? "\(start.plan.offset)" : nil,
+            head: "\(start.head)")
+        if let refusal = start.refusal {
+            add([.reset(reason: refusal, requested: cursor ?? "")], to: &opening)
+        }
+        exchange.become(opening)
+        return response
+    }
+
     private func reset(
         _ opening: inout StreamOpening, to id: JobID, reason: CursorRefusal, requested: String
     ) async throws {
@@ -108,7 +134,11 @@ struct StreamOpener: Sendable {
         add(
             [
                 .reset(reason: reason, requested: requested),
-                .snapshot(id: job.lastEvent, job: JobDocument(job, links: hub.configuration.links).json),
+                .snapshot(
+                    id: job.lastEvent,
+                    job: JobDocument(
+                        job, waitingFor: hub.configuration.disk.reason(for: job), links: hub.configuration.links
+                    ).json),
             ], to: &opening)
         opening.epoch = job.lastEvent.epoch
         opening.cursor = LogOffset(job.lastEvent.sequence)
@@ -188,6 +218,8 @@ struct StreamOptions: Sendable {
     var heartbeatEvents: Bool
     /// The time between two heartbeats; `nil` for the default.
     var heartbeatSeconds: Int?
+    /// Whether a stream of one job also sends `job.estimate`.
+    var estimates = false
     /// Whether `Accept` contains `text/event-stream`. The client may then be a browser, whose
     /// `EventSource` never reconnects after a status other than 200.
     var mayBeBrowser: Bool
@@ -203,6 +235,7 @@ struct StreamOptions: Sendable {
         let longest = min(
             HTTPLimits.heartbeatSeconds.upperBound, Int(heartbeat.components.seconds) * HTTPLimits.heartbeatFactor)
         heartbeatSeconds = try query.integer("heartbeat_seconds", in: HTTPLimits.heartbeatSeconds.lowerBound...longest)
+        estimates = try query.choice("estimate", of: ["1"]) != nil && type == MediaTypes.eventStream
         mayBeBrowser = accept.names(MediaTypes.eventStream)
     }
 

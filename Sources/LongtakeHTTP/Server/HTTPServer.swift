@@ -36,7 +36,7 @@ public final class HTTPServer: Sendable {
         self.logger = logger
         self.group = group
         access = AccessControl(configuration.access, clock: clock, uptime: configuration.uptime)
-        let (requests, commits) = (RequestCounts(), CommitCounts())
+        let (requests, commits, transfers) = (RequestCounts(), CommitCounts(), TransferCounts())
         // Registered before the hub, so that an event is counted before a client receives it.
         journal.tail(commits.count)
         let publicURL = configuration.access.publicURL
@@ -47,6 +47,7 @@ public final class HTTPServer: Sendable {
                 heartbeat: configuration.heartbeat, maxStreams: configuration.maxStreams,
                 maxStreamsPerOwner: configuration.maxStreamsPerKey,
                 isAuthorized: { [access] in access.isAllowed($0) }, maxAge: configuration.maxAge, links: links,
+                disk: configuration.disk,
                 random: configuration.random, releaseMemory: configuration.releaseMemory),
             logger: logger)
         var routes = RouteTable(router: Router(context: DaemonRequestContext.self), access: access)
@@ -54,20 +55,29 @@ public final class HTTPServer: Sendable {
         let opener = StreamOpener(hub: hub)
         let actions = JobActionRoutes(
             journal: journal, catalog: catalog, clock: clock, admission: admission, random: configuration.random,
-            links: links)
+            disk: configuration.disk, links: links)
         actions.register(on: &routes)
         JobRoutes(
             journal: journal, catalog: catalog, clock: clock, opener: opener, hub: hub, access: access,
             admission: admission,
-            random: configuration.random, links: links, delete: actions.delete
+            random: configuration.random, disk: configuration.disk, links: links, delete: actions.delete
         ).register(on: &routes)
         QueueRoutes(journal: journal, workers: configuration.queues).register(on: &routes)
         EventRoutes(journal: journal, hub: hub, opener: opener).register(on: &routes)
         FeedRoutes(opener: opener).register(on: &routes)
         DiagnosticsRoutes(opener: opener, clock: clock).register(on: &routes)
-        DaemonRoutes(journal: journal, catalog: catalog, admission: admission, version: configuration.version)
-            .register(on: &routes)
+        DaemonRoutes(
+            journal: journal, catalog: catalog, admission: admission, version: configuration.version,
+            disk: configuration.disk, warnings: configuration.warnings
+        ).register(on: &routes)
         TicketRoutes(journal: journal, access: access).register(on: &routes)
+        FileRoutes(
+            records: journal, store: configuration.files,
+            uploads: UploadRegister(configuration.uploadLimits, space: configuration.space, transfers: transfers),
+            clock: clock, admission: admission, links: links
+        ).register(on: &routes)
+        ArtifactRoutes(journal: journal, store: configuration.files).register(on: &routes)
+        LogRoutes(journal: journal, logs: configuration.stageLogs, opener: opener).register(on: &routes)
         BackupRoutes(backups: backups, admission: admission, links: links).register(on: &routes)
         DocumentRoutes(publicURL: publicURL).register(on: &routes)
         HomeRoutes(publicURL: publicURL).register(on: &routes)
@@ -76,13 +86,14 @@ public final class HTTPServer: Sendable {
         MetricsRoutes(
             journal: journal, hub: hub, connections: connections, requests: requests, commits: commits,
             admission: admission, version: configuration.version, workers: configuration.queues,
-            abandonedAttempts: configuration.abandonedAttempts, process: configuration.process,
+            abandonedAttempts: configuration.abandonedAttempts, transfers: transfers,
+            files: configuration.fileUsage, process: configuration.process,
             droppedLogLines: configuration.droppedLogLines
         ).register(on: &routes)
         entries = routes.entries
         service = RequestService(
             responder: routes.router.buildResponder(), hub: hub,
-            connections: connections, requests: requests,
+            connections: connections, requests: requests, transfers: transfers, uploads: routes.uploads,
             access: configuration.access, accessLog: configuration.accessLog,
             // If the daemon requires keys, all requests without a key share the budget of one key.
             budget: ResponseBudget(

@@ -29,8 +29,21 @@ public struct HTTPServerConfiguration: Sendable {
     public var abandonedAttempts: @Sendable () -> Int
     /// Reads the resources of the process at each `GET /metrics`.
     public var process: @Sendable () -> ProcessUsage
+    /// Reads what files and commands use at each `GET /metrics`.
+    public var fileUsage: @Sendable () -> FileUsage
     /// The number of log lines that the logger has dropped since the start, for `GET /metrics`.
     public var droppedLogLines: @Sendable () -> Int
+    /// The bytes of files and artifacts. Without a store, uploads and downloads respond with 503.
+    public var files: any FileStore
+    public var uploadLimits: UploadLimits
+    /// The disk of ``files``. The stages that store artifacts share it.
+    public var space: SpaceGate
+    /// Stops uploads and command stages while the disk is below its floor.
+    public var disk: DiskGate
+    /// Sentences that `/readyz` shows as long as the daemon runs.
+    public var warnings: [String]
+    /// The logs of stages. Without a reader, all logs are empty.
+    public var stageLogs: any StageLogReading
 
     public init(
         addresses: [ListenAddress], heartbeat: Duration = .seconds(10), maxStreams: Int = 20_000,
@@ -42,7 +55,11 @@ public struct HTTPServerConfiguration: Sendable {
         releaseMemory: @escaping @Sendable () -> Void = {},
         abandonedAttempts: @escaping @Sendable () -> Int = { 0 },
         process: @escaping @Sendable () -> ProcessUsage = { ProcessUsage() },
-        droppedLogLines: @escaping @Sendable () -> Int = { 0 }
+        fileUsage: @escaping @Sendable () -> FileUsage = { FileUsage() },
+        droppedLogLines: @escaping @Sendable () -> Int = { 0 },
+        files: (any FileStore)? = nil, uploadLimits: UploadLimits = UploadLimits(),
+        space: SpaceGate? = nil, disk: DiskGate = .alwaysOpen, warnings: [String] = [],
+        stageLogs: (any StageLogReading)? = nil
     ) {
         self.addresses = addresses
         self.heartbeat = heartbeat
@@ -59,6 +76,18 @@ public struct HTTPServerConfiguration: Sendable {
         self.releaseMemory = releaseMemory
         self.abandonedAttempts = abandonedAttempts
         self.process = process
+        self.fileUsage = fileUsage
         self.droppedLogLines = droppedLogLines
+        let files = files ?? NoFileStore()
+        self.files = files
+        self.uploadLimits = uploadLimits
+        self.space =
+            space
+            ?? SpaceGate(
+                SpaceBudget(floor: 1 << 30, maximum: 0), free: { () throws(FileStoreError) in try files.freeBytes },
+                used: { 0 })
+        self.disk = disk
+        self.warnings = warnings
+        self.stageLogs = stageLogs ?? NoStageLogs()
     }
 }

@@ -47,9 +47,8 @@ final class BackupCopy: Sendable {
         let description: String
     }
 
-    /// Blocks its thread until the copy is on the disk.
-    /// - Returns: the bytes of the copy.
-    func run() throws -> Int64 {
+    /// Blocks its thread until the copy is on the disk, under its temporary name.
+    func copyRows() throws {
         let part = path + Self.partial
         do {
             try checkRoom()
@@ -62,13 +61,34 @@ final class BackupCopy: Sendable {
             guard !isStopped.load(ordering: .relaxed) else { throw DatabaseError(resultCode: .SQLITE_INTERRUPT) }
             try Self.renewEpoch(of: part)
             try SyncedFile.sync(part)
-            try SyncedFile.rename(part, to: path)
-            return SyncedFile.bytes(of: path)
         } catch {
-            for suffix in ["", "-journal"] { unlink(part + suffix) }
+            discard()
             try? source.close()
             throw excess.withLock { $0 }.map(Failure.init) ?? error
         }
+    }
+
+    /// Gives a complete copy its final name. It is discarded if that fails.
+    /// - Returns: the bytes of the copy.
+    func publish() throws -> Int64 {
+        do {
+            try SyncedFile.rename(path + Self.partial, to: path)
+            return SyncedFile.bytes(of: path)
+        } catch {
+            discard()
+            throw error
+        }
+    }
+
+    /// Removes the copy, which has no final name.
+    func discard() { for suffix in ["", "-journal"] { unlink(path + Self.partial + suffix) } }
+
+    /// Whether nobody has stopped the backup.
+    var isWanted: Bool { !isStopped.load(ordering: .relaxed) }
+
+    /// Reads the rows about content in the copy.
+    func readContent<Value>(_ body: (any ContentRows) throws -> Value) throws -> Value {
+        try DatabaseContentRows.read(path + Self.partial, body)
     }
 
     /// Ends the copy soon. Any thread may call it, also before the copy begins.

@@ -18,6 +18,7 @@ public final class SQLiteBackups: Backups {
     private let directory: String
     private let clock: any WallClock
     private let files: any BackupFiles
+    private let content: (any ContentBackup)?
     private let lane: BlockingLane
     /// The queue that makes the copy, which takes minutes.
     private let copying = DispatchQueue(label: "longtake.backup", qos: .utility)
@@ -42,9 +43,15 @@ public final class SQLiteBackups: Backups {
     private static let suffix = ".db"
 
     /// Soon removes the file of an interrupted backup.
-    /// - Parameter directory: created with the first backup.
-    public convenience init(journal: SQLiteJournal, directory: String, clock: any WallClock, logger: Logger) {
-        self.init(journal: journal, directory: directory, clock: clock, files: DiskFiles(), logger: logger)
+    /// - Parameters:
+    ///   - directory: created with the first backup.
+    ///   - content: copies the content of files; `nil` if backups never include it.
+    public convenience init(
+        journal: SQLiteJournal, directory: String, content: (any ContentBackup)? = nil, clock: any WallClock,
+        logger: Logger
+    ) {
+        self.init(
+            journal: journal, directory: directory, clock: clock, files: DiskFiles(), content: content, logger: logger)
     }
 
     /// - Parameters:
@@ -53,6 +60,7 @@ public final class SQLiteBackups: Backups {
     ///   - stopPatience: how long a stop waits for the backup that it has interrupted.
     init(
         journal: SQLiteJournal, directory: String, clock: any WallClock, files: any BackupFiles,
+        content: (any ContentBackup)? = nil,
         patience: Duration = SQLiteLimits.backupResponseTimeout,
         stopPatience: Duration = SQLiteLimits.backupStopTimeout, logger: Logger
     ) {
@@ -60,21 +68,26 @@ public final class SQLiteBackups: Backups {
         self.directory = directory
         self.clock = clock
         self.files = files
+        self.content = content
         self.logger = logger
         self.stopPatience = stopPatience
         lane = BlockingLane(label: "longtake.backups", most: SQLiteLimits.backupRequestsWaiting, patience: patience)
         lane.begin { [files] in
             for name in files.names(in: directory)
-            where name.contains(Self.suffix + BackupCopy.partial) && name.hasPrefix("backup-") {
+            where name.hasPrefix("backup-")
+                && (name.contains(Self.suffix + BackupCopy.partial) || name.hasSuffix(".files" + BackupCopy.partial))
+            {
                 files.remove(directory + "/" + name)
             }
         }
     }
 
     /// Begins a copy of the present state, and returns before it is complete.
-    public func begin() async throws -> Backup {
+    public func begin(includingFiles: Bool) async throws -> Backup {
         try state.withLock { try Self.mayBegin($0) }
-        let backup = try await lane.run { [self] isWanted in try prepare(isWanted) }
+        let backup = try await lane.run { [self] isWanted in
+            try prepare(isWanted, includingFiles: includingFiles)
+        }
         logger.info("a backup began", metadata: ["backup": "\(backup.id)", "path": "\(backup.path)"])
         return backup
     }
@@ -85,7 +98,7 @@ public final class SQLiteBackups: Backups {
     }
 
     /// Chooses a name and opens the source, on the lane.
-    private func prepare(_ isWanted: () -> Bool) throws -> Backup {
+    private func prepare(_ isWanted: () -> Bool, includingFiles: Bool) throws -> Backup {
         try files.makeDirectory(directory)
         let failed = state.withLock { Set($0.failed.map(\.id)) }
         // A clock that stands still or was set back must not give the same name twice.
@@ -93,7 +106,7 @@ public final class SQLiteBackups: Backups {
         while files.status(of: path(of: id)) != nil || failed.contains(id) {
             id = BackupID(at: id.startedAt.advanced(by: .milliseconds(1)))
         }
-        let backup = Backup(id: id, state: .running, path: path(of: id), bytes: 0)
+        let backup = Backup(id: id, state: .running, path: path(of: id), includesFiles: includingFiles, bytes: 0)
         let copy = try BackupCopy(of: journal.path, to: backup.path)
         try state.withLock { state in
             // If the caller was told that no backup began, none may begin.
@@ -147,7 +160,7 @@ public final class SQLiteBackups: Backups {
         guard let copy = state.withLock({ $0.running?.copy }) else { return }
         var backup = begun
         do {
-            backup.bytes = try journal.whileReadForLong { try copy.run() }
+            backup.bytes = try run(copy, backup)
             backup.state = .done
         } catch {
             backup.state = .failed
@@ -164,6 +177,50 @@ public final class SQLiteBackups: Backups {
         for waiter in waiters { waiter.resume() }
     }
 
+    /// Copies the rows first and then the content that they refer to. Nothing is removed meanwhile.
+    private func run(_ copy: BackupCopy, _ backup: Backup) throws -> Int64 {
+        guard backup.includesFiles, let content else {
+            try journal.whileReadForLong { try copy.copyRows() }
+            return try copy.publish()
+        }
+        content.beginKeeping()
+        defer { content.endKeeping() }
+        try journal.whileReadForLong { try copy.copyRows() }
+        let part = backup.filesPath + BackupCopy.partial
+        do {
+            let result = try copy.readContent { rows in
+                try content.copy(rows, to: part) { copy.isWanted }
+            }
+            try makeDirectoryIfMissing(part)
+            try SyncedFile.rename(part, to: backup.filesPath)
+            log(result, of: backup)
+        } catch {
+            copy.discard()
+            files.remove(part)
+            throw error
+        }
+        return try copy.publish()
+    }
+
+    /// If there is no content, the backup still says that it includes all of it.
+    private func makeDirectoryIfMissing(_ path: String) throws {
+        if files.status(of: path) == nil { try files.makeDirectory(path) }
+    }
+
+    private func log(_ result: ContentBackupResult, of backup: Backup) {
+        if result.missing > 0 {
+            logger.warning(
+                "a backup lacks files that are missing or damaged; see longtake check",
+                metadata: ["backup": "\(backup.id)", "missing": "\(result.missing)"])
+        }
+        logger.info(
+            "the files of a backup are copied",
+            metadata: [
+                "backup": "\(backup.id)", "files": "\(result.files)", "bytes": "\(result.bytes)",
+                "path": "\(backup.filesPath)",
+            ])
+    }
+
     private func log(_ backup: Backup) {
         if let error = backup.error {
             logger.error("a backup failed", metadata: ["backup": "\(backup.id)", "error": "\(error)"])
@@ -175,6 +232,8 @@ public final class SQLiteBackups: Backups {
     }
 
     private static func reason(_ error: any Error) -> String {
+        if error is CancellationError { return "the daemon stopped" }
+        if error as? FileStoreError == .full { return "the files do not fit on the disk" }
         guard let error = error as? DatabaseError else { return "\(error)" }
         switch error.resultCode {
         case .SQLITE_FULL: return "the disk became full"
@@ -197,7 +256,9 @@ public final class SQLiteBackups: Backups {
         let path = path(of: id)
         guard let status = files.status(of: path) else { return nil }
         return Backup(
-            id: id, state: .done, path: path, bytes: status.bytes, finishedAt: max(status.changedAt, id.startedAt))
+            id: id, state: .done, path: path,
+            includesFiles: files.status(of: Backup.filesPath(of: path)) != nil, bytes: status.bytes,
+            finishedAt: max(status.changedAt, id.startedAt))
     }
 
     private func path(of id: BackupID) -> String { "\(directory)/\(id)\(Self.suffix)" }
@@ -214,6 +275,7 @@ protocol BackupFiles: Sendable {
     /// `nil` if there is no such file.
     func status(of path: String) -> (bytes: Int64, changedAt: Timestamp)?
 
+    /// Removes a file, or a directory with all that it contains.
     func remove(_ path: String)
 }
 
@@ -238,7 +300,9 @@ struct DiskFiles: BackupFiles {
         )
     }
 
-    func remove(_ path: String) { unlink(path) }
+    func remove(_ path: String) {
+        if unlink(path) != 0, errno == EISDIR || errno == EPERM { try? FileManager.default.removeItem(atPath: path) }
+    }
 }
 
 /// A thread for calls that take as long as a disk hangs, one after the other. Each caller has a

@@ -23,6 +23,8 @@ public struct StorageRestore: Sendable {
         public let inspection: StorageInspection
         /// The new place of the old database; `nil` if there was none.
         public let replaced: String?
+        /// The content that the restored rows refer to.
+        public let content: ContentBackupResult
     }
 
     /// The complete copy of the backup. While it exists, no daemon starts.
@@ -34,10 +36,14 @@ public struct StorageRestore: Sendable {
 
     /// Blocks its thread. It verifies the backup first, and changes nothing if the backup is not
     /// sound.
-    /// - Parameter replaces: whether an existing database is moved aside. Otherwise the restore is
-    ///   refused.
+    /// - Parameters:
+    ///   - replaces: whether an existing database is moved aside. Otherwise the restore is refused.
+    ///   - content: restores the content of files and artifacts, and keeps that of the old
+    ///     database; `nil` to restore rows only.
     /// - Throws: ``StorageRefusal``.
-    public func run(_ backup: String, replaces: Bool, inspector: StorageInspector) throws(StorageRefusal) -> Outcome {
+    public func run(
+        _ backup: String, replaces: Bool, inspector: StorageInspector, content: (any ContentRestore)? = nil
+    ) throws(StorageRefusal) -> Outcome {
         let inspection = try inspector.inspect(file: backup)
         guard inspection.isSound, inspection.walBytes == 0 else {
             throw StorageRefusal(
@@ -67,15 +73,33 @@ public struct StorageRestore: Sendable {
             )
         }
         let new = directory + "/" + Self.unfinished
+        let restored = try restore(content, of: backup, keepsReplaced: isThere)
         try copy(backup, to: new, for: owner)
         do {
             let replaced = try moveAside(database, for: owner)
+            if let replaced { try content?.moveReplaced(to: replaced) }
             // The restored database has no WAL that could be missing.
             lock.leave(.closed)
             try SyncedFile.rename(new, to: database)
-            return Outcome(inspection: inspection, replaced: replaced)
+            return Outcome(inspection: inspection, replaced: replaced, content: restored)
         } catch {
             throw StorageRefusal("the restore did not finish: \(error). Run it again.")
+        }
+    }
+
+    /// Comes before the rows change places. Content without rows does no harm, and the daemon
+    /// removes it some time after its start.
+    private func restore(
+        _ content: (any ContentRestore)?, of backup: String, keepsReplaced: Bool
+    ) throws(StorageRefusal) -> ContentBackupResult {
+        guard let content else { return ContentBackupResult() }
+        do {
+            if keepsReplaced { try content.keepReplaced() }
+            return try DatabaseContentRows.read(backup) { try content.bringBack($0) }
+        } catch {
+            throw StorageRefusal(
+                "the files of the backup cannot be copied: \(error). The database has not changed. Solve the problem, and run it again."
+            )
         }
     }
 

@@ -103,6 +103,7 @@ struct EventFold {
         case .stageProgress:
             phase = .executing
             stageProgress = max(stageProgress, event.stageProgress ?? 0)
+        case .artifactCreated: phase = .executing
         case .stageSucceeded:
             if let index = event.index, Int(index) != stageIndex + 1, !isCut {
                 found(.order, "event \(event.seq) ends stage \(index), and stage \(stageIndex + 1) is the current one")
@@ -149,6 +150,7 @@ struct EventFold {
         .jobStarted: [.queued],
         .stageStarted: [.begun, .waiting, .retrying],
         .stageProgress: [.executing],
+        .artifactCreated: [.executing],
         .stageSucceeded: [.executing],
         .stageRetrying: [.executing],
         .jobInterrupted: [.executing],

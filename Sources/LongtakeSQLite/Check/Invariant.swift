@@ -32,6 +32,11 @@ public enum Invariant: String, Hashable, Sendable, CaseIterable, Encodable {
     case waitingCount = "waiting_count"
     /// An idempotency key refers to a job of its own tenant.
     case idempotencyKey = "idempotency_key"
+    /// Each artifact belongs to the event that tells of it. Each event `artifact.created` has its
+    /// artifact, unless a later event replaced it or it was an intermediate one.
+    case artifacts
+    /// Content belongs to the tenant of its job, and `file_total` is the sum of a tenant's files.
+    case files
     /// No position and no job key is larger than the largest that was assigned.
     case positions
     /// The database has an epoch and the number of its boots.
@@ -54,6 +59,8 @@ public enum Invariant: String, Hashable, Sendable, CaseIterable, Encodable {
         case .readable: "the stored JSON of a job can be read"
         case .waitingCount: "the counters of waiting stages are correct"
         case .idempotencyKey: "an idempotency key refers to a job of its tenant"
+        case .artifacts: "each artifact and its event agree"
+        case .files: "files belong to the tenants of their jobs, and their sizes are counted"
         case .positions: "no number is larger than the highest assigned one"
         case .meta: "the database has an epoch and the number of its boots"
         }

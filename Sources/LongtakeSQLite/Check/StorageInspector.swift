@@ -1,7 +1,7 @@
 import FoundationEssentials
 import GRDB
 import Glibc
-import LongtakeCore
+public import LongtakeCore
 
 /// Verifies a database that no daemon has open, for `longtake check --data` and for restores.
 public struct StorageInspector: Sendable {
@@ -15,17 +15,23 @@ public struct StorageInspector: Sendable {
 
     /// Verifies the database of a data directory and keeps daemons away meanwhile. Blocks its
     /// thread, for minutes if the database is large.
+    /// - Parameter content: compares stored content with its rows, while daemons are still kept
+    ///   away. It is not called if the rows cannot be read.
     /// - Throws: ``StorageRefusal`` if there is no Longtake database, it cannot be read, or a
     ///   daemon uses it.
-    public func inspect(directory: String) throws(StorageRefusal) -> StorageInspection {
+    public func inspect(
+        directory: String, content: (any ContentRows) throws -> Void = { _ in }
+    ) throws(StorageRefusal) -> StorageInspection {
         let lock = try DirectoryLock(toReadFrom: directory, wait: Self.lockWait)
         defer { withExtendedLifetime(lock) {} }
-        return try inspect(file: directory + "/longtake.db")
+        return try inspect(file: directory + "/longtake.db", content: content)
     }
 
     /// Verifies one database file that no process writes, such as a backup, including its WAL.
     /// - Throws: ``StorageRefusal``.
-    public func inspect(file path: String) throws(StorageRefusal) -> StorageInspection {
+    public func inspect(
+        file path: String, content: (any ContentRows) throws -> Void = { _ in }
+    ) throws(StorageRefusal) -> StorageInspection {
         guard FileManager.default.fileExists(atPath: path) else {
             throw StorageRefusal("there is no database at \(path). Name the directory of storage.path.")
         }
@@ -40,7 +46,13 @@ public struct StorageInspector: Sendable {
         settings.readonly = true
         do {
             let queue = try DatabaseQueue(path: path, configuration: settings)
-            let inspection = try queue.read { try inspect(path, walBytes, $0) }
+            let inspection = try queue.read { db in
+                let inspection = try inspect(path, walBytes, db)
+                if inspection.hasExamined(.files), try db.tableExists("artifact") {
+                    try content(DatabaseContentRows(db))
+                }
+                return inspection
+            }
             try queue.close()
             return inspection
         } catch let error as DatabaseError {
@@ -81,6 +93,7 @@ public struct StorageInspector: Sendable {
             if key % 1_000 == 0 { progress(Double(key) / Double(max(1, last))) }
         }.run(into: &found, db)
         try CounterCheck().compare(into: &found, db)
+        try FileCheck().compare(into: &found, db)
         return found
     }
 }

@@ -12,7 +12,8 @@ struct ActiveJobReader {
         SELECT job.tenant, job.priority, job.definition, job.phase, job.stage_index, job.started_at,
             stage.mark, stage.attempt, stage.checkpoint, stage.started_at, stage.holder, stage.due_at,
             stage.queue, stage.tenant, stage.priority, stage.state,
-            event.seq, event.type, event.at, \(JobReader.member("progress")), \(JobReader.member("stage_progress")), stage.fence
+            event.seq, event.type, event.at, \(JobReader.member("progress")), \(JobReader.member("stage_progress")), stage.fence,
+            stage.delay, stage.silent_crashes
         FROM job
         JOIN stage ON stage.job = job.key AND stage.number = job.stage_index
         JOIN event ON event.job = job.key AND event.seq = (SELECT max(seq) FROM event WHERE job = job.key)
@@ -39,7 +40,8 @@ struct ActiveJobReader {
         // Larger numbers would overflow a counter, and other times make no sense.
         let times = [5, 9, 11, 18].compactMap(row.whole)
         guard (0...Self.most).contains(row[16] as Int64), (0...Self.most).contains(row[7] as Int64),
-            (0...Self.most).contains(row[21] as Int64),
+            (0...Self.most).contains(row[21] as Int64), (0...Self.most).contains(row.whole(22) ?? 0),
+            (0...Self.most).contains(row[23] as Int64),
             times.allSatisfy({ (0...Self.year9999).contains($0) })
         else { throw UnreadableRow("the numbers of job \(id)") }
         guard let priority = Priority(row[1]) else { throw UnreadableRow("job.priority of \(id)") }
@@ -53,7 +55,8 @@ struct ActiveJobReader {
             pipeline: try JSONText.decode(Pipeline.self, from: row[2]), life: life,
             head: EventSequence(rawValue: row[16]), lastAt: Timestamp(millisecondsSince1970: row[18]),
             fence: Fence(rawValue: row[21]), holder: (row[10] as Int64?).map(HolderID.init),
-            dueAt: Timestamp(column: row[11]))
+            dueAt: Timestamp(column: row[11]), delay: (row[22] as Int64?).map { .milliseconds($0) },
+            silentCrashes: row[23])
         // The counters of waiting stages were loaded from these columns, so they must agree.
         guard facts.pipeline.stages.indices.contains(life.stageIndex), facts.stage.queue.description == row[12],
             facts.tenant.description == row[13], facts.priority.rawValue == row[14],

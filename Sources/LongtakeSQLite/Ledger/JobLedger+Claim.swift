@@ -43,8 +43,9 @@ extension JobLedger {
     /// Makes stages claimable whose delay is over. One transaction handles a limited number, and
     /// the next claim handles the rest.
     ///
-    /// If a due time is further away than any delay, the wall clock was set back before a restart.
-    /// Then the delay is over too.
+    /// These are the stages for which ``JobFacts/isDue(at:)`` holds: those whose due time has come,
+    /// and those whose wait begins in the future, because the wall clock was set back before a
+    /// restart.
     private func wakeDue(on queue: QueueName, at moment: ClockReading, _ db: Database) throws {
         let due = try Row.fetchAll(
             try db.cachedStatement(sql: Self.dueQuery),
@@ -52,8 +53,7 @@ extension JobLedger {
         let far = try Row.fetchAll(
             try db.cachedStatement(sql: Self.farQuery),
             arguments: [
-                queue.description, moment.steady.advanced(by: Limits.maximumRetryWait).millisecondsSince1970,
-                SQLiteLimits.dueStagesPerClaim,
+                queue.description, moment.steady.millisecondsSince1970, SQLiteLimits.dueStagesPerClaim,
             ])
         for row in due + far {
             guard var job = try reading(row[0], at: moment, db, { try load(row[0] as Int64, db) }) else { continue }
@@ -83,11 +83,12 @@ extension JobLedger {
         }
         try charge(tenant, served: served, on: queue, db)
         var job = reserved.job
-        try execute(reserved.plan, on: &job, db)
+        try execute(reserved.plan, on: &job, hint: .init(isSpedUp: reserved.simulation?.speed != nil), db)
         return .granted(
             Claim(
                 job.facts, holder: holder, checkpointData: reserved.checkpoint, input: reserved.input,
-                outputs: reserved.outputs, simulation: reserved.simulation))
+                outputs: reserved.outputs, files: reserved.files, artifacts: reserved.artifacts,
+                simulation: reserved.simulation, metadata: reserved.metadata))
     }
 
     /// A stage that was chosen for a holder, with everything that its claim needs.
@@ -97,7 +98,10 @@ extension JobLedger {
         let input: JSONValue
         let outputs: [StageName: JSONValue]
         let checkpoint: JSONValue?
+        let files: [String: InputFile]
+        let artifacts: [ArtifactRecord]
         let simulation: Simulation?
+        let metadata: [String: String]
     }
 
     private func reserve(
@@ -116,7 +120,11 @@ extension JobLedger {
         return Reserved(
             job: job, plan: plan, input: try JSONText.decode(JSONValue.self, from: row[1]),
             outputs: try outputs(of: job, db), checkpoint: try checkpoint(of: job, db),
-            simulation: try (row[2] as String?).map { try JSONText.decode(Simulation.self, from: $0) })
+            files: try (row[4] as Bool) ? FileReader.inputFiles(of: key, db) : [:],
+            artifacts: try (row[5] as Bool)
+                ? FileReader.artifacts(of: key, stages: job.facts.pipeline.stages.map(\.name), db) : [],
+            simulation: try (row[2] as String?).map { try JSONText.decode(Simulation.self, from: $0) },
+            metadata: try (row[3] as String) == "{}" ? [:] : JSONText.decode([String: String].self, from: row[3]))
     }
 
     /// The outputs of the stages before the current one.
@@ -167,12 +175,18 @@ extension JobLedger {
         """
     private static let outputsQuery = "SELECT number, output FROM stage WHERE job = ? AND output IS NOT NULL"
     private static let checkpointQuery = "SELECT checkpoint_data FROM stage WHERE job = ? AND number = ?"
-    private static let workQuery = "SELECT id, input, simulation FROM job WHERE key = ?"
+    /// A job without files and artifacts costs two index seeks.
+    static let workQuery = """
+        SELECT id, input, simulation, metadata, EXISTS (SELECT 1 FROM input_file WHERE job = job.key),
+            EXISTS (SELECT 1 FROM artifact WHERE job = job.key)
+        FROM job WHERE key = ?
+        """
     static let dueQuery = """
         SELECT job FROM stage WHERE queue = ? AND due_at <= ? ORDER BY due_at LIMIT ?
         """
 
     static let farQuery = """
-        SELECT job FROM stage WHERE queue = ? AND due_at > ? LIMIT ?
+        SELECT job FROM stage INDEXED BY stage_wait
+        WHERE queue = ? AND due_at - coalesce(delay, \(Schema.earlierDelay)) > ? AND due_at IS NOT NULL LIMIT ?
         """
 }

@@ -15,8 +15,11 @@ extension JobLedger {
             if let key = submission.idempotencyKey, let fingerprint = encoded.prepared.fingerprint {
                 try statements(db).insertKey.run(submission.tenant.description, key, fingerprint, job.key)
             }
-            try execute(plan, on: &job, db)
-            return .created(encoded.job(job.facts, createdAt: plan.at, queuePosition: position, epoch: epoch))
+            let isSpedUp = submission.simulation?.speed != nil
+            try execute(plan, on: &job, hint: .init(isSpedUp: isSpedUp, claimsBefore: position), db)
+            var created = encoded.job(job.facts, createdAt: plan.at, queuePosition: position, epoch: epoch)
+            created.estimate = estimate(created, of: submission.pipeline)
+            return .created(created)
         case .replay: return try replay(encoded, db) ?? .conflict
         case .conflict: return .conflict
         }
@@ -37,6 +40,10 @@ extension JobLedger {
                 try db.cachedStatement(sql: "SELECT state FROM job WHERE id = ? AND tenant = ?"),
                 arguments: [origin.description, submission.tenant.description])
             facts.origin = state.flatMap(JobState.init).map { .found($0) } ?? .missing
+        }
+        // The content of a known key is not checked again.
+        if !submission.files.isEmpty, facts.knownFingerprint == nil {
+            facts.content = try FileReader.content(of: submission, db)
         }
         return facts
     }
@@ -91,6 +98,7 @@ extension JobLedger {
 extension JobLedger {
     func pause(_ queue: QueueName, _ db: Database) throws {
         paused.insert(queue)
+        estimates?.pause(queue, true)
         try db.cachedStatement(
             sql:
                 "INSERT INTO queue (name, virtual, paused) VALUES (?, 0, 1) ON CONFLICT (name) DO UPDATE SET paused = 1"
@@ -99,6 +107,7 @@ extension JobLedger {
 
     func resume(_ queue: QueueName, _ db: Database) throws {
         paused.remove(queue)
+        estimates?.pause(queue, false)
         try db.cachedStatement(sql: "UPDATE queue SET paused = 0 WHERE name = ?")
             .execute(arguments: [queue.description])
         wake(queue)

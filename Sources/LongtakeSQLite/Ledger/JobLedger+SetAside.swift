@@ -104,11 +104,15 @@ extension JobLedger {
             try db.execute(
                 sql: "UPDATE job SET state = 'failed', phase = 'failed', error = ?, finished_at = ? WHERE key = ?",
                 arguments: [try JSONText.encode(error), moment.steady.millisecondsSince1970, key])
+            try statements(db).endIntermediates.run(moment.steady.millisecondsSince1970, key)
         }
         try setAsideStages(of: key, at: time, db)
         if row[3] as String == JobState.queued.rawValue, extent == .everything { queued.add(-1, of: tenant) }
         setAsideNow.append(SetAsideJobs.Job(id: text, key: key, reason: reason))
-        if let id = JobID(text) { forgetActive(id) }
+        if let id = JobID(text) {
+            forgetActive(id)
+            estimates?.forget(id)
+        }
         if let event { publish(event) }
     }
 
@@ -165,7 +169,8 @@ extension JobLedger {
         let stages = try Row.fetchAll(
             db,
             sql: """
-                SELECT queue, tenant, priority FROM stage WHERE job = ? AND state = 'queued' AND due_at IS NULL
+                SELECT queue, tenant, priority, state = 'running' FROM stage
+                WHERE job = ? AND (state = 'running' OR (state = 'queued' AND due_at IS NULL))
                 """, arguments: [key])
         try db.execute(
             sql: """
@@ -173,9 +178,13 @@ extension JobLedger {
                 WHERE job = ? AND state IN ('queued', 'running')
                 """, arguments: [time.millisecondsSince1970, key])
         for stage in stages {
-            waiting.add(
-                -1, on: QueueName(unchecked: stage[0]), of: TenantName(unchecked: stage[1]),
-                at: Priority(clamping: stage[2]))
+            let queue = QueueName(unchecked: stage[0])
+            guard !(stage[3] as Bool) else {
+                estimates?.lose(queue)
+                continue
+            }
+            estimates?.leave(queue)
+            waiting.add(-1, on: queue, of: TenantName(unchecked: stage[1]), at: Priority(clamping: stage[2]))
         }
     }
 }

@@ -19,6 +19,9 @@ final class JobLedger {
     var paused: PausedQueues
     /// The limit per tenant.
     let queuedJobsLimit: Int
+    /// `nil` if this store makes no estimates.
+    var estimates: EstimateLedger?
+    let board: EstimateBoard?
     private var active = ActiveJobs()
     private var starts = SteadyStarts()
     private var commit = Commit()
@@ -39,16 +42,18 @@ final class JobLedger {
     init(
         epoch: Epoch, holder: HolderID = HolderID(rawValue: 1), clock: any WallClock,
         queuedJobsPerTenant: Int = Limits.queuedJobsPerTenantDefault,
-        setAside: SetAsideJobs = SetAsideJobs(), _ db: Database
+        setAside: SetAsideJobs = SetAsideJobs(), workers: [QueueName: Int]? = nil, _ db: Database
     ) throws {
         self.setAside = setAside
         self.epoch = epoch
         self.holder = holder
         (steady, self.clock) = try SteadyRecord.load(clock, db)
         queuedJobsLimit = queuedJobsPerTenant
+        board = workers.map { [clock = self.clock] _ in EstimateBoard(clock: clock) }
         paused = PausedQueues(Set(try String.fetchAll(db, sql: Self.pausedQuery).map(QueueName.init(unchecked:))))
         try loadWaiting(db)
         try loadQueued(db)
+        if let workers { try loadEstimates(workers, db) }
     }
 
     func statements(_ db: Database) throws -> LedgerStatements {
@@ -66,6 +71,7 @@ final class JobLedger {
     /// Writes the rows that change once per transaction. Called last before COMMIT.
     func completeTransaction(_ db: Database) throws {
         try writeShares(db)
+        try writeEstimates(db)
         try steady.save(clock.reading(), db)
     }
 
@@ -75,6 +81,7 @@ final class JobLedger {
         waiting.keep()
         queued.keep()
         paused.keep()
+        keepEstimates()
         starts.keep()
         steady.keep()
         setAside.log(setAsideNow)
@@ -92,6 +99,7 @@ final class JobLedger {
         waiting.undo()
         queued.undo()
         paused.undo()
+        estimates?.undo()
         commit = Commit()
     }
 
@@ -112,6 +120,7 @@ final class JobLedger {
         }
         let plan = try LedgerPlan.work(
             command, by: claim.id, of: claim.holder, on: job.facts, at: clock.reading())
+        try plan.requireOwnNames { try maker(of: $0, in: job, db) }
         try execute(plan, on: &job, db)
         return job.facts.life.state
     }
@@ -158,13 +167,18 @@ final class JobLedger {
     /// Executes a plan. Its preconditions hold by construction: only this connection writes, and
     /// the plan was made from facts of the present transaction. A debug build checks them against
     /// the rows.
-    func execute(_ plan: LedgerPlan, on job: inout ActiveJob, _ db: Database) throws {
+    /// - Parameter hint: see ``EstimateLedger/follow(_:from:at:hint:)``.
+    func execute(_ plan: LedgerPlan, on job: inout ActiveJob, hint: EstimateLedger.Hint? = nil, _ db: Database) throws {
         #if DEBUG
             reports += plan.rows == .none ? 1 : 0
             if plan.rows != .none || reports.isMultiple(of: 8) { requirePreconditions(of: plan, job.key, db) }
         #endif
         guard !plan.isEmpty else { return }
-        var sequence = plan.after.head.rawValue - Int64(plan.events.count)
+        var sequence = plan.after.head.rawValue - Int64(plan.artifactEvents.count + plan.events.count)
+        for event in plan.artifactEvents {
+            sequence += 1
+            try append(event, to: job, sequence, at: plan.at, db)
+        }
         for event in plan.events {
             sequence += 1
             try append(event, to: job, sequence, at: plan.at, db)
@@ -172,8 +186,11 @@ final class JobLedger {
         let (before, after) = (job.facts, plan.after)
         job.facts = after
         switch plan.rows {
-        case .none: break
-        case .insert: try insertStage(job, db)
+        // Artifacts are written below, also with other rows.
+        case .none, .artifacts: break
+        case .insert:
+            try insertStage(job, db)
+            try insertInputFiles(plan.inputFiles, of: job, db)
         case .update:
             try writeJob(job, plan, db)
             try writeStage(job, plan, db)
@@ -188,8 +205,13 @@ final class JobLedger {
             let data = try plan.checkpoint.map { try JSONText.encode($0) }
             try statements(db).updateCheckpoint.run(data, job.key, after.life.stageIndex)
         }
+        if plan.forgetsCrashes { try statements(db).forgetCrashes.run(job.key, after.life.stageIndex) }
+        if !plan.artifacts.isEmpty { try writeArtifacts(plan, of: job, db) }
+        if let end = plan.finishedAt { try statements(db).endIntermediates.run(end.millisecondsSince1970, job.key) }
         if plan.rows == .update || plan.rows == .nextStage { starts.note(after) }
         count(plan)
+        estimates?.follow(
+            plan, from: plan.rows == .insert ? nil : before, at: clock.reading(), hint: hint)
         remember(job)
     }
 
@@ -233,8 +255,8 @@ final class JobLedger {
         try statements(db).updateStage.run(
             life.stageState.rawValue, life.phase.mark, life.attempt, facts.holder?.rawValue, facts.fence.rawValue,
             life.stageProgress.value, plan.dropsCheckpoint ? 1 : 0, facts.dueAt?.millisecondsSince1970,
-            life.stageStartedAt?.time.millisecondsSince1970,
-            plan.finishedAt == nil ? nil : plan.at.millisecondsSince1970, job.key, life.stageIndex)
+            facts.delay?.wholeMilliseconds, life.stageStartedAt?.time.millisecondsSince1970,
+            plan.finishedAt == nil ? nil : plan.at.millisecondsSince1970, facts.silentCrashes, job.key, life.stageIndex)
     }
 
     /// Inserts the row of the job's current stage, which waits for its first claim.

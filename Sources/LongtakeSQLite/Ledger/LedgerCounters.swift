@@ -47,6 +47,9 @@ struct WaitingStages {
         unwritten[share, default: 0] += count
     }
 
+    /// The number of claimable stages by queue.
+    var totals: [QueueName: Int] { tenants.mapValues { $0.values.reduce(0) { $0 + $1.total } } }
+
     /// The queue position of a new stage: the number of claims expected before it.
     func position(on queue: QueueName, of tenant: TenantName, at priority: Priority) -> Int {
         guard let tenants = tenants[queue], let ahead = tenants[tenant]?.count(from: priority), ahead > 0 else {

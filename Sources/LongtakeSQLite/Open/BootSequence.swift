@@ -14,7 +14,9 @@ struct BootSequence {
 
     /// - Throws: `DatabaseError`.
     init(
-        pool: DatabasePool, clock: any WallClock, reserve: ReserveFile, queuedJobsPerTenant: Int, setAside: SetAsideJobs
+        pool: DatabasePool, clock: any WallClock, reserve: ReserveFile, queuedJobsPerTenant: Int,
+        setAside: SetAsideJobs,
+        workers: [QueueName: Int]? = nil
     )
         throws
     {
@@ -23,7 +25,7 @@ struct BootSequence {
         (ledger, recoveredStages) = try pool.writeWithoutTransaction { db in
             let ledger = try JobLedger(
                 epoch: epoch, holder: HolderID(rawValue: number), clock: clock,
-                queuedJobsPerTenant: queuedJobsPerTenant, setAside: setAside, db)
+                queuedJobsPerTenant: queuedJobsPerTenant, setAside: setAside, workers: workers, db)
             do {
                 let recovered = try Self.giving(up: reserve) { try Self.begin(ledger, db) }
                 // Nobody observes commits yet. The recovered events are in the event log.
@@ -38,6 +40,7 @@ struct BootSequence {
     /// Counts the boot and recovers, within a transaction.
     static func run(_ ledger: JobLedger, _ db: Database) throws -> Int {
         try BootRecord.count(db)
+        try ledger.deleteOldEstimates(db)
         return try ledger.recoverFromEarlierBoots(db)
     }
 

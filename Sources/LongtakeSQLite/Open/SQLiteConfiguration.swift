@@ -11,15 +11,19 @@ public struct SQLiteConfiguration: Sendable {
     public var cancelPatience: Duration
     /// The number of queued jobs per tenant. Further submissions are rejected.
     public var queuedJobsPerTenant: Int
+    /// How many stages of each queue can run at once, for the estimates; no entry for queues of
+    /// workers elsewhere. `nil` for no estimates.
+    public var workers: [QueueName: Int]?
 
     public init(
         readers: Int = 4, lockWait: Duration = .seconds(5), cancelPatience: Duration = Limits.cancelPatience,
-        queuedJobsPerTenant: Int = Limits.queuedJobsPerTenantDefault
+        queuedJobsPerTenant: Int = Limits.queuedJobsPerTenantDefault, workers: [QueueName: Int]? = nil
     ) {
         self.readers = readers
         self.lockWait = lockWait
         self.cancelPatience = cancelPatience
         self.queuedJobsPerTenant = queuedJobsPerTenant
+        self.workers = workers
     }
 }
 

@@ -107,13 +107,16 @@ struct PruneOutcome: Hashable, Sendable {
 enum HiddenJob {
     static let hideJob = "UPDATE job SET tenant = '' WHERE key = ?"
     static let freeKeys = "DELETE FROM idempotency WHERE job = ?"
+    /// Triggers add the content to `unused_content`.
+    static let freeContent = ["DELETE FROM artifact WHERE job = ?", "DELETE FROM input_file WHERE job = ?"]
     static let anyQuery = "SELECT key FROM job WHERE tenant = '' LIMIT 1"
 
-    /// Call this in the transaction that records what feed readers will miss. The job's idempotency
-    /// keys are free afterwards.
+    /// Call this in the transaction that records what feed readers will miss. Afterwards the job's
+    /// idempotency keys are free, and it uses no content any more.
     static func hide(_ key: Int64, _ db: Database) throws {
         try db.cachedStatement(sql: hideJob).execute(arguments: [key])
         try db.cachedStatement(sql: freeKeys).execute(arguments: [key])
+        for sql in freeContent { try db.cachedStatement(sql: sql).execute(arguments: [key]) }
     }
 
     /// A hidden job that is left; `nil` if there is none.

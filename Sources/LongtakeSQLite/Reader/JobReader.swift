@@ -8,6 +8,8 @@ import Synchronization
 /// row, so it costs one INSERT, and a reader needs one seek and a look into the JSON of that event.
 struct JobReader {
     let epoch: Epoch
+    /// `nil` for jobs without estimates.
+    var board: EstimateBoard?
 
     /// Shared by all readers, because the decoded pipeline depends on nothing but the text.
     private static let pipelines = DecodedPipelines()
@@ -38,6 +40,14 @@ struct JobReader {
         guard let row = try Row.fetchOne(statement, arguments: [id.description, tenant.description]) else { return nil }
         guard var job = try view(row, db) else { return nil }
         job.queuePosition = try queuePosition(row, job, db)
+        if let board, !job.stages.isEmpty {
+            job.estimate = board.estimate(job, of: try Self.pipelines.pipeline(row[4]))
+        }
+        do {
+            job.artifacts = try FileReader.artifacts(of: row[0], stages: job.stages.map(\.name), db)
+        } catch  where JobLedger.isUndecodable(error) {
+            // Shown without them, as a whole job that cannot be read is shown without its stages.
+        }
         return job
     }
 
@@ -218,7 +228,6 @@ struct JobReader {
 ///
 /// Most jobs have one of a few texts. Decoding one takes longer than reading all rows of its job,
 /// so clients that list jobs would slow down the writer.
-/// processor from the writer.
 final class DecodedPipelines: Sendable {
     private struct State {
         var known: [String: Pipeline] = [:]

@@ -3,9 +3,9 @@ import GRDB
 /// The tables, with one migration for each released schema. All tables are STRICT. Times are
 /// milliseconds since 1970, and JSON is text.
 ///
-/// `job.finished_at` and `stage.due_at` are times of the steady clock (``WallClock/steady()``),
-/// because retention and retries count from them. Clients see the `at` of the final event instead.
-/// All other times are wall times.
+/// `job.finished_at`, `stage.due_at`, `file.kept_until`, `file.check_at` and `artifact.ended_at`
+/// are times of the steady clock (``WallClock/steady()``), because retention and retries count from
+/// them. Clients see the `at` of the final event instead. All other times are wall times.
 enum Schema {
     /// “Ltak” in ASCII, at byte 68 of the file. It identifies the file before anything in it is
     /// changed.
@@ -24,6 +24,9 @@ enum Schema {
             try $0.execute(sql: bareKeys)
         }
         migrator.registerMigration("7-holders", foreignKeyChecks: .immediate) { try $0.execute(sql: holders) }
+        migrator.registerMigration("8-files", foreignKeyChecks: .immediate) { try $0.execute(sql: files) }
+        migrator.registerMigration("9-estimates", foreignKeyChecks: .immediate) { try $0.execute(sql: estimates) }
+        migrator.registerMigration("10-crash-loop", foreignKeyChecks: .immediate) { try $0.execute(sql: crashLoop) }
         return migrator
     }
 
@@ -49,6 +52,9 @@ enum Schema {
         ALTER TABLE stage ADD COLUMN checkpoint_data TEXT;
         ALTER TABLE stage ADD COLUMN output TEXT;
         """
+
+    /// The crashes in a row since the stage last wrote something (``CrashLoop``).
+    private static let crashLoop = "ALTER TABLE stage ADD COLUMN silent_crashes INTEGER NOT NULL DEFAULT 0"
 
     /// An index for feed readers that filter by type. Progress events, which are most of the event
     /// log, are not in it and cost nothing.

@@ -18,9 +18,13 @@ public enum ControlFrame: Sendable {
     /// A heartbeat that a web page can see. The position is `nil` if the job does not wait in a
     /// queue or its position is not known.
     case heartbeatEvent(queuePosition: Int?)
+    /// The time left of the job; `nil` if there is no estimate any more. It has no id.
+    case estimate(JobID, JobEstimate?)
     /// Moves the cursor of a client of the feed over events that its filter excludes. A block with
     /// only an `id:` line sets the last event ID and dispatches no event (WHATWG HTML §9.2.6).
     case cursor(FeedID)
+    /// Text of the log of a stage, and the offset behind it.
+    case log(text: [UInt8], end: Int64)
     /// A test event with its number, the number of all test events, and the time of the write.
     case diagnosticsEvent(Int, of: Int, at: Timestamp)
     /// The message after the last test event.
@@ -43,13 +47,37 @@ public enum ControlFrame: Sendable {
             return ByteBuffer(string: format.isServerSentEvents ? ": hb\n\n" : "\n")
         case .heartbeatEvent(let position):
             return block(format, StreamHeartbeat(queuePosition: position))
+        case .estimate(let job, let estimate):
+            return block(format, StreamEstimate(job: job, estimate))
         case .cursor(let id):
             return ByteBuffer(string: format.isServerSentEvents ? "id: \(id)\n\n" : "\n")
+        case .log(let text, let end):
+            return Self.block(format, text, end)
         case .diagnosticsEvent(let number, let count, let time):
             return block(format, DiagnosticsEvent(sequence: number, of: count, at: time))
         case .diagnosticsEnd(let count):
             return block(format, DiagnosticsEnd(of: count))
         }
+    }
+
+    /// Each line of the text becomes a `data:` line. In Server-Sent Events a carriage return ends a
+    /// line too (WHATWG HTML §9.2.5).
+    private static func block(_ format: StreamFormat, _ text: [UInt8], _ end: Int64) -> ByteBuffer {
+        var block = ByteBuffer()
+        block.reserveCapacity(text.count + text.count / 4 + 64)
+        block.writeString("id: \(end)\n")
+        if format == .events { block.writeString("event: \(StreamMessageType.log.rawValue)\n") }
+        let text = text.last == UInt8(ascii: "\n") ? text.dropLast() : text[...]
+        for line in text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+            let line = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
+            for part in line.split(separator: UInt8(ascii: "\r"), omittingEmptySubsequences: false) {
+                block.writeStaticString("data: ")
+                block.writeBytes(part)
+                block.writeStaticString("\n")
+            }
+        }
+        block.writeStaticString("\n")
+        return block
     }
 
     private func block<Message: StreamMessage>(

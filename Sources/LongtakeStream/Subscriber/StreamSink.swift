@@ -27,7 +27,7 @@ public enum StreamClose: Hashable, Sendable {
     case final
     /// With a `stream.end` that gives this reason.
     case announced(StreamEnd)
-    /// With the last test event of a diagnostics stream.
+    /// With the last test event of a diagnostics stream, or with the stage whose log it sent.
     case complete
     /// The client read nothing for too long, and the daemon closed the connection.
     case slow

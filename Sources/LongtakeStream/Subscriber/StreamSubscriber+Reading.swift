@@ -18,6 +18,8 @@ extension StreamSubscriber {
         case .feed(let filter):
             readFeed(
                 FeedQuery(tenant: tenant, filter: filter, after: EventPosition(rawValue: cursor.rawValue)))
+        case .stageLog:
+            readText()
         case .diagnostics:
             break
         }
@@ -43,7 +45,7 @@ extension StreamSubscriber {
 
     /// Runs one read in a task, because the store is asynchronous and the loop must not wait for
     /// it.
-    private func startReading<Value: Sendable>(
+    func startReading<Value: Sendable>(
         _ read: @escaping @Sendable () async throws -> Value,
         then use: @escaping @Sendable (StreamSubscriber, Value) -> Void
     ) {
@@ -117,7 +119,8 @@ extension StreamSubscriber {
         let cursor = EventID(epoch: old, sequence: EventSequence(rawValue: state.cursor.rawValue))
         move(to: LogOffset(head.sequence), in: head.epoch)
         mayBeQueued = job.stages.contains { $0.state == .queued }
-        let document = JobDocument(job, links: hub.configuration.links)
+        let document = JobDocument(
+            job, waitingFor: hub.configuration.disk.reason(for: job), links: hub.configuration.links)
         send([
             .reset(reason: .epoch, requested: cursor.description), .snapshot(id: head, job: document.json),
         ])

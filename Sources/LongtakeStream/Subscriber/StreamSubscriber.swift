@@ -35,6 +35,15 @@ public final class StreamSubscriber {
     var reading: Task<Void, Never>?
     /// The timer of the next test event.
     var nextDiagnostic: Scheduled<Void>?
+    /// The log of a stage, if that is what the stream sends.
+    var stageLog: StageLogPlan?
+    /// The timer of the next text of it.
+    var nextText: Scheduled<Void>?
+    /// Which estimates the stream shows.
+    var notice = EstimateNotice()
+    /// The timer of the next estimate, or the read of the present one.
+    var nextEstimate: Scheduled<Void>?
+    var estimateRead: Task<Void, Never>?
 
     init(_ opening: StreamOpening, hub: StreamHub, shard: StreamShard, sink: any StreamSink) {
         source = opening.source
@@ -48,6 +57,7 @@ public final class StreamSubscriber {
         epoch = opening.epoch
         lastSentID = opening.lastSentID ?? opening.cursor
         prunedThrough = opening.prunedThrough
+        stageLog = opening.stageLog
         heartbeatEvents = opening.heartbeatEvents
         deadlines = StreamDeadlines(
             now: shard.now, heartbeat: StreamShard.ticks(opening.heartbeat ?? hub.configuration.heartbeat),
@@ -73,6 +83,7 @@ public final class StreamSubscriber {
         send(form.framed(opening.events, after: opening.prelude))
         if opening.isEnded { return finish(opening.end.map(StreamClose.announced) ?? .final) }
         if let plan = opening.diagnostics { begin(plan) } else { writabilityChanged() }
+        if opening.estimates { readEstimate() }
         // Both may have changed since the request was accepted.
         if hub.isDraining {
             end(after: 1, .draining)
@@ -190,6 +201,12 @@ public final class StreamSubscriber {
         positionRead = nil
         nextDiagnostic?.cancel()
         nextDiagnostic = nil
+        nextText?.cancel()
+        nextText = nil
+        nextEstimate?.cancel()
+        nextEstimate = nil
+        estimateRead?.cancel()
+        estimateRead = nil
         if let number {
             shard.unregister(number, from: source.log, of: tenant)
             shard.remove(number)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import LongtakeCore
+import LongtakeFiles
 import LongtakeSQLite
 
 /// `longtake check`
@@ -11,11 +12,13 @@ struct Check: AsyncParsableCommand {
 
             With --data it verifies the database in that directory. No daemon may use the database meanwhile. It checks that SQLite finds
             no corruption, that this version can open the database, and that every job matches its event log. It changes nothing. A
-            gigabyte takes less than a minute.
+            gigabyte takes less than a minute. It also compares the stored files with the rows that refer to them: each file must exist and
+            have its size. With --deep it reads all files and compares their hashes.
 
             Examples:
               longtake check --config /etc/longtake/longtake.yaml
               longtake check --data /var/lib/longtake
+              longtake check --data /var/lib/longtake --deep
               longtake check --data /var/lib/longtake --json | jq .violations
 
             Exit status: 0 if there are no errors, 1 if the database contains errors or cannot be read, 78 for an error in the settings.
@@ -24,29 +27,42 @@ struct Check: AsyncParsableCommand {
     @OptionGroup var options: SettingsOptions
     @Flag(name: .long, help: "With --data: print the result as JSON.")
     var json = false
+    @Flag(name: .long, help: "With --data: read all files and compare their hashes.")
+    var deep = false
 
     func validate() throws {
         if json, options.data == nil { throw ValidationError("--json requires --data.") }
+        if deep, options.data == nil { throw ValidationError("--deep requires --data.") }
     }
 
     func run() async throws {
-        let loaded = try options.load()
+        let loaded = try options.load(checksCommands: options.data == nil)
         guard options.data != nil else {
             return StandardStreams.write(try loaded.described(), to: .output)
         }
         let progress = ProgressLine("verifying the database")
-        let inspection: StorageInspection
+        let hashing = ProgressLine("hashing files")
+        let result: CheckResult
         do {
-            inspection = try StorageInspector(progress: progress.show).inspect(directory: loaded.settings.storage.path)
+            let data = loaded.settings.storage.path
+            let files = ContentInspector(directory: data + "/files", isDeep: deep, progress: hashing.show)
+            var content: ContentInspection?
+            let database = try StorageInspector(progress: progress.show).inspect(directory: data) { rows in
+                progress.clear()
+                content = try files.inspect(rows)
+            }
+            result = CheckResult(database: database, content: content)
         } catch {
             progress.clear()
+            hashing.clear()
             StandardStreams.write("longtake: \(error)\n", to: .error)
             throw ExitCode(1)
         }
         progress.clear()
-        let text = json ? try JSONText.encode(inspection) + "\n" : InspectionReport(inspection).text
+        hashing.clear()
+        let text = json ? try JSONText.encode(result) + "\n" : result.text
         StandardStreams.write(text, to: .output)
-        if !inspection.isSound { throw ExitCode(1) }
+        if !result.isSound { throw ExitCode(1) }
     }
 }
 
@@ -127,5 +143,5 @@ struct InspectionReport {
 }
 
 extension String {
-    fileprivate func padded(to width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
+    func padded(to width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
 }

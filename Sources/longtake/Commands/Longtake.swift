@@ -1,7 +1,6 @@
 import ArgumentParser
 
 /// The command line.
-@main
 struct Longtake: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "longtake",
@@ -13,6 +12,7 @@ struct Longtake: AsyncParsableCommand {
               longtake serve --port 9000 --data /var/lib/longtake --speed 20
               longtake check --config config/longtake.yaml   checks the settings and prints them
               longtake check --data /var/lib/longtake        verifies the database while the daemon is stopped
+              longtake run-stage demo-video title --input '{"prompt": "hello"}'
               longtake keys create --tenant acme             creates an API key
               longtake restore BACKUP --data /var/lib/longtake
 
@@ -20,7 +20,7 @@ struct Longtake: AsyncParsableCommand {
             line, 78 for an error in the settings, 130 or 143 after a second SIGINT or SIGTERM.
             """,
         version: DaemonVersion.text,
-        subcommands: [Serve.self, Check.self, Keys.self, Restore.self])
+        subcommands: [Serve.self, Check.self, RunStage.self, Keys.self, Restore.self, Supervise.self])
 
     /// The exit status for an error in the command line. The parser would use 64.
     private static let usageStatus: Int32 = 2

@@ -1,4 +1,6 @@
 import ArgumentParser
+import LongtakeCore
+import LongtakeFiles
 import LongtakeSQLite
 
 /// `longtake restore`
@@ -8,6 +10,9 @@ struct Restore: AsyncParsableCommand {
         discussion: """
             The backup is verified first, as by `longtake check --data`. If it contains errors, nothing is changed. Jobs that were running
             when the backup was made continue at the next start. Clients whose cursors are newer than the backup get stream.reset.
+
+            If the backup has a directory of files beside it (backup-….files), its files are copied into the data directory. Without it
+            the files that are still in the data directory are used, and the others are missing: clients get 404 artifact-gone.
 
             Examples:
               longtake restore backup-20261121T114502123Z.db --data /var/lib/longtake
@@ -24,15 +29,26 @@ struct Restore: AsyncParsableCommand {
     @Flag(name: .long, help: "Move an existing database aside first.")
     var replace = false
 
+    /// The files of the backup, if it has a directory of them.
+    private var content: DirectoryContentRestore {
+        DirectoryContentRestore(backup: Backup.filesPath(of: backup), data: data)
+    }
+
+    private static func text(_ content: ContentBackupResult) -> String {
+        guard content.files + content.missing > 0 else { return "" }
+        let missing = content.missing > 0 ? " \(content.missing) files are missing." : ""
+        return "\(content.files) files with \(content.bytes) bytes are in place.\(missing)\n"
+    }
+
     func run() async throws {
         let progress = ProgressLine("verifying the backup")
         do {
             let outcome = try StorageRestore(into: data, clock: SystemClock())
-                .run(backup, replaces: replace, inspector: StorageInspector(progress: progress.show))
+                .run(backup, replaces: replace, inspector: StorageInspector(progress: progress.show), content: content)
             progress.clear()
             let moved = outcome.replaced.map { "The previous database was moved to \($0).\n" } ?? ""
             StandardStreams.write(
-                "Restored \(outcome.inspection.jobs) jobs with \(outcome.inspection.events) events into \(data).\n\(moved)",
+                "Restored \(outcome.inspection.jobs) jobs with \(outcome.inspection.events) events into \(data).\n\(Self.text(outcome.content))\(moved)",
                 to: .output)
         } catch {
             progress.clear()

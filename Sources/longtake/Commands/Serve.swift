@@ -12,7 +12,7 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup var options: SettingsOptions
 
     func run() async throws {
-        let loaded = try options.load()
+        let loaded = try options.load(checksCommands: true)
         try await Daemon(loaded).run()
     }
 }
@@ -50,10 +50,14 @@ struct SettingsOptions: ParsableArguments {
     var logLevel: String?
 
     /// Loads the settings in force.
+    /// - Parameter checksCommands: whether the paths of commands must keep the data directory out
+    ///   of their reach.
     /// - Throws: `ExitCode` 78, after the error is printed.
-    func load() throws -> LoadedSettings {
+    func load(checksCommands: Bool = false) throws -> LoadedSettings {
         do {
-            return try LoadedSettings.load(flags: self, environment: OwnProcess.environment)
+            let loaded = try LoadedSettings.load(flags: self, environment: OwnProcess.environment)
+            if checksCommands { try loaded.checkCommandPaths() }
+            return loaded
         } catch {
             StandardStreams.write("longtake: \(error)\n", to: .error)
             throw ExitCode(SettingsError.exitStatus)

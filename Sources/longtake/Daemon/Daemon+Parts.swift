@@ -1,8 +1,10 @@
 import ArgumentParser
 import Glibc
 import Logging
+import LongtakeCommands
 import LongtakeCore
 import LongtakeEngine
+import LongtakeFiles
 import LongtakeHTTP
 import LongtakeSQLite
 import NIOCore
@@ -16,6 +18,7 @@ extension Daemon {
         let backups: SQLiteBackups
         let pruner: Pruner
         let engine: Engine
+        let stages: StageParts
         let keys: ReloadableKeys
         let loops: MultiThreadedEventLoopGroup
         let server: HTTPServer
@@ -30,17 +33,20 @@ extension Daemon {
     func makeParts() async throws -> Parts {
         let descriptors = DescriptorLimit.raise()
         let journal = try await openJournal()
-        let backups = makeBackups(journal)
-        let engine = loaded.settings.makeEngine(journal, clock: journal.clock, logger: logger)
         // Not the shared group, because the shutdown has to stop it. Its descriptors are open from
         // here on, so that the connection limit takes them into account.
         let loops = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
         do {
+            try checkCommands()
+            let stages = try await openStages(journal)
+            let backups = makeBackups(journal, stages)
+            let engine = loaded.settings.makeEngine(
+                journal, commands: stages.runner, disk: stages.disk, clock: journal.clock, logger: logger)
             let keys = try loadKeys()
-            let server = try makeServer(loops, journal, engine, backups, keys, descriptors)
+            let server = try makeServer(loops, journal, engine, stages, backups, keys, descriptors)
             return Parts(
-                journal: journal, backups: backups, pruner: makePruner(journal), engine: engine, keys: keys,
-                loops: loops, server: server, addresses: try await listen(server), descriptors: descriptors)
+                journal: journal, backups: backups, pruner: makePruner(journal), engine: engine, stages: stages,
+                keys: keys, loops: loops, server: server, addresses: try await listen(server), descriptors: descriptors)
         } catch {
             // Without this the next start would take this exit for a crash that lost the WAL.
             await close(journal)
@@ -52,7 +58,8 @@ extension Daemon {
     private func openJournal() async throws -> SQLiteJournal {
         let (logger, output, settings) = (logger, output, loaded.settings)
         let path = settings.storage.path
-        let configuration = SQLiteConfiguration(queuedJobsPerTenant: settings.limits.queuedJobsPerTenant)
+        let configuration = SQLiteConfiguration(
+            queuedJobsPerTenant: settings.limits.queuedJobsPerTenant, workers: settings.workers)
         do {
             return try await SQLiteJournal.open(
                 directory: path, clock: clock, logger: logger, configuration: configuration
@@ -79,11 +86,59 @@ extension Daemon {
         }
     }
 
-    private func makeBackups(_ journal: SQLiteJournal) -> SQLiteBackups {
+    private func makeBackups(_ journal: SQLiteJournal, _ stages: StageParts) -> SQLiteBackups {
         let storage = loaded.settings.storage
         return SQLiteBackups(
             journal: journal, directory: storage.backupPath.isEmpty ? storage.path + "/backups" : storage.backupPath,
-            clock: clock, logger: logger)
+            content: stages.contentBackup, clock: clock, logger: logger)
+    }
+
+    /// Checks that the kernel can confine commands, if there are any and the settings require it.
+    /// - Throws: `ExitCode` 78.
+    private func checkCommands() throws {
+        guard let command = loaded.catalog.firstCommand else { return }
+        let (sandbox, support) = (loaded.settings.commands.sandbox, CommandSupport.probe())
+        switch (sandbox, support.problem) {
+        case (.off, _):
+            logger.warning("commands run without confinement, because commands.sandbox is off")
+        case (.optional, let problem?):
+            logger.warning("commands run without confinement", metadata: ["reason": "\(problem)"])
+        case (.required, let problem?):
+            logger.critical(
+                "cannot confine commands",
+                metadata: [
+                    "error":
+                        "\(problem). Use a kernel with Landlock (5.13 or newer), or set commands.sandbox to optional.",
+                    "stage": "\(command)", "setting": "\(loaded.source(of: "commands.sandbox"))",
+                ])
+            throw ExitCode(SettingsError.exitStatus)
+        case (_, nil): break
+        }
+    }
+
+    /// What `/readyz` says about the confinement of commands.
+    private var commandWarnings: [String] {
+        guard loaded.catalog.firstCommand != nil else { return [] }
+        switch loaded.settings.commands.sandbox {
+        case .off: return ["Commands run without confinement, because commands.sandbox is off."]
+        case .optional where !CommandSupport.probe().canConfine:
+            return ["Commands run without confinement, because the kernel has no usable Landlock."]
+        case .optional, .required: return []
+        }
+    }
+
+    private func openStages(_ journal: SQLiteJournal) async throws -> StageParts {
+        let stages: StageParts
+        do {
+            stages = try await StageParts.open(
+                loaded, rows: journal, clock: journal.clock, environment: environment, logger: logger)
+        } catch {
+            throw failed("cannot open the store of files", error, setting: "storage.path")
+        }
+        journal.observeUnusedContent { stages.cleaner.wake() }
+        journal.observeWork { stages.runner.jobsEnded($0.ended) }
+        await stages.endLeftovers()
+        return stages
     }
 
     private func makePruner(_ journal: SQLiteJournal) -> Pruner {
@@ -109,8 +164,8 @@ extension Daemon {
     }
 
     private func makeServer(
-        _ loops: MultiThreadedEventLoopGroup, _ journal: SQLiteJournal, _ engine: Engine, _ backups: SQLiteBackups,
-        _ keys: ReloadableKeys, _ descriptors: Int
+        _ loops: MultiThreadedEventLoopGroup, _ journal: SQLiteJournal, _ engine: Engine, _ stages: StageParts,
+        _ backups: SQLiteBackups, _ keys: ReloadableKeys, _ descriptors: Int
     ) throws -> HTTPServer {
         var configuration = loaded.settings.serverConfiguration(keys.keys, keys.tickets)
         let budget = DescriptorLimit.budget(in: descriptors)
@@ -120,6 +175,15 @@ extension Daemon {
         configuration.releaseMemory = OwnProcess.releaseMemory
         configuration.abandonedAttempts = { engine.abandonedAttempts }
         configuration.process = { [startedAt] in OwnProcess.usage(startedAt: startedAt) }
+        configuration.files = stages.store
+        configuration.uploadLimits = UploadLimits(
+            fileBytes: Int64(loaded.settings.limits.fileMegabytes) * 1_000_000,
+            bytesPerTenant: loaded.settings.limits.fileGigabytesPerTenant.gigabytes)
+        configuration.space = stages.space
+        configuration.fileUsage = { stages.usage }
+        configuration.disk = stages.disk
+        configuration.warnings = commandWarnings
+        configuration.stageLogs = StoredStageLogs(logs: stages.logs)
         configuration.droppedLogLines = { [output] in output.dropped }
         return HTTPServer(
             configuration: configuration, group: loops, journal: journal, backups: backups, catalog: loaded.catalog,
@@ -184,16 +248,23 @@ extension Daemon {
 /// What the settings alone decide. Tests make the same parts on a store in memory.
 extension Settings {
     /// Makes the engine with its runners.
-    func makeEngine(_ store: any WorkStore, clock: any WallClock, logger: Logger) -> Engine {
+    /// - Parameters:
+    ///   - commands: the runner of command stages; `nil` if they cannot run here.
+    ///   - disk: stops their claims.
+    func makeEngine(
+        _ store: any WorkStore, commands: (any StageRunner)? = nil, disk: DiskGate = .alwaysOpen, clock: any WallClock,
+        logger: Logger
+    ) -> Engine {
         let interval = Duration.milliseconds(reports.intervalMilliseconds)
+        var runners: [Stage.Work.Kind: any StageRunner] = [
+            .simulated: SimulatedRunner(speed: simulation.speed, clock: ContinuousClock(), reportInterval: interval)
+        ]
+        runners[.command] = commands
         return Engine(
             configuration: EngineConfiguration(
-                workers: workers, speed: simulation.speed, reportInterval: interval),
+                workers: workers, speed: simulation.speed, reportInterval: interval, mayClaim: disk.mayClaim),
             store: store,
-            runners: StageRunners([
-                .simulated: SimulatedRunner(
-                    speed: simulation.speed, clock: ContinuousClock(), reportInterval: interval)
-            ]),
+            runners: StageRunners(runners),
             clock: ContinuousClock(), wallClock: clock, logger: logger)
     }
 

@@ -1,6 +1,8 @@
 import Glibc
 import Logging
+import LongtakeCommands
 import LongtakeEngine
+import LongtakeFiles
 import LongtakeHTTP
 import LongtakeSQLite
 
@@ -48,11 +50,19 @@ struct Daemon: Sendable {
         let (reloads, reload) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let signals = ProcessSignals(stop: { number in stop.yield(number) }, reload: { reload.yield() })
         defer { withExtendedLifetime(signals) {} }
+        hideMemory()
         reportIgnoredVariables()
         let parts = try await makeParts()
         parts.engine.start()
         // Unstructured, because it runs beside everything else until the shutdown cancels it.
         let pruning = Task { await parts.pruner.run() }
+        // Unstructured for the same reason.
+        let cleaning = Task {
+            async let count: Void = parts.stages.countContent()
+            await parts.stages.removeLeftovers(of: parts.journal)
+            await parts.stages.cleaner.run()
+            await count
+        }
         // Unstructured for the same reason.
         let reloading = Task {
             for await _ in reloads {
@@ -70,14 +80,18 @@ struct Daemon: Sendable {
         // The service manager expects watchdog messages until the process has exited.
         defer { watchdog?.cancel() }
         manager.notify("STOPPING=1", "STATUS=Draining")
-        await shutDown(parts, pruning, reloading)
+        cleaning.cancel()
+        await shutDown(parts, [pruning, cleaning], reloading)
         signals.cancel()
     }
 
-    private func shutDown(_ parts: Parts, _ pruning: Task<Void, Never>, _ reloading: Task<Void, Never>) async {
+    private func shutDown(
+        _ parts: Parts, _ maintenance: [Task<Void, Never>], _ reloading: Task<Void, Never>
+    ) async {
         let shutdown = Shutdown(
             plan: ShutdownPlan(grace: .seconds(loaded.settings.shutdown.graceSeconds)), journal: parts.journal,
-            engine: parts.engine, server: parts.server, loops: parts.loops, pruning: pruning, reloading: reloading,
+            engine: parts.engine, commands: parts.stages.runner, server: parts.server, loops: parts.loops,
+            maintenance: maintenance, reloading: reloading,
             backups: parts.backups, logger: logger, output: output)
         do {
             try await shutdown.run()
@@ -103,6 +117,12 @@ struct Daemon: Sendable {
             ])
         warnAboutSettings()
         greet(addresses)
+    }
+
+    /// Commands that run without confinement have the daemon's user, so they could trace it.
+    private func hideMemory() {
+        guard !Undumpable.apply() else { return }
+        logger.warning("other processes of this user may read the memory of the daemon")
     }
 
     private func reportIgnoredVariables() {

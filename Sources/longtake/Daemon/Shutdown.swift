@@ -1,5 +1,6 @@
 import Glibc
 import Logging
+import LongtakeCommands
 import LongtakeEngine
 import LongtakeHTTP
 import LongtakeSQLite
@@ -12,9 +13,11 @@ struct Shutdown: Sendable {
     let plan: ShutdownPlan
     let journal: SQLiteJournal
     let engine: Engine
+    let commands: CommandRunner
     let server: HTTPServer
     let loops: MultiThreadedEventLoopGroup
-    let pruning: Task<Void, Never>
+    /// The pruner and the cleaner of files.
+    let maintenance: [Task<Void, Never>]
     let reloading: Task<Void, Never>
     let backups: SQLiteBackups
     let logger: Logger
@@ -34,11 +37,13 @@ struct Shutdown: Sendable {
         exitAfterGracePeriod()
         func left(_ part: ShutdownPlan.Part) -> Duration { plan.left(for: part, after: .now - begin) }
         server.beginDrain()
-        pruning.cancel()
+        for task in maintenance { task.cancel() }
+        // The rest of the stages' part is for storing how they ended.
+        commands.beginDrain(grace: left(.stages) * 3 / 4)
         await engine.drain(deadline: left(.stages))
         await server.finishStreams(within: left(.streams))
         await server.stop(within: left(.responses))
-        await Self.wait(for: pruning, within: left(.maintenance))
+        for task in maintenance { await Self.wait(for: task, within: left(.maintenance)) }
         await backups.stop(within: left(.maintenance))
         guard try await journal.close(within: left(.database)) else { exit(running: "the database", left(.logger)) }
         guard await server.finishTasks(within: left(.handlers)) else { exit(running: "a request", left(.logger)) }

@@ -12,10 +12,17 @@ struct LoadedSettings: Sendable {
     let pipelinesFile: String?
     /// Variables that look like settings but were set by Kubernetes.
     let ignoredVariables: [String]
+    /// The programs of command stages that the daemon does not find.
+    let missingPrograms: [MissingProgram]
     private let sources: [String: SettingSource]
 
     /// What the operator has to change to set another value, for example `--port`.
     func source(of key: String) -> String { (sources[key] ?? .builtIn).described(key) }
+
+    /// The error of a setting that has a wrong value.
+    func error(_ key: String, _ reason: String) -> SettingsError {
+        (sources[key] ?? .builtIn).error(key, reason)
+    }
 
     /// Loads the settings from the defaults, the file, the environment and the flags. Later sources
     /// override earlier ones.
@@ -41,7 +48,9 @@ struct LoadedSettings: Sendable {
         try tree.applyQueueVariables(catalog.definitions.flatMap { $0.stages.map(\.queue.description) })
         return LoadedSettings(
             settings: tree.settings, catalog: catalog, file: file, pipelinesFile: pipelinesFile,
-            ignoredVariables: tree.ignoredVariables, sources: tree.sources)
+            ignoredVariables: tree.ignoredVariables,
+            missingPrograms: MissingProgram.all(in: catalog, searchPath: environment["PATH"] ?? ""),
+            sources: tree.sources)
     }
 
     /// Loads the pipelines. A file that a source names must exist. If the default file does not
@@ -59,7 +68,10 @@ struct LoadedSettings: Sendable {
             return (try decode(builtInPipelines, location: "built-in pipelines"), nil)
         }
         let text = try read(path, "pipelines", source, orElse: "omit the setting to use the built-in pipelines")
-        return (try decode(text, location: path), path)
+        // Programs run in other directories, so the folder must be absolute.
+        let absolute = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+        let catalogFolder = absolute.split(separator: "/").dropLast().joined(separator: "/")
+        return (try decode(text, location: path).resolvingPaths(in: "/" + catalogFolder), path)
     }
 
     /// The copy of `config/pipelines.yaml` in the executable, for a daemon without files.
@@ -126,7 +138,9 @@ struct LoadedSettings: Sendable {
             let seconds = definition.stages.map(\.seconds).reduce(0, +)
             let mark = definition.name == catalog.defaultPipeline ? " (default)" : ""
             lines.append("# \(definition.name)\(mark): \(definition.stages.count) stages, \(Int(seconds)) s at speed 1")
+            lines += definition.stages.compactMap(\.commandLine)
         }
+        lines += missingPrograms.map { "# warning: \($0)" }
         lines += idleQueues.map { "# warning: queue \($0) has no workers, so its jobs will wait" }
         return lines.joined(separator: "\n") + "\n"
     }

@@ -8,10 +8,13 @@ struct Settings: Hashable, Sendable {
     var http = HTTP()
     var storage = Storage()
     var stream = Stream()
-    var queues: [String: Queue] = ["cpu": Queue(workers: 4), "gpu": Queue(workers: 2), "io": Queue(workers: 8)]
+    var queues: [String: Queue] = [
+        "cpu": Queue(workers: 4), "ffmpeg": Queue(workers: 2), "gpu": Queue(workers: 2), "io": Queue(workers: 8),
+    ]
     /// The file of the pipelines. A relative path starts at the directory of the settings file.
     var pipelines = "pipelines.yaml"
     var reports = Reports()
+    var commands = Commands()
     var simulation = SimulationSettings()
     var auth = Auth()
     var limits = SettableLimits()
@@ -59,6 +62,29 @@ struct Settings: Hashable, Sendable {
         var retentionHours = 168
         /// The maximum size of the database, in units of 10⁹ bytes. 0 means no limit.
         var maxGigabytes = 20.0
+        /// The maximum size of all files and artifacts, in units of 10⁹ bytes. 0 means no limit but
+        /// ``minFreeGigabytes``.
+        var filesMaxGigabytes = 0.0
+        /// The free space, in units of 10⁹ bytes, below which the daemon accepts no uploads and
+        /// claims no stages that write files.
+        var minFreeGigabytes = 1.0
+        /// How long intermediate artifacts are kept after the end of their job.
+        var intermediateHours = 24
+    }
+
+    /// The stages that are commands.
+    struct Commands: Hashable, Sendable {
+        var sandbox = Sandbox.required
+
+        /// What the daemon does if the kernel cannot confine commands (Landlock).
+        enum Sandbox: String, Hashable, Sendable, CaseIterable {
+            /// It does not start if a pipeline has commands.
+            case required
+            /// It runs them without confinement, and `/readyz` warns.
+            case optional
+            /// It never confines them.
+            case off
+        }
     }
 
     struct Stream: Hashable, Sendable {
@@ -99,6 +125,14 @@ struct Settings: Hashable, Sendable {
         var queuedJobsPerTenant = Limits.queuedJobsPerTenantDefault
         /// 0 means no limit.
         var requestsPerSecondPerKey = 0
+        /// The maximum size of an uploaded file, in units of 10⁶ bytes.
+        var fileMegabytes = 1_024
+        /// The maximum size of all uploaded files of a tenant, in units of 10⁹ bytes.
+        var fileGigabytesPerTenant = 50.0
+        /// The maximum size of all artifacts of a job, in units of 10⁹ bytes.
+        var artifactGigabytesPerJob = 20.0
+        /// The maximum size of the working directory of a command, in units of 10⁹ bytes.
+        var stageDiskGigabytes = 20.0
     }
 
     /// The path of the key file.

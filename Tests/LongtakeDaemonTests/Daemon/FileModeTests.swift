@@ -9,9 +9,7 @@ import Testing
         let names = try FileManager.default.subpathsOfDirectory(atPath: directory)
         return Dictionary(
             uniqueKeysWithValues: names.compactMap { name in
-                var status = stat()
-                guard lstat("\(directory)/\(name)", &status) == 0 else { return nil }
-                return (name, status.st_mode & (S_IFMT | 0o777))
+                FileStatus("\(directory)/\(name)").map { (name, $0.mode & (S_IFMT | 0o777)) }
             })
     }
 

@@ -131,9 +131,9 @@ import Testing
                 "cannot create the directory DIR/file/data, since a part of its path is a file. Give the daemon a directory that it may write to. [--data]"
         ),
         Start(
-            environment: ["LONGTAKE_STORAGE_PATH=/proc/data"], status: 1,
+            environment: ["LONGTAKE_STORAGE_PATH=/dev/null/data"], status: 1,
             message:
-                "cannot create the directory /proc/data: No such file or directory. Give the daemon a directory that it may write to. [LONGTAKE_STORAGE_PATH]"
+                "cannot create the directory /dev/null/data, since a part of its path is a file. Give the daemon a directory that it may write to. [LONGTAKE_STORAGE_PATH]"
         ),
         Start(
             yaml: "storage: {path: DIR/data}\nauth: {keys_file: DIR}", status: 1,

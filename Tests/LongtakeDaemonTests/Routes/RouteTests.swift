@@ -12,6 +12,7 @@ import Testing
             try visit.jobs()
             try visit.queues()
             try visit.backups()
+            try visit.files()
             try visit.others()
             let paths = try #require(document["paths"] as? [String: Any])
             let documented = paths.flatMap { path, item in
@@ -56,6 +57,10 @@ private final class Visit {
         #expect(try call("GET /v1/jobs").body.contains(job))
         #expect(try call("GET /v1/jobs/{id}", "/v1/jobs/\(job)").text("state") == "succeeded")
         try call("POST /v1/tickets", body: #"{"jobs":["\#(job)"]}"#, returns: 201)
+        #expect(
+            try call("GET /v1/jobs/{id}/artifacts", "/v1/jobs/\(job)/artifacts").body == "{\"artifacts\":[]}\n")
+        try call("GET /v1/jobs/{id}/artifacts/{name}", "/v1/jobs/\(job)/artifacts/a.png", returns: 404)
+        try call("GET /v1/jobs/{id}/log", "/v1/jobs/\(job)/log?stage=moderate")
         try call("DELETE /v1/jobs/{id}", "/v1/jobs/\(job)", returns: 204)
     }
 
@@ -73,6 +78,14 @@ private final class Visit {
         let id = try call("POST /v1/backups", returns: 202).text("id")
         #expect(try call("GET /v1/backups").body.contains(id))
         #expect(try call("GET /v1/backups/{id}", "/v1/backups/\(id)").text("id") == id)
+    }
+
+    func files() throws {
+        let id = try call("POST /v1/files", body: "hello", returns: 201).text("id")
+        #expect(try call("GET /v1/files").body.contains(id))
+        #expect(try call("GET /v1/files/{id}", "/v1/files/\(id)").text("id") == id)
+        #expect(try call("GET /v1/files/{id}/content", "/v1/files/\(id)/content").body == "hello")
+        try call("DELETE /v1/files/{id}", "/v1/files/\(id)", returns: 204)
     }
 
     func others() throws {

@@ -18,9 +18,8 @@ struct SimulatedRunnerTests {
         let result = Mutex<Result<JSONValue?, any Error>?>(nil)
         async let run: Void = {
             do {
-                let output = try await runner.run(claim) { report in
-                    made.withLock { $0.append((report, clock.now.offset)) }
-                }
+                let reports = StageReports { report in made.withLock { $0.append((report, clock.now.offset)) } }
+                let output = try await runner.run(claim, reports: reports).output
                 result.withLock { $0 = .success(output) }
             } catch {
                 result.withLock { $0 = .failure(error) }

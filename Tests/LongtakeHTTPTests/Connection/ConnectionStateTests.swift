@@ -20,7 +20,10 @@ import Testing
         if state == .receiving || state == .refused { return connection }
         var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/", headers: ["host": "t"])
         if !isKept { head.headers.add(name: "connection", value: "close") }
-        _ = connection.headArrived(head)
+        let isUpload = state == .uploading || state == .answering
+        _ = connection.headArrived(head, isUpload: isUpload)
+        if state == .answering { _ = connection.answerBegins() }
+        if isUpload { return connection }
         _ = connection.endArrived()
         if state == .streaming { _ = connection.beganStreaming() }
         return connection
@@ -34,17 +37,47 @@ import Testing
             ("response ended", { $0.responseEnded() }), ("FIN", { $0.inputClosed() }),
             ("deadline", { $0.deadlinePassed() }),
             ("drain", { $0.drain() }),
+            ("body", { $0.bodyArrived(ByteBuffer(string: "b")) }), ("end", { $0.endArrived() }),
+            ("body wanted", { $0.bodyWanted() }), ("stream", { $0.beganStreaming() }),
         ]
-        let expected: [(ConnectionState.State, [String])] = [
-            (.idle, ["expectRequest", "refuse 400", "nothing", "close", "close", "close"]),
-            (.receiving, ["nothing", "refuse 400", "nothing", "close", "refuse 408", "nothing"]),
-            (.responding, ["nothing", "nothing", "awaitNext", "nothing", "close", "nothing"]),
-            (.streaming, ["close", "close", "awaitNext", "probe", "nothing", "nothing"]),
-            (.refused, ["nothing", "nothing", "nothing", "close", "close", "nothing"]),
-            (.closed, ["nothing", "nothing", "nothing", "nothing", "nothing", "nothing"]),
+        // The columns are those above. `receiving` is before the head, so its body and end do not
+        // count.
+        let expected: [(ConnectionState.State, [String], [String])] = [
+            (
+                .idle, ["expectRequest", "refuse 400", "nothing", "close", "close", "close"],
+                ["nothing", "nothing", "nothing", "nothing"]
+            ),
+            (
+                .receiving, ["nothing", "refuse 400", "nothing", "close", "refuse 408", "nothing"],
+                ["nothing", "nothing", "nothing", "nothing"]
+            ),
+            (
+                .uploading, ["nothing", "refuse 400", "nothing", "close", "refuse 408", "nothing"],
+                ["takeBody", "endUpload", "nothing", "nothing"]
+            ),
+            (
+                .answering, ["nothing", "nothing", "linger", "nothing", "close", "nothing"],
+                ["nothing", "nothing", "nothing", "nothing"]
+            ),
+            (
+                .responding, ["nothing", "nothing", "awaitNext", "nothing", "close", "nothing"],
+                ["nothing", "nothing", "nothing", "nothing"]
+            ),
+            (
+                .streaming, ["close", "close", "awaitNext", "probe", "nothing", "nothing"],
+                ["nothing", "nothing", "nothing", "nothing"]
+            ),
+            (
+                .refused, ["nothing", "nothing", "nothing", "close", "close", "nothing"],
+                ["nothing", "nothing", "nothing", "nothing"]
+            ),
+            (
+                .closed, ["nothing", "nothing", "nothing", "nothing", "nothing", "nothing"],
+                ["nothing", "nothing", "nothing", "nothing"]
+            ),
         ]
-        for (state, actions) in expected {
-            for (event, action) in zip(events, actions) {
+        for (state, connectionActions, bodyActions) in expected {
+            for (event, action) in zip(events, connectionActions + bodyActions) {
                 var connection = Self.connection(state)
                 #expect(connection.state == state)
                 #expect(Self.name(event.apply(&connection)) == action, "\(state) × \(event.name)")
@@ -99,10 +132,77 @@ import Testing
         #expect(action("expect", "100-continue", version: .http1_0) == "nothing")
     }
 
+    @Test("writes a response only when the routes have the request")
+    func answers() {
+        let expected: [(ConnectionState.State, Bool, ConnectionState.State)] = [
+            (.idle, false, .idle), (.receiving, false, .receiving), (.uploading, true, .answering),
+            (.answering, false, .answering), (.responding, true, .responding), (.streaming, false, .streaming),
+            (.refused, false, .refused), (.closed, false, .closed),
+        ]
+        for (state, mayAnswer, next) in expected {
+            var connection = Self.connection(state)
+            let may = connection.answerBegins()
+            #expect(may == mayAnswer && connection.state == next, "\(state)")
+        }
+    }
+
+    @Test("starts an upload at its head, of any length, and keeps the connection if its end arrives in time")
+    func upload() {
+        var connection = Self.connection(.receiving)
+        #expect(
+            Self.name(connection.headArrived(Self.post("content-length", "9999999"), isUpload: true)) == "beginUpload")
+        #expect(Self.name(connection.bodyArrived(ByteBuffer(repeating: 0, count: 100_000))) == "takeBody")
+        #expect(Self.name(connection.endArrived()) == "endUpload")
+        let mayAnswer = connection.answerBegins()
+        #expect(connection.state == .responding && mayAnswer && connection.isKept)
+        #expect(Self.name(connection.responseEnded()) == "awaitNext")
+    }
+
+    @Test("closes after a response that comes before the end of an upload")
+    func early() {
+        var connection = Self.connection(.uploading)
+        let mayAnswer = connection.answerBegins()
+        #expect(mayAnswer && !connection.isKept && connection.discardsBytes)
+        #expect(Self.name(connection.endArrived()) == "nothing")
+        #expect(Self.name(connection.responseEnded()) == "linger")
+        #expect(connection.state == .refused)
+        var finished = Self.connection(.answering)
+        _ = finished.inputClosed()
+        #expect(Self.name(finished.responseEnded()) == "close", "nothing more can arrive")
+    }
+
+    @Test("sends 100 Continue for an upload once, when its route asks, and not after bytes of the body")
+    func expectations() {
+        var asked = Self.connection(.receiving)
+        #expect(Self.name(asked.headArrived(Self.post("expect", "100-continue"), isUpload: true)) == "beginUpload")
+        #expect(asked.awaitsContinue)
+        #expect(Self.name(asked.bodyWanted()) == "sendContinue")
+        #expect(Self.name(asked.bodyWanted()) == "nothing")
+        var impatient = Self.connection(.receiving)
+        _ = impatient.headArrived(Self.post("expect", "100-continue"), isUpload: true)
+        _ = impatient.bodyArrived(ByteBuffer(string: "b"))
+        #expect(Self.name(impatient.bodyWanted()) == "nothing")
+        var strange = Self.connection(.receiving)
+        #expect(Self.name(strange.headArrived(Self.post("expect", "wonders"), isUpload: true)) == "refuse 417")
+    }
+
+    @Test("refuses trailers over the limit, also of an upload")
+    func trailers() {
+        var connection = Self.connection(.uploading)
+        let trailers = HTTPHeaders([("x", String(repeating: "a", count: HTTPLimits.requestHeadBytes))])
+        #expect(Self.name(connection.endArrived(trailers)) == "refuse 431")
+    }
+
+    private static func post(_ name: String, _ value: String) -> HTTPRequestHead {
+        HTTPRequestHead(version: .http1_1, method: .POST, uri: "/", headers: ["host": "t", name: value])
+    }
+
     private static func name(_ action: ConnectionState.Action) -> String {
         switch action {
         case .refuse(let problem): "refuse \(problem.status.code)"
         case .respond: "respond"
+        case .beginUpload: "beginUpload"
+        case .takeBody: "takeBody"
         default: "\(action)"
         }
     }

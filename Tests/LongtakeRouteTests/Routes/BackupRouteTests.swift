@@ -16,6 +16,18 @@ import Testing
         }
     }
 
+    @Test("includes files only if the query says so, and refuses other values")
+    func files() async throws {
+        try await LocalDaemon.run { daemon in
+            let without = try daemon.post("/v1/backups").object()
+            #expect(without.keys.contains("files_path") && !(without["files_path"] is String))
+            #expect(try daemon.post("/v1/backups?files=true").text("files_path") == "/dev/null.files")
+            let refused = try daemon.post("/v1/backups?files=false").object()
+            #expect(!(refused["files_path"] is String))
+            #expect(try daemon.post("/v1/backups?files=1").status == 400)
+        }
+    }
+
     @Test("returns 404 for an unknown backup and 405 for an unknown method")
     func addresses() async throws {
         try await LocalDaemon.run { daemon in

@@ -5,7 +5,8 @@ import Testing
 @Suite struct CancelTests {
     @Test("cancels a running job promptly and once; another cancel changes nothing")
     func cancelRunning() async throws {
-        try await LocalDaemon.run { daemon in
+        // Slow, so that the first stage still runs when a busy machine sends the cancel.
+        try await LocalDaemon.run("--speed", "0.1") { daemon in
             let id = try daemon.submit()
             let reader = try daemon.follow(id)
             while let block = try reader.next(), block.event != "stage.started" {}

@@ -13,7 +13,8 @@ import Testing
             #expect(created["location"] == "/v1/jobs/\(id)")
             #expect(id.hasPrefix("job_"))
             let members = [
-                "id", "pipeline", "state", "progress", "stage", "stages", "queue_position", "input", "output", "error",
+                "id", "pipeline", "state", "progress", "stage", "stages", "queue_position", "eta_seconds",
+                "queue_wait_seconds", "waiting_for", "input", "output", "error",
                 "priority",
                 "metadata", "cancel_requested", "retry_of", "created_at", "started_at", "finished_at", "last_event_id",
                 "links",

@@ -39,7 +39,7 @@ import Testing
             let names = try #require(pipelines["pipelines"] as? [Any]).compactMap {
                 ($0 as? [String: Any])?["name"] as? String
             }
-            #expect(names == ["image-to-video", "text-to-video"])
+            #expect(names == ["demo-image-to-video", "demo-video", "image-to-video", "text-to-video"])
             let options = try daemon.request("OPTIONS", "/v1/jobs")
             #expect(options.status == 204)
             #expect(options["allow"] == "GET, HEAD, OPTIONS, POST")

@@ -29,7 +29,7 @@ import Testing
             #expect(after[#"longtake_events_committed_total{type="job.queued"}"#] == 5)
             #expect(after[#"longtake_events_committed_total{type="job.succeeded"}"#] == 3)
             let counts = after.values.filter { $0.key.hasPrefix("longtake_events_committed_total") }
-            #expect(counts.count == 12 && counts.values.reduce(0, +) == Double(events), "each event is counted once")
+            #expect(counts.count == 13 && counts.values.reduce(0, +) == Double(events), "each event is counted once")
             let commits = try #require(after["longtake_commits_total"])
             #expect(commits >= 5 && commits <= Double(events))
             #expect(after[#"longtake_http_requests_total{method="POST",code="201"}"#] == 5)
@@ -49,6 +49,24 @@ import Testing
                 #expect(try open > 10 && open < #require(after["process_max_fds"]))
             }
             for series in before.values.keys { #expect(after[series] != nil, "\(series)") }
+        }
+    }
+
+    @Test("counts the bytes of uploads and downloads, and artifacts")
+    func transfers() async throws {
+        try await LocalDaemon.run { daemon in
+            let before = try daemon.metrics()
+            let names = ["upload_bytes_total", "download_bytes_total", "artifacts_created_total", "uploads_open"]
+            for name in names { #expect(before["longtake_\(name)"] == 0, "\(name)") }
+            for name in ["commands_running", "supervisors_lost_total"] { #expect(before["longtake_\(name)"] == 0) }
+            let id = try daemon.connect().exchange(
+                "POST /v1/files HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n0123456789"
+            ).text("id")
+            #expect(try daemon.get("/v1/files/\(id)/content", "Range: bytes=0-6").body == "0123456")
+            let deadline = Deadline(20)
+            while try daemon.metrics()["longtake_download_bytes_total"] != 7 { try #require(!deadline.isOver) }
+            let after = try daemon.metrics()
+            #expect(after["longtake_upload_bytes_total"] == 10 && after["longtake_uploads_open"] == 0)
         }
     }
 

@@ -14,7 +14,8 @@ import Testing
                 "/v1/events": "after, format, heartbeat, heartbeat_seconds, job, lastEventId, last_event_id, pipeline, "
                     + "ticket, type",
                 "/v1/jobs/\(Self.job)/events":
-                    "after, format, heartbeat, heartbeat_seconds, lastEventId, last_event_id, limit, ticket, wait",
+                    "after, estimate, format, heartbeat, heartbeat_seconds, lastEventId, last_event_id, limit, ticket, "
+                    + "wait",
                 "/v1/jobs/\(Self.job)": "ticket", "/v1/pipelines": "", "/v1/backups": "",
             ]
             for (path, names) in known {

@@ -17,6 +17,7 @@ import Testing
                 answer.body == """
                     {"queues":[\
                     {"name":"cpu","paused":false,"running":1,"waiting":2,"workers":1},\
+                    {"name":"ffmpeg","paused":false,"running":0,"waiting":0,"workers":2},\
                     {"name":"gpu","paused":false,"running":0,"waiting":0,"workers":2},\
                     {"name":"io","paused":false,"running":0,"waiting":0,"workers":8},\
                     {"name":"spare","paused":false,"running":0,"waiting":0,"workers":0}]}

@@ -22,7 +22,7 @@ struct BackupTests {
         let backups = Self.backups(of: journal, scratch, clock)
         for number in 1...300 { _ = try await journal.submit(Samples.submission(number)) }
         _ = try await journal.claim(queue: Samples.cpu, limit: 2)
-        let begun = try await backups.begin()
+        let begun = try await backups.begin(includingFiles: false)
         #expect(begun.state == .running && begun.finishedAt == nil)
         for number in 301...600 { _ = try await journal.submit(Samples.submission(number)) }
         let done = try await Self.ended(begun.id, of: backups)
@@ -66,12 +66,12 @@ struct BackupTests {
         let text = String(repeating: "x", count: 60_000)
         for number in 1...400 { _ = try await journal.submit(Samples.submission(number, prompt: text)) }
         let backups = Self.backups(of: journal, scratch)
-        let begun = try await backups.begin()
-        await #expect(throws: BackupRunning(begun.id)) { _ = try await backups.begin() }
+        let begun = try await backups.begin(includingFiles: false)
+        await #expect(throws: BackupRunning(begun.id)) { _ = try await backups.begin(includingFiles: false) }
         await backups.stop()
         let ended = try #require(try await backups.backup(begun.id))
         #expect(ended.state == .failed && ended.error == "the daemon stopped", "\(ended)")
-        await #expect(throws: JournalError.closed) { _ = try await backups.begin() }
+        await #expect(throws: JournalError.closed) { _ = try await backups.begin(includingFiles: false) }
         #expect(try Self.files(scratch) == [])
         try await journal.close()
     }
@@ -88,12 +88,14 @@ struct BackupTests {
         for number in 1...100 { _ = try await journal.submit(Samples.submission(number)) }
         let path = scratch.path + "/copy.db"
         #expect {
-            _ = try BackupCopy(of: scratch.database, to: path, bounds: bounds).run()
+            _ = try BackupCopy(of: scratch.database, to: path, bounds: bounds).copyRows()
         } throws: {
             "\($0)".contains(reason)
         }
         #expect(try scratch.contents().keys.allSatisfy { !$0.contains("copy") })
-        #expect(try BackupCopy(of: scratch.database, to: path).run() > 0)
+        let copy = try BackupCopy(of: scratch.database, to: path)
+        try copy.copyRows()
+        #expect(try copy.publish() > 0)
         try await journal.close()
     }
 
@@ -119,7 +121,7 @@ struct BackupTests {
         let journal = try await scratch.open()
         _ = try await journal.submit(Samples.submission(1))
         let backups = Self.backups(of: journal, scratch)
-        let failed = try await Self.ended(try await backups.begin().id, of: backups)
+        let failed = try await Self.ended(try await backups.begin(includingFiles: false).id, of: backups)
         #expect(failed.state == .failed && failed.error?.contains("free") == true)
         #expect(try Self.files(scratch) == [])
         _ = try await journal.submit(Samples.submission(2))
@@ -134,12 +136,12 @@ struct BackupTests {
         _ = try await journal.submit(Samples.submission(1))
         let backups = Self.backups(of: journal, scratch)
         DiskFaults.set(.init(operations: [.write], after: 3), in: scratch.path + "/backups")
-        let failed = try await Self.ended(try await backups.begin().id, of: backups)
+        let failed = try await Self.ended(try await backups.begin(includingFiles: false).id, of: backups)
         DiskFaults.clear(scratch.path + "/backups")
         #expect(failed.state == .failed && failed.error != nil)
         #expect(try Self.files(scratch) == [])
         _ = try await journal.submit(Samples.submission(2))
-        let done = try await Self.ended(try await backups.begin().id, of: backups)
+        let done = try await Self.ended(try await backups.begin(includingFiles: false).id, of: backups)
         #expect(done.state == .done)
         #expect(try await backups.backups().map(\.id) == [done.id, failed.id])
         try await journal.close()
@@ -165,7 +167,7 @@ struct BackupTests {
                 group.addTask {
                     await #expect(throws: BackupsUnanswered.self) {
                         switch number % 3 {
-                        case 0: _ = try await backups.begin()
+                        case 0: _ = try await backups.begin(includingFiles: false)
                         case 1: _ = try await backups.backup(BackupID(at: Timestamp(millisecondsSince1970: 0)))
                         default: _ = try await backups.backups()
                         }
@@ -177,7 +179,7 @@ struct BackupTests {
         files.resume()
         let deadline = ContinuousClock.now + .seconds(30)
         var begun: Backup?
-        while begun == nil, .now < deadline { begun = try? await backups.begin() }
+        while begun == nil, .now < deadline { begun = try? await backups.begin(includingFiles: false) }
         let id = try #require(begun?.id)
         #expect(try await Self.ended(id, of: backups).state == .done)
         #expect(

@@ -159,7 +159,7 @@ struct RestoreTests {
         let journal = try await scratch.open()
         _ = try await journal.submit(Samples.submission(1))
         let backups = BackupTests.backups(of: journal, scratch)
-        let done = try await BackupTests.ended(try await backups.begin().id, of: backups)
+        let done = try await BackupTests.ended(try await backups.begin(includingFiles: false).id, of: backups)
         try await journal.close()
         return (done.path, scratch)
     }

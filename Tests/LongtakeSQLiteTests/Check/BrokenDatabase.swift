@@ -26,6 +26,8 @@ struct BrokenDatabase: CustomTestStringConvertible, Sendable {
         _ = try await journal.submit(Samples.submission(3, priority: 5))
         let running = try await journal.claim(queue: Samples.cpu, limit: 1).claims[0]
         _ = try await journal.report(StageReport(progress: Progress(0.25), message: "a quarter"), for: running)
+        _ = try await journal.register(Samples.artifact("a", 1), for: running)
+        _ = try await journal.add(Samples.file(2, at: clock.now()), of: .anonymous, limit: 1_000)
         _ = try await journal.submit(Samples.submission(2))
         _ = try await journal.submit(Samples.submission(4))
         _ = try await journal.cancel(Samples.submission(4).id, of: .anonymous)
@@ -55,6 +57,11 @@ struct BrokenDatabase: CustomTestStringConvertible, Sendable {
     }
 
     static let all = [
+        BrokenDatabase(.artifacts, "DELETE FROM artifact"),
+        BrokenDatabase(.artifacts, "UPDATE artifact SET sha256 = '\(Samples.content(3).hash)'"),
+        BrokenDatabase(.artifacts, "UPDATE artifact SET seq = seq - 1"),
+        BrokenDatabase(.files, "UPDATE artifact SET tenant = 'other'"),
+        BrokenDatabase(.files, "UPDATE file_total SET bytes = bytes + 1", isAboutAJob: false),
         BrokenDatabase(.positions, "INSERT INTO deletion VALUES ('anonymous', 999999)", isAboutAJob: false),
         BrokenDatabase(.foreignKeys, "DELETE FROM job WHERE key = \(job(2))", isAboutAJob: false),
         BrokenDatabase(.wholeLog, "DELETE FROM event WHERE job = \(job(1)) AND seq = 4"),
@@ -81,7 +88,7 @@ struct BrokenDatabase: CustomTestStringConvertible, Sendable {
         BrokenDatabase(.jobIsFold, "UPDATE job SET started_at = NULL WHERE key = \(job(3))"),
         BrokenDatabase(
             .stageRows,
-            "INSERT INTO stage SELECT job, 1, 'gpu', tenant, priority, 'queued', NULL, 0, NULL, 0, 5, NULL, NULL, 0, NULL, NULL FROM stage WHERE job = \(job(3))"
+            "INSERT INTO stage SELECT job, 1, 'gpu', tenant, priority, 'queued', NULL, 0, NULL, 0, 5, NULL, NULL, 0, NULL, NULL, NULL, 0 FROM stage WHERE job = \(job(3))"
         ),
         BrokenDatabase(.stageRows, "DELETE FROM stage WHERE job = \(job(1)) AND number = 0"),
         BrokenDatabase(.stageRows, "UPDATE stage SET queue = 'gpu' WHERE job = \(job(3))"),

@@ -94,6 +94,7 @@ struct InspectionTests {
         let scratch = try await BrokenDatabase.sound()
         try scratch.execute(
             """
+            \(ScratchDirectory.withoutFiles);
             DROP INDEX job_by_finish; DROP TABLE deletion; ALTER TABLE queue DROP COLUMN paused;
             DELETE FROM grdb_migrations WHERE identifier >= '3'
             """)

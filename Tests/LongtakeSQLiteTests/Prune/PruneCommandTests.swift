@@ -208,10 +208,11 @@ struct PruneCommandTests {
                     JOIN pragma_foreign_key_list(child.name) AS key WHERE child.type = 'table' AND key."table" = 'job'
                     """)
         }
-        #expect(children.count == 3)
+        #expect(children.count == 5)
         for query in children + [
             HiddenJob.anyQuery, PruneCommand.dueQuery, PruneCommand.oldestQuery, PruneCommand.logQuery,
-            HiddenJob.hideJob, HiddenJob.freeKeys, JobLedger.deleteQuery, PruneCommand.slice, PruneCommand.remove,
+            HiddenJob.hideJob, HiddenJob.freeKeys, HiddenJob.freeContent[0], HiddenJob.freeContent[1],
+            JobLedger.deleteQuery, PruneCommand.slice, PruneCommand.remove,
         ] {
             let plan = try journal.inspectWriter { db in
                 let places = query.contains("?1") ? 1 : query.count { $0 == "?" }

@@ -26,7 +26,7 @@ final class Reader {
             book.entry(of: job, offset + 1).map { (offset + 1, $0.block, $0.event.type.isFinal) }
         case .feed(let filter):
             book.next(after: offset, of: tenant, filter).map { ($0.event.position.rawValue, $0.feedBlock, false) }
-        case .diagnostics: nil
+        case .stageLog, .diagnostics: nil
         }
     }
 
@@ -35,7 +35,7 @@ final class Reader {
         switch source {
         case .job(let job): book.entry(of: job, offset + 1) == nil
         case .feed(let filter): book.last(of: tenant, filter) <= offset
-        case .diagnostics: true
+        case .stageLog, .diagnostics: true
         }
     }
 

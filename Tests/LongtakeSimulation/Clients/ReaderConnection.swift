@@ -53,7 +53,7 @@ final class ReaderConnection: StreamSink, @unchecked Sendable {
     private func read(_ slot: StreamSlot) async throws -> StreamOpening? {
         switch reader.source {
         // It has no event log, so there is nothing to check here.
-        case .diagnostics: return nil
+        case .stageLog, .diagnostics: return nil
         case .job(let job):
             let cursor = EventSequence(rawValue: reader.cursor)
             let page = try await boot.hub.reader.page(of: job, of: reader.tenant, after: cursor)

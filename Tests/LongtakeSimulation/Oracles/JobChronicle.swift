@@ -25,6 +25,12 @@ struct JobChronicle {
     private(set) var stageProgress = 0.0
     private var isInterrupted = false
     private var cancelRequested: Moment?
+    /// The last artifact of each name.
+    private(set) var artifacts: [ArtifactName: (hash: ContentHash, stage: StageName)] = [:]
+    /// The claims that have registered each content. No two registrations have the same content.
+    private(set) var authors: [ContentHash: ClaimID] = [:]
+    /// The stage whose result the last event tells of. The end of this stage must follow.
+    private var result: StageName?
 
     mutating func append(
         _ entry: LogBook.Entry, _ made: JobEvent, by author: ClaimID?, in boot: Int, at moment: Moment,
@@ -50,6 +56,11 @@ struct JobChronicle {
         if event.type.isFinal { end = event.type }
         func require(_ isKept: Bool, _ text: String) { verdict.check(isKept, .stages, "\(name): \(text)") }
 
+        let result = result
+        self.result = nil
+        require(
+            result == nil || [.artifactCreated, .stageSucceeded].contains(event.type),
+            "it follows a result, but the stage has not succeeded")
         switch made.change {
         case .queued(_, let stages, _):
             self.stages = stages
@@ -78,8 +89,12 @@ struct JobChronicle {
             requireOwner(author, boot, require)
             require(progress.value >= stageProgress, "the progress of the stage decreases")
             stageProgress = progress.value
+        case .artifactCreated(let artifact, let stage):
+            requireOwner(author, boot, require)
+            add(artifact, of: stage, by: author, require)
         case .stageSucceeded(let place, _):
             requireOwner(author, boot, require)
+            require(result == place.stage, "the result of the stage is missing")
             succeeded.insert(place.stage)
             (nextAttempt, attempt, stageProgress) = (1, 0, 0)
             claims = 0
@@ -104,6 +119,17 @@ struct JobChronicle {
             let wait = cancelRequested.flatMap(moment.since) ?? .zero
             verdict.check(wait < .seconds(1), .progress, "\(name): the stage stopped only \(wait) after the cancel")
         }
+    }
+
+    private mutating func add(
+        _ artifact: Artifact, of stage: StageName, by author: ClaimID?, _ require: (Bool, String) -> Void
+    ) {
+        require(stages.dropFirst(succeeded.count).first == stage, "it is not an artifact of the current stage")
+        require(artifacts[artifact.name].map { $0.stage == stage } ?? true, "it replaces one of another stage")
+        require(authors[artifact.content.hash] == nil, "the same registration is written twice")
+        artifacts[artifact.name] = (artifact.content.hash, stage)
+        authors[artifact.content.hash] = author
+        if artifact.role == .result { result = stage }
     }
 
     private mutating func take(_ event: CommittedEvent, in boot: Int) {

@@ -33,7 +33,11 @@ struct RowWatch {
         require(facts.head.rawValue == Int64(chronicle.entries.count), "the head is #\(facts.head)")
         require(facts.lastAt == chronicle.entries.last?.event.at, "the row has another time than the last event")
         let tenant = chronicle.entries[0].event.tenant
-        let finishedAt = disk.durable.job(job, of: tenant)?.finishedAt
+        let view = disk.durable.job(job, of: tenant)
+        let finishedAt = view?.finishedAt
+        let stored = (view?.artifacts ?? []).map { "\($0.stage)/\($0.artifact.name): \($0.artifact.content.hash)" }
+        let told = chronicle.artifacts.map { "\($0.value.stage)/\($0.key): \($0.value.hash)" }
+        require(Set(stored) == Set(told), "it has the artifacts \(stored), and its events tell of \(told)")
         require(
             (finishedAt != nil) == (chronicle.end != nil), "its end time is \(finishedAt.map { "\($0)" } ?? "missing")")
         guard chronicle.end == nil else { return require(facts.holder == nil, "the job has ended, but has a holder") }

@@ -135,7 +135,7 @@ final class SimulatedJournal: Journal, @unchecked Sendable {
     /// Runs a maintenance command, as the pruner does.
     func maintain() async throws { try await write(.maintenance) { _, _ in } }
 
-    private func write<Value: Sendable>(
+    func write<Value: Sendable>(
         _ kind: CommandKind, by author: ClaimID? = nil, for patience: Duration? = nil,
         _ body: @escaping (inout MemoryLedger, ClockReading) throws -> Value
     ) async throws -> Value {
@@ -151,7 +151,7 @@ final class SimulatedJournal: Journal, @unchecked Sendable {
         }
     }
 
-    private func read<Value: Sendable>(
+    func read<Value: Sendable>(
         for tenant: TenantName? = nil, _ query: @escaping (MemoryLedger) -> Value
     ) async throws -> Value {
         try await withCheckedThrowingContinuation { (caller: CheckedContinuation<Value, any Error>) in

@@ -132,6 +132,11 @@ public final class PostgresNode: JobStore, WorkStore, EventLog {
         throw JournalError.cannotPersist("the spike deletes nothing")
     }
 
+    /// Not tried.
+    public func register(_ artifact: Artifact, for claim: Claim) async throws -> ReportAnswer {
+        throw JournalError.cannotPersist("the spike stores no artifacts")
+    }
+
     public func job(_ job: JobID, of tenant: TenantName) async throws -> Job? {
         try await reading.read { try Reading($0).job(job, of: tenant) }
     }
