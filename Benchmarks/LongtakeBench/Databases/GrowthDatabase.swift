@@ -76,7 +76,9 @@ struct GrowthDatabase: Sendable {
         FROM copy CROSS JOIN job WHERE key = 1
         """,
         """
-        INSERT INTO stage SELECT 1 + n, number, queue, tenant, priority, state, mark, attempt, holder, checkpoint, due_at,
+        INSERT INTO stage (job, number, queue, tenant, priority, state, mark, attempt, holder, checkpoint, due_at,
+            started_at, finished_at, fence, checkpoint_data, output)
+        SELECT 1 + n, number, queue, tenant, priority, state, mark, attempt, holder, checkpoint, due_at,
             started_at - 604800000 + n * :apart, finished_at - 604800000 + n * :apart, fence, checkpoint_data, output
         FROM copy CROSS JOIN stage WHERE job = 1
         """,

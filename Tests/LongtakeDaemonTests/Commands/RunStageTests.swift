@@ -132,7 +132,8 @@ import Testing
                 (["trial", "make", "--input", "@/nowhere"], "--input: /nowhere does not exist."),
                 (["trial", "make", "--file", "picture"], "--file needs NAME=PATH, not “picture”."),
             ] {
-                let (status, output) = try DaemonProcess.run(["run-stage"] + arguments + ["--config", run.settings])
+                let (status, output) = try DaemonProcess.run(
+                    ["run-stage"] + arguments + ["--config", run.settings, "--folder", run.folder])
                 #expect(status == 2 && output.contains(text), "\(arguments): \(output)")
             }
             try "pipelines: nowhere.yaml\n".write(toFile: run.settings, atomically: true, encoding: .utf8)
