@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef SYS_close_range
@@ -133,7 +134,14 @@ static void run_child(const struct longtake_start *start, int status) {
     if (syscall(SYS_close_range, (unsigned)STATUS + 1, ~0U, 0) != 0) goto failed;
 
     failure.step = LONGTAKE_STEP_EXECUTE;
-    execve(start->path, start->arguments, start->environment);
+    // ETXTBSY: somebody has just written the file. A process that was forked meanwhile has a copy of
+    // the writer's descriptor until it executes its own program. So this waits for up to a second.
+    for (int tries = 0; tries < 100; tries++) {
+        execve(start->path, start->arguments, start->environment);
+        if (errno != ETXTBSY) break;
+        const struct timespec pause = {0, 10 * 1000 * 1000};
+        nanosleep(&pause, NULL);
+    }
 
 failed:
     failure.error = errno;
