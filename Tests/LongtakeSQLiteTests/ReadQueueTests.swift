@@ -58,7 +58,7 @@ struct ReadQueueTests {
         await arrived.wait()
         for _ in 1...Limits.readPeriods { queue.tick() }
         #expect(await refusal == .overloaded)
-        let deadline = ContinuousClock.now + .seconds(60)
+        let deadline = ContinuousClock.now + .seconds(120)
         while (try? await queue.read(for: .anonymous) { try Int.fetchOne($0, sql: "SELECT 7") }) != 7 {
             try #require(.now < deadline, "the connection was not released")
         }
